@@ -1,0 +1,43 @@
+# How every target of the project is compiled: one place for warnings and
+# sanitizers, and two functions that keep the targets' CMakeLists short.
+
+add_library(famfs_options INTERFACE)
+target_compile_options(famfs_options INTERFACE
+  -Wall -Wextra -Wconversion -Wshadow -Wnon-virtual-dtor -Werror)
+target_include_directories(famfs_options INTERFACE
+  ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/famfs-core)
+target_compile_definitions(famfs_options INTERFACE
+  FAMFS_VERSION="${PROJECT_VERSION}")
+if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
+  target_compile_options(famfs_options INTERFACE -Wthread-safety)
+endif()
+if(FAMFS_SANITIZE)
+  add_compile_options(-fsanitize=${FAMFS_SANITIZE} -fno-omit-frame-pointer
+    -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${FAMFS_SANITIZE})
+endif()
+
+# famfs_library(NAME SOURCES ... DEPS ...): a static library of one room of the
+# house. DEPS are public: a room's headers name the types of the rooms below.
+function(famfs_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC ${ARG_DEPS} PRIVATE famfs_options)
+  target_include_directories(${name} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/famfs-core>)
+endfunction()
+
+function(famfs_executable name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} famfs_options)
+endfunction()
+
+# A GoogleTest binary: famfs_test(alloc_test SOURCES ... DEPS ...)
+function(famfs_test name)
+  famfs_executable(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE GTest::gmock_main)
+  set_target_properties(${name} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+endfunction()

@@ -1,0 +1,60 @@
+// Which extents of one device are free. 2 MiB units, ordered free extents, cost
+// logarithmic in their number and independent of the device's size.
+//
+// Contiguous placement: the smallest free extent that holds the request (lowest
+// offset among equals); a request of 1 GiB or more is placed on a 1 GiB boundary
+// when some free extent can hold it so, because the kernel can then map it with
+// 1 GiB entries. Not thread-safe: the owner locks.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "base/status.h"
+
+namespace famfs {
+
+/// [offset, offset + length) of a device, in bytes.
+struct Range {
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
+
+  [[nodiscard]] std::uint64_t end() const { return offset + length; }
+  auto operator<=>(const Range&) const = default;
+};
+
+class ExtentAllocator {
+ public:
+  /// All of [0, device_size rounded down to 2 MiB) is free at first.
+  explicit ExtentAllocator(std::uint64_t device_size);
+
+  /// Takes a given range (what the log says is used). InvalidArgument when not
+  /// 2 MiB aligned or empty; OutOfRange beyond the device; AlreadyExists, naming
+  /// the overlap, when any of it is taken.
+  [[nodiscard]] absl::Status Take(Range range);
+
+  /// Places `length` bytes (rounded up to 2 MiB). ResourceExhausted says how
+  /// much was asked, is free, and is free in one piece.
+  absl::StatusOr<Range> Allocate(std::uint64_t length);
+
+  /// Gives a taken range back and merges it with its neighbours. Internal if any
+  /// of it is free already: a bug of ours, which is told, never repaired.
+  [[nodiscard]] absl::Status Free(Range range);
+
+  [[nodiscard]] std::uint64_t free_bytes() const { return free_bytes_; }
+  [[nodiscard]] std::uint64_t largest_free() const;  // bytes, one extent
+  [[nodiscard]] std::size_t extent_count() const { return by_offset_.size(); }
+
+ private:
+  void Insert(Range range);
+  void Erase(std::map<std::uint64_t, std::uint64_t>::iterator it);
+
+  std::uint64_t device_size_;  // bytes
+  std::uint64_t free_bytes_ = 0;
+  std::map<std::uint64_t, std::uint64_t> by_offset_;  // offset -> length
+  std::set<std::pair<std::uint64_t, std::uint64_t>> by_length_;  // length, offset
+};
+
+}  // namespace famfs

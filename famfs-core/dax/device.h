@@ -1,0 +1,113 @@
+// The one door to memory: a DaxDevice and its mapped ranges. Three kinds, named
+// by a spec:
+//
+//   emulated:DIR   a simulated DCD (dax/emulated.h): one file per allocated
+//                  extent, on tmpfs
+//   image:FILE     one flat file, for tools and tests
+//   devdax:PATH    a character device (/dev/dax0.0); later
+//   PATH           a directory is emulated, a regular file an image, a character
+//                  device devdax
+//
+// Sizes and offsets are bytes. A device may be used from several threads; a
+// Mapping's stores must be serialised by its user.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "alloc/allocator.h"
+#include "base/status.h"
+#include "base/unique_fd.h"
+#include "base/uuid.h"
+
+namespace famfs {
+
+enum class Access { kRead, kReadWrite };
+
+/// A mapped range of a device. Metadata is changed only through Store, Store16,
+/// WriteBack and Invalidate, so that a simulated device can see each of them;
+/// bulk data is copied through data(). Unmapped by the destructor.
+class Mapping {
+ public:
+  virtual ~Mapping() = default;
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] const std::byte* data() const { return data_; }
+  /// For bulk data; only of a kReadWrite mapping.
+  [[nodiscard]] std::byte* mutable_data() { return data_; }
+  [[nodiscard]] std::span<const std::byte> bytes() const {
+    return {data_, size_};
+  }
+
+  /// Copies `bytes` to [at, at + bytes.size()). Not durable before WriteBack.
+  virtual void Store(std::size_t at, std::span<const std::byte> bytes);
+  /// Zeroes [at, at + length).
+  virtual void StoreZeros(std::size_t at, std::size_t length);
+  /// Two words by one 16-byte store; `at` is 16-byte aligned.
+  virtual void Store16(std::size_t at, std::uint64_t first,
+                       std::uint64_t second);
+  /// Until this returns, a crash may keep either value of each line.
+  virtual void WriteBack(std::size_t at, std::size_t length);
+  /// Later loads see what other hosts have written back.
+  virtual void Invalidate(std::size_t at, std::size_t length) const;
+
+ protected:
+  Mapping(std::byte* data, std::size_t size) : data_(data), size_(size) {}
+
+ private:
+  std::byte* data_;
+  std::size_t size_;
+};
+
+class DaxDevice {
+ public:
+  virtual ~DaxDevice() = default;
+
+  /// "emulated:/dev/shm/pool": for messages, and OpenDevice takes it again.
+  [[nodiscard]] virtual std::string spec() const = 0;
+  [[nodiscard]] virtual std::uint64_t size() const = 0;
+  /// The tag of the allocation; nil where the kind has none (image).
+  [[nodiscard]] virtual Uuid tag() const = 0;
+
+  /// Maps [offset, offset + length). On an emulated device the range must lie
+  /// within one extent: NotFound names it when no extent is there. OutOfRange
+  /// beyond the device; PermissionDenied for kReadWrite on one opened for kRead.
+  virtual absl::StatusOr<std::unique_ptr<Mapping>> Map(std::uint64_t offset,
+                                                       std::uint64_t length,
+                                                       Access access) = 0;
+
+  /// Makes [offset, offset + length) usable and zero. Emulated: creates the
+  /// extent's file (O_EXCL; AlreadyExists if there) and allocates its pages
+  /// (ResourceExhausted, and the file gone again, when the host's memory is not
+  /// enough). Elsewhere: zeroes the bytes and writes them back.
+  [[nodiscard]] virtual absl::Status CreateExtent(Range range) = 0;
+  /// Emulated: unlinks the extent's file, which lives on for who maps it; a
+  /// missing one is OK. Elsewhere: does nothing.
+  [[nodiscard]] virtual absl::Status RemoveExtent(std::uint64_t offset) = 0;
+  /// Emulated: each extent that has a file, by offset. Elsewhere: the whole
+  /// device as one range.
+  virtual absl::StatusOr<std::vector<Range>> ListExtents() = 0;
+
+  /// A descriptor (O_RDWR, or O_RDONLY where that is not allowed) of a regular
+  /// file whose byte 0 is the device's byte `offset`: what passthrough needs.
+  /// Unimplemented where the kind has no such file.
+  virtual absl::StatusOr<UniqueFd> OpenExtent(std::uint64_t offset) = 0;
+
+  /// Whether each extent is a file of its own (emulated): a removed extent lives
+  /// on for who maps it, so its space may be used again at once (design §4).
+  [[nodiscard]] virtual bool has_extent_files() const = 0;
+};
+
+/// Opens by spec or path. Errors name the spec and what to do (NotFound: create
+/// it with `famfs mkfs`; Unimplemented: devdax is not built in yet).
+absl::StatusOr<std::unique_ptr<DaxDevice>> OpenDevice(std::string_view spec,
+                                                      Access access);
+
+}  // namespace famfs
