@@ -12,18 +12,10 @@
 #include <set>
 #include <utility>
 
+#include "base/range.h"
 #include "base/status.h"
 
 namespace famfs {
-
-/// [offset, offset + length) of a device, in bytes.
-struct Range {
-  std::uint64_t offset = 0;
-  std::uint64_t length = 0;
-
-  [[nodiscard]] std::uint64_t end() const { return offset + length; }
-  auto operator<=>(const Range&) const = default;
-};
 
 class ExtentAllocator {
  public:

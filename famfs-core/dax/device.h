@@ -20,7 +20,7 @@
 #include <string_view>
 #include <vector>
 
-#include "alloc/allocator.h"
+#include "base/range.h"
 #include "base/status.h"
 #include "base/unique_fd.h"
 #include "base/uuid.h"

@@ -1,0 +1,25 @@
+// Something wrong with an instance, as fsck and the player tell it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace famfs {
+
+enum class Severity {
+  kError,       // a rule of the format is broken
+  kUnfinished,  // an interrupted write; the next writer's opening completes it
+};
+
+struct Finding {
+  Severity severity = Severity::kError;
+  std::optional<std::uint64_t> entry;  // index in the log, where there is one
+  std::string rule;     // short and stable: "superblock", "crc", "path", "overlap"
+  std::string message;  // what is wrong, with the value, and where
+
+  /// "error: entry 17: overlap: ..."
+  [[nodiscard]] std::string ToString() const;
+};
+
+}  // namespace famfs

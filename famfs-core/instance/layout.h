@@ -1,0 +1,45 @@
+// The fixed part of an instance on a device: superblock, our region, log header,
+// log. One opened Layout holds the two mappings that Reader, Writer, fsck and
+// the tools share.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "base/status.h"
+#include "dax/device.h"
+#include "media/format.h"
+#include "media/region.h"
+
+namespace famfs {
+
+class Layout {
+ public:
+  /// Maps both and checks the superblock (not the log). FailedPrecondition "no
+  /// famfs" on a blank device.
+  static absl::StatusOr<Layout> Open(DaxDevice& device, Access access);
+
+  [[nodiscard]] const MediaSuperblock& superblock() const { return super_; }
+  [[nodiscard]] std::uint64_t data_start() const;  // bytes
+  [[nodiscard]] std::uint64_t device_size() const { return device_size_; }
+
+  Mapping& head() { return *head_; }  // [0, 2 MiB): superblock and our region
+  Mapping& log() { return *log_; }    // [2 MiB, 2 MiB + log_length)
+  [[nodiscard]] const Mapping& head() const { return *head_; }
+  [[nodiscard]] const Mapping& log() const { return *log_; }
+
+  // Each load invalidates the lines that it reads first.
+  [[nodiscard]] MediaLogHeader LoadLogHeader() const;
+  [[nodiscard]] MediaEntry LoadEntry(std::uint64_t index) const;
+  [[nodiscard]] absl::StatusOr<std::optional<StateRecord>> LoadState() const;
+  [[nodiscard]] absl::StatusOr<std::optional<CompactionRecord>> LoadCompaction()
+      const;
+
+ private:
+  MediaSuperblock super_;
+  std::uint64_t device_size_ = 0;
+  std::unique_ptr<Mapping> head_;
+  std::unique_ptr<Mapping> log_;
+};
+
+}  // namespace famfs

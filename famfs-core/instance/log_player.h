@@ -1,0 +1,90 @@
+// Plays log entries into a Namespace and an ExtentAllocator, one at a time, and
+// checks every rule: those on one entry (media/rules.h) and those that need what
+// came before: parents first, no file twice, no extent used twice, revisions of
+// a volume's directory increasing by one, nothing below a deleted volume.
+//
+// A deleted volume leaves the namespace at once; its extents stay taken until a
+// compaction has dropped its entries (design §4).
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "alloc/allocator.h"
+#include "base/range.h"
+#include "base/status.h"
+#include "instance/namespace.h"
+#include "media/format.h"
+
+namespace famfs {
+
+/// One difference that a kernel with cached names has to hear of.
+struct Change {
+  enum class Kind { kAdded, kRemoved, kAttributes };
+  Kind kind = Kind::kAdded;
+  NodeId id = 0;
+  NodeId parent = 0;
+  std::string name;
+};
+
+class LogPlayer {
+ public:
+  /// `device_size`: bytes of device 0, the smaller of the device's and the
+  /// superblock's. Superblock region and log are taken from the start.
+  LogPlayer(const MediaSuperblock& superblock, std::uint64_t device_size);
+
+  /// Applies the entry of slot `index`, which must be the next one. On error
+  /// (DataLoss "entry 17: overlap: ...") nothing is changed, and the player may
+  /// go on with the next entry (fsck does; a mount does not).
+  [[nodiscard]] absl::Status Apply(std::uint64_t index,
+                                   const MediaEntry& entry);
+
+  [[nodiscard]] const Namespace& tree() const { return tree_; }
+  [[nodiscard]] const ExtentAllocator& allocator() const { return allocator_; }
+  ExtentAllocator& mutable_allocator() { return allocator_; }
+  [[nodiscard]] std::uint64_t next_index() const { return next_index_; }
+
+  /// Devices added by ADD_DAXDEV, by index - 1.
+  [[nodiscard]] const std::vector<MediaAddDaxdev>& devices() const {
+    return devices_;
+  }
+  /// Extents of deleted volumes, on device 0, whose entries are in the log.
+  [[nodiscard]] const std::vector<Range>& pending() const { return pending_; }
+  [[nodiscard]] std::uint64_t pending_bytes() const;
+  /// Directories of deleted volumes whose entries are in the log.
+  [[nodiscard]] const absl::flat_hash_set<std::string>& dead_directories()
+      const {
+    return dead_;
+  }
+  /// Whether a path was ever used by an entry that is in the log, also a dead one.
+  [[nodiscard]] bool PathInUse(std::string_view path) const;
+
+  /// Forgets dead entries, after a compaction dropped them: pending extents are
+  /// freed, dead paths forgotten, slots renumbered to `next_index`.
+  void ForgetDead(std::uint64_t next_index);
+
+  /// What changed since the last call.
+  std::vector<Change> TakeChanges();
+
+ private:
+  absl::Status ApplyFile(const MediaFile& file);
+  absl::Status ApplyMkdir(const MediaMkdir& mkdir);
+  absl::Status ApplyAddDaxdev(const MediaAddDaxdev& device);
+
+  Namespace tree_;
+  ExtentAllocator allocator_;
+  std::uint64_t device_size_;
+  std::uint64_t data_start_;
+  std::uint64_t next_index_ = 0;
+  std::vector<MediaAddDaxdev> devices_;
+  std::vector<Range> pending_;
+  absl::flat_hash_set<std::string> dead_;
+  std::vector<Change> changes_;
+};
+
+}  // namespace famfs

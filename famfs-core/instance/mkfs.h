@@ -1,0 +1,35 @@
+// Makes an instance on a device: superblock, empty log, our region.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/status.h"
+#include "base/uuid.h"
+#include "dax/device.h"
+#include "media/format.h"
+
+namespace famfs {
+
+struct MkfsOptions {
+  std::uint64_t log_length = kMinLogLength;  // bytes, power of two, >= 8 MiB
+  std::optional<Uuid> fs_uuid;               // absent: random
+  std::optional<Uuid> device_uuid;           // absent: the tag, else random
+  Uuid system_uuid;                          // the owner
+  /// Informational, in the superblock; absent: the device's spec. <= 63 bytes
+  /// are kept.
+  std::optional<std::string> device_name;
+  /// Replace an instance that is there, also a foreign one. Its extents are
+  /// removed (emulated) or left dirty (elsewhere).
+  bool force = false;
+  std::string lock_directory = "/run/famfs";
+};
+
+/// OutOfRange for a device below 4 GiB; InvalidArgument for a bad log length;
+/// AlreadyExists for a device with a superblock (of any version), without force;
+/// Unavailable while a writer has it open. Until the superblock's checksum is
+/// written, last, the device counts as blank.
+[[nodiscard]] absl::Status Mkfs(DaxDevice& device, const MkfsOptions& options);
+
+}  // namespace famfs
