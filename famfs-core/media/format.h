@@ -1,6 +1,7 @@
-// OMF 2.2, upstream famfs' on-media format: the structures exactly as they lie on
-// the medium (docs/format.md has the byte tables). Little-endian x86-64 structs;
-// bytes <-> structs is a copy, and the static_asserts below are the proof.
+// OMF 2.2, upstream famfs' on-media format: the structures exactly as they lie
+// on the medium (docs/format.md has the byte tables). Little-endian x86-64
+// structs; bytes <-> structs is a copy, and the static_asserts below are the
+// proof.
 //
 // Every reserved or unused byte is zero when we write.
 #pragma once
@@ -8,6 +9,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "base/uuid.h"
@@ -28,7 +30,7 @@ inline constexpr std::uint64_t kSuperblockVersion = 48;
 inline constexpr std::uint32_t kOmfMajor = 2;
 inline constexpr std::uint32_t kOmfMinor = 2;
 inline constexpr std::uint64_t kLogMagic = 0xbadcafef00d;
-inline constexpr std::size_t kPathField = 80;   // bytes, NUL-padded
+inline constexpr std::size_t kPathField = 80;      // bytes, NUL-padded
 inline constexpr std::size_t kMaxPathLength = 78;  // bytes that we write
 inline constexpr std::size_t kMaxExtents = 16;
 inline constexpr std::size_t kMaxStrips = 16;
@@ -173,5 +175,9 @@ constexpr std::uint64_t EntryAt(std::uint64_t index) {
 std::string_view PathOf(const char (&field)[kPathField]);
 /// Zero-fills and copies. `path` must be <= kMaxPathLength.
 void SetPath(char (&field)[kPathField], std::string_view path);
+
+/// Bytes from the medium (paths, names) as text for messages: what is not
+/// printable ASCII is shown as \xNN, so that no terminal acts on it.
+std::string Printable(std::string_view bytes);
 
 }  // namespace famfs

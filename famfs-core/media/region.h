@@ -4,6 +4,17 @@
 //
 // Two lines hold state, two the compaction record; each pair alternates and the
 // newest valid line wins. Magic without a valid copy is corruption.
+//
+// A line is absent when it lacks the record's magic, or when its checksum fits
+// and its tag is another file system's (an earlier life of the device). It is
+// damaged when the magic stands there and the checksum does not fit, whatever
+// the tag says: the tag may be what is damaged. It is also damaged when its
+// sequence belongs into the other slot of the pair.
+//
+// Magic and checksum are the line's first 8 bytes. A writer stores zero there,
+// then bytes [8, 64), then the first 8 bytes by one store; stores to one cache
+// line reach the medium in order, so a line torn by a crash is absent, never
+// damaged, and a torn first set-up can be done again.
 #pragma once
 
 #include <array>
@@ -19,7 +30,7 @@ namespace famfs {
 inline constexpr std::uint64_t kRegionOffset = 1ULL << 20;  // on the device
 inline constexpr std::uint64_t kRegionSize = 1ULL << 20;    // bytes
 inline constexpr std::size_t kLineSize = 64;                // bytes
-inline constexpr std::size_t kStateAt = 0;        // 2 lines, in the region
+inline constexpr std::size_t kStateAt = 0;         // 2 lines, in the region
 inline constexpr std::size_t kCompactionAt = 128;  // 2 lines, in the region
 
 using Line = std::array<std::byte, kLineSize>;

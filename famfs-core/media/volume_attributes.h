@@ -1,6 +1,6 @@
-// Our extension of a mkdir entry: what makes a directory a CSI volume. It lies in
-// the 428 bytes that upstream leaves zero and ignores (docs/format.md, "Volume
-// attributes"); the log is the only database of the driver.
+// Our extension of a mkdir entry: what makes a directory a CSI volume. It lies
+// in the 428 bytes that upstream leaves zero and ignores (docs/format.md,
+// "Volume attributes"); the log is the only database of the driver.
 //
 // Later changes are again mkdir entries for the same path with the next
 // `revision`; the last valid one wins.
@@ -30,7 +30,7 @@ enum class DataPath : std::uint8_t {
 std::string_view ToString(DataPath data_path);
 absl::StatusOr<DataPath> ParseDataPath(std::string_view text);
 
-inline constexpr std::size_t kMaxVolumeName = 128;    // bytes
+inline constexpr std::size_t kMaxVolumeName = 128;     // bytes
 inline constexpr std::size_t kMaxContentSource = 128;  // bytes
 
 struct VolumeAttributes {
@@ -39,7 +39,7 @@ struct VolumeAttributes {
   VolumeLayout layout = VolumeLayout::kFile;
   VolumeState state = VolumeState::kLive;
   DataPath data_path = DataPath::kAuto;
-  std::uint64_t capacity = 0;          // bytes, multiple of kAllocUnit
+  std::uint64_t capacity = 0;           // bytes, multiple of kAllocUnit
   std::uint32_t interleave_strips = 0;  // 0: contiguous
   std::uint64_t interleave_chunk = 0;   // bytes
   std::string content_source;           // empty: none
@@ -50,7 +50,10 @@ struct VolumeAttributes {
   bool operator==(const VolumeAttributes&) const = default;
 };
 
-/// Fills `mkdir.extension`. InvalidArgument when a string is too long.
+/// Fills `mkdir.extension`. InvalidArgument when a string is too long, or when
+/// the attributes are none that DecodeVolumeAttributes would accept: a name of
+/// 1..128 bytes; a positive capacity in whole units; strips and chunk both zero
+/// or both right; revision >= 1; a deletion number with state kDeleted alone.
 [[nodiscard]] absl::Status EncodeVolumeAttributes(
     const VolumeAttributes& attributes, MediaMkdir& mkdir);
 
