@@ -1,0 +1,80 @@
+#include "csi/keyed_mutex.h"
+
+#include <utility>
+
+namespace famfs::csi {
+
+KeyedMutex::Guard::Guard(KeyedMutex* owner, std::string key)
+    : owner_(owner), key_(std::move(key)) {}
+
+KeyedMutex::Guard::Guard(Guard&& other) noexcept
+    : owner_(std::exchange(other.owner_, nullptr)),
+      key_(std::move(other.key_)) {}
+
+KeyedMutex::Guard& KeyedMutex::Guard::operator=(Guard&& other) noexcept {
+  if (this != &other) {
+    Release();
+    owner_ = std::exchange(other.owner_, nullptr);
+    key_ = std::move(other.key_);
+  }
+  return *this;
+}
+
+KeyedMutex::Guard::~Guard() { Release(); }
+
+void KeyedMutex::Guard::Release() {
+  if (owner_ != nullptr) std::exchange(owner_, nullptr)->Unlock(key_);
+}
+
+KeyedMutex::Guard KeyedMutex::Lock(std::string_view key) {
+  Guard guard(nullptr, std::string(key));
+  std::unique_lock lock(mutex_);
+  // Elements of a map stay where they are: `entry` is good while we wait, since
+  // an entry with somebody waiting is never erased.
+  Entry& entry = entries_[guard.key_];
+  ++entry.waiting;
+  entry.freed.wait(lock, [&entry] { return !entry.held; });
+  --entry.waiting;
+  entry.held = true;
+  guard.owner_ = this;
+  return guard;
+}
+
+std::optional<KeyedMutex::Guard> KeyedMutex::TryLock(std::string_view key) {
+  Guard guard(nullptr, std::string(key));
+  const std::lock_guard lock(mutex_);
+  Entry& entry = entries_[guard.key_];
+  // Somebody who waits goes first, also in the moment between a release and
+  // their waking up.
+  if (entry.held || entry.waiting > 0) return std::nullopt;
+  entry.held = true;
+  guard.owner_ = this;
+  return guard;
+}
+
+void KeyedMutex::Unlock(const std::string& key) {
+  const std::lock_guard lock(mutex_);
+  const auto it = entries_.find(key);
+  it->second.held = false;
+  if (it->second.waiting == 0) {
+    entries_.erase(it);
+  } else {
+    it->second.freed.notify_one();
+  }
+}
+
+std::size_t KeyedMutex::waiters(std::string_view key) const {
+  const std::lock_guard lock(mutex_);
+  const auto it = entries_.find(key);
+  if (it == entries_.end()) return 0;
+  // Between a release and the waking of who waited, that one has the key in all
+  // but name; it still counts as waiting.
+  return it->second.waiting;
+}
+
+std::size_t KeyedMutex::size() const {
+  const std::lock_guard lock(mutex_);
+  return entries_.size();
+}
+
+}  // namespace famfs::csi

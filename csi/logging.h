@@ -1,0 +1,14 @@
+// spdlog's default logger, set up from the configuration; to stderr.
+#pragma once
+
+#include <string>
+
+#include "csi/config.h"
+
+namespace famfs::csi {
+
+/// Text: "2026-01-31T10:00:00.123Z info  message". JSON: one object a line with
+/// "time", "level", "program" and "message". Call once, at the start of main.
+void SetUpLogging(const LogSection& log, const std::string& program);
+
+}  // namespace famfs::csi
