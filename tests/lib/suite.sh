@@ -1,0 +1,113 @@
+# shellcheck shell=bash
+# What every suite's run shares: the build, the counters and the closing line.
+#
+#   source "$(dirname "$0")/../lib/suite.sh"
+#   build_tree release
+#   run_gtest "$BUILD/tests/alloc_test"
+#   check "the page names every RPC" grep -q CreateVolume README.md
+#   finish
+#
+# `finish` prints `N passed, N failed, N skipped` and exits 1 if any failed.
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+BUILD=$ROOT/build
+PASSED=0
+FAILED=0
+SKIPPED=0
+RESULTS=$(mktemp -d "${TMPDIR:-/tmp}/famfs-suite.XXXXXX")
+trap 'rm -rf "$RESULTS"' EXIT
+
+# Configures and builds a preset; a second run only rebuilds what changed.
+build_tree() {
+  local preset=$1
+  shift
+  local log=$RESULTS/build-$preset.log
+  "$ROOT/deploy/install-dependencies" test
+  echo "Building preset $preset ..."
+  if ! { (cd "$ROOT" && cmake --preset "$preset" && cmake --build --preset "$preset" \
+    ${1:+--target "$@"}) >"$log" 2>&1; }; then
+    tail -n 60 "$log" >&2
+    echo "the build of preset $preset failed" >&2
+    exit 1
+  fi
+}
+
+count() {
+  PASSED=$((PASSED + $1))
+  FAILED=$((FAILED + $2))
+  SKIPPED=$((SKIPPED + $3))
+}
+
+# Runs one GoogleTest program; tells failures whole and skips with their reasons.
+run_gtest() {
+  local binary=$1
+  shift
+  local name report output
+  name=$(basename "$binary")
+  report=$RESULTS/$name.json
+  output=$RESULTS/$name.log
+  rm -f "$report"
+  local status=0
+  (cd "$ROOT" && timeout --kill-after=10 "${SUITE_TIMEOUT:-900}" "$binary" \
+    --gtest_output="json:$report" "$@") >"$output" 2>&1 || status=$?
+  if [[ ! -s $report ]]; then
+    echo "FAILED $name: ended with status $status before it could report"
+    tail -n 60 "$output"
+    count 0 1 0
+    return
+  fi
+  local total failed skipped
+  total=$(jq '[.testsuites[].testsuite[] | select(.status == "RUN")] | length' "$report")
+  failed=$(jq '[.testsuites[].testsuite[] | select(.failures)] | length' "$report")
+  skipped=$(jq '[.testsuites[].testsuite[] | select(.result == "SKIPPED")] | length' "$report")
+  if ((status != 0 && failed == 0)); then
+    # Passed tests, but a bad end: a sanitizer's report, a leak, a crash at exit.
+    failed=1
+    total=$((total + 1))
+  fi
+  count $((total - failed - skipped)) "$failed" "$skipped"
+  printf '%-34s %5d passed, %d failed, %d skipped\n' "$name" \
+    $((total - failed - skipped)) "$failed" "$skipped"
+  if ((failed > 0)); then
+    grep -vE '^\[ +(OK|RUN) +\]' "$output" | tail -n 80
+  fi
+  if ((skipped > 0)); then
+    # GoogleTest prints "file:line: Skipped" and the reason on the lines after it.
+    grep -A 2 ': Skipped' "$output" | grep -vE ': Skipped|^--|^\[' | sort -u |
+      sed '/^$/d; s/^/    skipped: /' || true
+  fi
+}
+
+# One named check by a command; its output is shown when it fails.
+check() {
+  local name=$1
+  shift
+  local output=$RESULTS/check.log
+  if "$@" >"$output" 2>&1; then
+    count 1 0 0
+    echo "ok      $name"
+  else
+    count 0 1 0
+    echo "FAILED  $name"
+    tail -n 60 "$output"
+  fi
+}
+
+skip() {
+  count 0 0 1
+  echo "skipped $1: $2"
+}
+
+# Adds the counts of another suite's closing line (the last line of a file).
+count_from() {
+  local file=$1 line
+  line=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$file" | tail -n 1)
+  [[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]] || return 1
+  count "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" "${BASH_REMATCH[3]}"
+}
+
+finish() {
+  echo "$PASSED passed, $FAILED failed, $SKIPPED skipped"
+  ((FAILED == 0))
+}
