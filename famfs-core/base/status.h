@@ -1,6 +1,6 @@
-// Errors are values with gRPC's canonical codes (absl::Status). This header adds
-// the few things that Debian 12's abseil lacks: formatted constructors, errno
-// conversion and the two propagation macros.
+// Errors are values with gRPC's canonical codes (absl::Status). This header
+// adds the few things that Debian 12's abseil lacks: formatted constructors,
+// errno conversion and the two propagation macros.
 //
 //   absl::Status Open(const std::string& path) {
 //     FAMFS_ASSIGN_OR_RETURN(UniqueFd fd, OpenFile(path, O_RDONLY));
@@ -22,9 +22,10 @@
 //   Unimplemented       this kind of device or path cannot do it
 //   Internal            our own bug
 //
-// Debian's abseil is built with its own string_view, which does not convert from
-// std::string_view. House rule: our interfaces use std::string_view, messages are
-// made with fmt (never absl::StrCat), and a status' message is read by Message().
+// Debian's abseil is built with its own string_view, which does not convert
+// from std::string_view. House rule: our interfaces use std::string_view,
+// messages are made with fmt (never absl::StrCat), and a status' message is
+// read by Message().
 #pragma once
 
 #include <absl/status/status.h>
@@ -47,17 +48,17 @@ inline std::string_view Message(const absl::Status& status) {
 
 /// `context: strerror(error_number)` with the code that fits the errno
 /// (ENOENT NotFound, EEXIST AlreadyExists, EACCES and EPERM PermissionDenied,
-/// ENOSPC and ENOMEM ResourceExhausted, EINVAL InvalidArgument, EBUSY and EAGAIN
-/// Unavailable, anything else Internal).
+/// ENOSPC and ENOMEM ResourceExhausted, EINVAL InvalidArgument, EBUSY and
+/// EAGAIN Unavailable, anything else Internal).
 [[nodiscard]] absl::Status ErrnoError(int error_number,
                                       std::string_view context);
 
-#define FAMFS_DEFINE_ERROR(Name)                                          \
-  template <typename... Args>                                             \
-  [[nodiscard]] absl::Status Name(fmt::format_string<Args...> format,     \
-                                  Args&&... args) {                       \
-    return absl::Name##Error(                                             \
-        fmt::format(format, std::forward<Args>(args)...));                \
+#define FAMFS_DEFINE_ERROR(Name)                                      \
+  template <typename... Args>                                         \
+  [[nodiscard]] absl::Status Name(fmt::format_string<Args...> format, \
+                                  Args&&... args) {                   \
+    return absl::Name##Error(                                         \
+        fmt::format(format, std::forward<Args>(args)...));            \
   }
 FAMFS_DEFINE_ERROR(Aborted)
 FAMFS_DEFINE_ERROR(AlreadyExists)
@@ -81,12 +82,11 @@ inline void IgnoreError(const absl::Status& /*status*/, const char* /*why*/) {}
 #define FAMFS_CONCAT_INNER(a, b) a##b
 #define FAMFS_CONCAT(a, b) FAMFS_CONCAT_INNER(a, b)
 
-#define FAMFS_RETURN_IF_ERROR(expr)                     \
-  do {                                                  \
-    if (::absl::Status famfs_status_ = (expr);          \
-        !famfs_status_.ok()) {                          \
-      return famfs_status_;                             \
-    }                                                   \
+#define FAMFS_RETURN_IF_ERROR(expr)                                   \
+  do {                                                                \
+    if (::absl::Status famfs_status_ = (expr); !famfs_status_.ok()) { \
+      return famfs_status_;                                           \
+    }                                                                 \
   } while (false)
 
 #define FAMFS_ASSIGN_OR_RETURN(lhs, expr) \

@@ -109,4 +109,21 @@ absl::Status WriteFileAtomically(const std::string& path,
   return SyncDirectoryOf(path);
 }
 
+absl::Status RenameNew(const std::string& from, const std::string& to) {
+  int error = 0;
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(),
+                  RENAME_NOREPLACE) != 0) {
+    error = errno;
+  }
+  if (error == EINVAL) {
+    // This file system lacks the flag; a link does not replace either.
+    error = ::link(from.c_str(), to.c_str()) != 0 ? errno : 0;
+    if (error == 0) ::unlink(from.c_str());
+  }
+  if (error != 0) {
+    return ErrnoError(error, fmt::format("rename {} to {}", from, to));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace famfs

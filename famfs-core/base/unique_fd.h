@@ -49,4 +49,9 @@ absl::StatusOr<std::string> ReadFile(const std::string& path,
                                                std::string_view content,
                                                mode_t mode = 0644);
 
+/// rename(2) that never replaces: AlreadyExists when `to` is there. Atomic,
+/// also against other processes. Both paths are on one file system.
+[[nodiscard]] absl::Status RenameNew(const std::string& from,
+                                     const std::string& to);
+
 }  // namespace famfs

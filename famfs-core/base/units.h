@@ -1,4 +1,5 @@
-// Sizes are bytes, always, in std::uint64_t. These helpers convert at the edges.
+// Sizes are bytes, always, in std::uint64_t. These helpers convert at the
+// edges.
 #pragma once
 
 #include <cstdint>

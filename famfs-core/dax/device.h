@@ -5,7 +5,8 @@
 //                  extent, on tmpfs
 //   image:FILE     one flat file, for tools and tests
 //   devdax:PATH    a character device (/dev/dax0.0); later
-//   PATH           a directory is emulated, a regular file an image, a character
+//   PATH           a directory is emulated, a regular file an image, a
+//   character
 //                  device devdax
 //
 // Sizes and offsets are bytes. A device may be used from several threads; a
@@ -27,11 +28,16 @@
 
 namespace famfs {
 
+/// Extents begin and end at multiples of this many bytes.
+inline constexpr std::uint64_t kExtentUnit = 2ULL << 20;
+
 enum class Access { kRead, kReadWrite };
 
 /// A mapped range of a device. Metadata is changed only through Store, Store16,
 /// WriteBack and Invalidate, so that a simulated device can see each of them;
-/// bulk data is copied through data(). Unmapped by the destructor.
+/// bulk data is copied through data(). Unmapped by the destructor. A range that
+/// does not lie within the mapping is a bug of the caller's and ends the
+/// process, before it can touch foreign memory.
 class Mapping {
  public:
   virtual ~Mapping() = default;
@@ -78,7 +84,8 @@ class DaxDevice {
 
   /// Maps [offset, offset + length). On an emulated device the range must lie
   /// within one extent: NotFound names it when no extent is there. OutOfRange
-  /// beyond the device; PermissionDenied for kReadWrite on one opened for kRead.
+  /// beyond the device; PermissionDenied for kReadWrite on one opened for
+  /// kRead.
   virtual absl::StatusOr<std::unique_ptr<Mapping>> Map(std::uint64_t offset,
                                                        std::uint64_t length,
                                                        Access access) = 0;
@@ -94,16 +101,32 @@ class DaxDevice {
   /// Emulated: each extent that has a file, by offset. Elsewhere: the whole
   /// device as one range.
   virtual absl::StatusOr<std::vector<Range>> ListExtents() = 0;
+  /// Emulated: one sentence for each file that has an extent's name and is not
+  /// a proper extent (ListExtents leaves it out, Map answers DataLoss).
+  /// Elsewhere: none.
+  virtual absl::StatusOr<std::vector<std::string>> MalformedExtents() {
+    return std::vector<std::string>{};
+  }
+  /// Removes what a CreateExtent left behind when its process was killed; such
+  /// leftovers hold memory but are never extents. For the one writer, before it
+  /// creates its first extent; a device opened for kRead: PermissionDenied.
+  [[nodiscard]] virtual absl::Status CleanUp() { return absl::OkStatus(); }
 
-  /// A descriptor (O_RDWR, or O_RDONLY where that is not allowed) of a regular
-  /// file whose byte 0 is the device's byte `offset`: what passthrough needs.
-  /// Unimplemented where the kind has no such file.
+  /// A descriptor (O_RDWR; O_RDONLY where the device was opened for kRead or
+  /// the file's permissions do not allow more) of a regular file whose byte 0
+  /// is the device's byte `offset`: what passthrough needs. NotFound when no
+  /// extent begins there; Unimplemented where the kind has no such file.
   virtual absl::StatusOr<UniqueFd> OpenExtent(std::uint64_t offset) = 0;
 
-  /// Whether each extent is a file of its own (emulated): a removed extent lives
-  /// on for who maps it, so its space may be used again at once (design §4).
+  /// Whether each extent is a file of its own (emulated): a removed extent
+  /// lives on for who maps it, so its space may be used again at once (design
+  /// §4).
   [[nodiscard]] virtual bool has_extent_files() const = 0;
 };
+
+/// What every kind asks of a range for CreateExtent: InvalidArgument unless it
+/// is a positive number of whole units, OutOfRange beyond the device.
+[[nodiscard]] absl::Status CheckExtent(const DaxDevice& device, Range range);
 
 /// Opens by spec or path. Errors name the spec and what to do (NotFound: create
 /// it with `famfs mkfs`; Unimplemented: devdax is not built in yet).

@@ -1,0 +1,135 @@
+#include "dax/device.h"
+
+#include <emmintrin.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "dax/cacheline.h"
+#include "dax/emulated.h"
+#include "dax/image.h"
+
+namespace famfs {
+namespace {
+
+void CheckRange(std::size_t at, std::size_t length, std::size_t size) {
+  if (at <= size && length <= size - at) return;
+  spdlog::critical("bug: access to {} bytes at {} of a mapping of {} bytes",
+                   length, at, size);
+  std::abort();
+}
+
+absl::Status DevdaxIsMissing(std::string_view path) {
+  return Unimplemented(
+      "devdax:{}: character devices are not built in yet; use emulated:DIR or "
+      "image:FILE",
+      path);
+}
+
+absl::StatusOr<std::unique_ptr<DaxDevice>> OpenPath(const std::string& path,
+                                                    Access access) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) {
+    if (errno == ENOENT) {
+      return NotFound("device {}: does not exist; create it with `famfs mkfs`",
+                      path);
+    }
+    return ErrnoError(errno, fmt::format("device {}", path));
+  }
+  if (S_ISDIR(info.st_mode)) return OpenEmulatedDevice(path, access);
+  if (S_ISREG(info.st_mode)) return OpenImage(path, access);
+  if (S_ISCHR(info.st_mode)) return DevdaxIsMissing(path);
+  return InvalidArgument(
+      "device {}: is neither a directory (emulated), a regular file (image) "
+      "nor "
+      "a character device (devdax)",
+      path);
+}
+
+}  // namespace
+
+void Mapping::Store(std::size_t at, std::span<const std::byte> bytes) {
+  CheckRange(at, bytes.size(), size_);
+  if (!bytes.empty()) std::memcpy(data_ + at, bytes.data(), bytes.size());
+}
+
+void Mapping::StoreZeros(std::size_t at, std::size_t length) {
+  CheckRange(at, length, size_);
+  std::memset(data_ + at, 0, length);
+}
+
+void Mapping::Store16(std::size_t at, std::uint64_t first,
+                      std::uint64_t second) {
+  CheckRange(at, 16, size_);
+  auto* target = reinterpret_cast<__m128i*>(data_ + at);
+  if (reinterpret_cast<std::uintptr_t>(target) % 16 != 0) {
+    spdlog::critical("bug: a 16-byte store at {}, which is not aligned", at);
+    std::abort();
+  }
+  // An aligned 16-byte store is atomic on every processor with AVX (Intel SDM
+  // vol. 3A 9.1.1, AMD APM vol. 2 7.3.2). The barriers keep it one store that
+  // stays where it is written.
+  asm volatile("" ::: "memory");
+  _mm_store_si128(target, _mm_set_epi64x(static_cast<std::int64_t>(second),
+                                         static_cast<std::int64_t>(first)));
+  asm volatile("" ::: "memory");
+}
+
+void Mapping::WriteBack(std::size_t at, std::size_t length) {
+  CheckRange(at, length, size_);
+  WriteBackLines(data_ + at, length);
+}
+
+void Mapping::Invalidate(std::size_t at, std::size_t length) const {
+  CheckRange(at, length, size_);
+  InvalidateLines(data_ + at, length);
+}
+
+absl::Status CheckExtent(const DaxDevice& device, Range range) {
+  if (range.length == 0 || range.offset % kExtentUnit != 0 ||
+      range.length % kExtentUnit != 0) {
+    return InvalidArgument(
+        "{}: extent at {:#x} of {} bytes: both must be multiples of 2 MiB, and "
+        "the length not zero",
+        device.spec(), range.offset, range.length);
+  }
+  if (range.offset > device.size() ||
+      range.length > device.size() - range.offset) {
+    return OutOfRange(
+        "{}: extent at {:#x} of {} bytes lies beyond the device's {} bytes",
+        device.spec(), range.offset, range.length, device.size());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<DaxDevice>> OpenDevice(std::string_view spec,
+                                                      Access access) {
+  const std::size_t colon = spec.find(':');
+  // A colon behind a slash belongs to a path.
+  if (colon == std::string_view::npos || spec.find('/') < colon) {
+    if (spec.empty()) {
+      return InvalidArgument(
+          "no device is named; write emulated:DIR, image:FILE or a path");
+    }
+    return OpenPath(std::string(spec), access);
+  }
+  const std::string_view kind = spec.substr(0, colon);
+  const std::string path(spec.substr(colon + 1));
+  if (kind != "emulated" && kind != "image" && kind != "devdax") {
+    return InvalidArgument(
+        "device {}: \"{}\" is no kind of device; write emulated:DIR, "
+        "image:FILE, devdax:PATH, or ./{} for a path with a colon",
+        spec, kind, spec);
+  }
+  if (path.empty()) {
+    return InvalidArgument("device {}: a path must follow \"{}:\"", spec, kind);
+  }
+  if (kind == "emulated") return OpenEmulatedDevice(path, access);
+  if (kind == "image") return OpenImage(path, access);
+  return DevdaxIsMissing(path);
+}
+
+}  // namespace famfs

@@ -1,0 +1,287 @@
+#include "dax/emulated.h"
+
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+
+#include "base/units.h"
+#include "dax/extent_files.h"
+#include "dax/file_mapping.h"
+
+namespace famfs {
+namespace {
+
+struct Scan {
+  std::vector<Range> extents;  // by offset
+  std::vector<std::string> malformed;
+};
+
+// Fills the whole file with pages. In steps, since a signal makes tmpfs undo
+// all of one call, and a large one might never get through.
+absl::Status AllocatePages(int fd, std::uint64_t length,
+                           const std::string& name) {
+  constexpr std::uint64_t kStep = kGiB;
+  for (std::uint64_t at = 0; at < length;) {
+    const std::uint64_t step = std::min(kStep, length - at);
+    if (::fallocate(fd, 0, static_cast<off_t>(at), static_cast<off_t>(step)) ==
+        0) {
+      at += step;
+      continue;
+    }
+    if (errno == EINTR) continue;
+    if (errno == ENOSPC) {
+      return ResourceExhausted(
+          "{}: there is no room for {}: the file system is full; free memory "
+          "or "
+          "make the tmpfs larger",
+          name, FormatSize(length));
+    }
+    return ErrnoError(
+        errno, fmt::format("allocate {} for {}", FormatSize(length), name));
+  }
+  return absl::OkStatus();
+}
+
+class EmulatedDevice final : public DaxDevice {
+ public:
+  EmulatedDevice(std::string directory, EmulatedConfig config, Access access)
+      : directory_(std::move(directory)),
+        config_(std::move(config)),
+        access_(access) {}
+
+  std::string spec() const override { return "emulated:" + directory_; }
+  std::uint64_t size() const override { return config_.size; }
+  Uuid tag() const override { return config_.tag; }
+  bool has_extent_files() const override { return true; }
+
+  absl::StatusOr<std::unique_ptr<Mapping>> Map(std::uint64_t offset,
+                                               std::uint64_t length,
+                                               Access access) override;
+  absl::Status CreateExtent(Range range) override;
+  absl::Status RemoveExtent(std::uint64_t offset) override;
+  absl::StatusOr<std::vector<Range>> ListExtents() override;
+  absl::StatusOr<std::vector<std::string>> MalformedExtents() override;
+  absl::Status CleanUp() override;
+  absl::StatusOr<UniqueFd> OpenExtent(std::uint64_t offset) override;
+
+ private:
+  std::string Directory() const { return directory_ + "/extents"; }
+  std::string PathOf(std::uint64_t offset) const {
+    return Directory() + "/" + ExtentName(offset);
+  }
+  absl::Status RequireWriter(std::string_view what) const;
+  /// The extent at `offset` as its file says; nothing when there is no file,
+  /// DataLoss when it is malformed.
+  absl::StatusOr<std::optional<Range>> Inspect(std::uint64_t offset) const;
+  absl::StatusOr<Range> ExtentAround(std::uint64_t offset) const;
+  absl::StatusOr<Scan> ScanExtents() const;
+  absl::Status MakeFile(const std::string& path, std::uint64_t length) const;
+
+  const std::string directory_;  // absolute
+  const EmulatedConfig config_;
+  const Access access_;
+};
+
+absl::Status EmulatedDevice::RequireWriter(std::string_view what) const {
+  if (access_ == Access::kReadWrite) return absl::OkStatus();
+  return PermissionDenied("{}: opened for reading only; {} is not possible",
+                          spec(), what);
+}
+
+absl::StatusOr<std::optional<Range>> EmulatedDevice::Inspect(
+    std::uint64_t offset) const {
+  const std::string path = PathOf(offset);
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0) {
+    if (errno == ENOENT) return std::nullopt;
+    return ErrnoError(errno, fmt::format("stat {}", path));
+  }
+  if (!S_ISREG(info.st_mode)) {
+    return DataLoss("{}: is not a regular file", path);
+  }
+  const Range range{offset, static_cast<std::uint64_t>(info.st_size)};
+  if (const absl::Status good = CheckExtent(*this, range); !good.ok()) {
+    return DataLoss("{}: is no extent file ({})", path, Message(good));
+  }
+  return range;
+}
+
+absl::StatusOr<Scan> EmulatedDevice::ScanExtents() const {
+  FAMFS_ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                         ListDirectory(Directory()));
+  Scan scan;
+  for (const std::string& name : names) {
+    const std::optional<std::uint64_t> offset = ParseExtentName(name);
+    if (!offset.has_value()) continue;
+    const auto found = Inspect(*offset);
+    if (absl::IsDataLoss(found.status())) {
+      scan.malformed.emplace_back(Message(found.status()));
+    } else if (!found.ok()) {
+      return found.status();
+    } else if (found->has_value()) {  // else it went meanwhile
+      scan.extents.push_back(**found);
+    }
+  }
+  std::sort(scan.extents.begin(), scan.extents.end());
+  std::vector<Range> apart;
+  for (const Range& range : scan.extents) {
+    if (!apart.empty() && range.offset < apart.back().end()) {
+      scan.malformed.push_back(fmt::format(
+          "{}: overlaps the extent at {:#x}, which ends at {:#x}",
+          PathOf(range.offset), apart.back().offset, apart.back().end()));
+    } else {
+      apart.push_back(range);
+    }
+  }
+  scan.extents = std::move(apart);
+  return scan;
+}
+
+absl::StatusOr<Range> EmulatedDevice::ExtentAround(std::uint64_t offset) const {
+  // Nearly every mapping begins where its extent does: no need to list them.
+  FAMFS_ASSIGN_OR_RETURN(const std::optional<Range> exact, Inspect(offset));
+  if (exact.has_value()) return *exact;
+  FAMFS_ASSIGN_OR_RETURN(const Scan scan, ScanExtents());
+  for (const Range& range : scan.extents) {
+    if (range.offset <= offset && offset < range.end()) return range;
+  }
+  return NotFound("{}: there is no extent at {:#x}", spec(), offset);
+}
+
+absl::StatusOr<std::unique_ptr<Mapping>> EmulatedDevice::Map(
+    std::uint64_t offset, std::uint64_t length, Access access) {
+  if (access == Access::kReadWrite) {
+    FAMFS_RETURN_IF_ERROR(RequireWriter("a writable mapping"));
+  }
+  if (length == 0) {
+    return InvalidArgument("{}: an empty range at {:#x} cannot be mapped",
+                           spec(), offset);
+  }
+  if (offset > config_.size || length > config_.size - offset) {
+    return OutOfRange("{}: {} bytes at {:#x} lie beyond the device's {} bytes",
+                      spec(), length, offset, config_.size);
+  }
+  FAMFS_ASSIGN_OR_RETURN(const Range extent, ExtentAround(offset));
+  if (length > extent.end() - offset) {
+    return OutOfRange(
+        "{}: {} bytes at {:#x} reach beyond the end of their extent, {:#x}",
+        spec(), length, offset, extent.end());
+  }
+  const std::string path = PathOf(extent.offset);
+  const int flags = access == Access::kReadWrite ? O_RDWR : O_RDONLY;
+  FAMFS_ASSIGN_OR_RETURN(UniqueFd fd, OpenFile(path, flags | O_NOFOLLOW));
+  return MapFile(fd.get(), offset - extent.offset, length, access, path);
+}
+
+absl::Status EmulatedDevice::MakeFile(const std::string& path,
+                                      std::uint64_t length) const {
+  FAMFS_ASSIGN_OR_RETURN(UniqueFd fd,
+                         OpenFile(path, O_RDWR | O_CREAT | O_EXCL, 0600));
+  if (::ftruncate(fd.get(), static_cast<off_t>(length)) != 0) {
+    return ErrnoError(errno, fmt::format("size {}", path));
+  }
+  if (config_.sparse) return absl::OkStatus();
+  return AllocatePages(fd.get(), length, path);
+}
+
+absl::Status EmulatedDevice::CreateExtent(Range range) {
+  FAMFS_RETURN_IF_ERROR(RequireWriter("creating an extent"));
+  FAMFS_RETURN_IF_ERROR(CheckExtent(*this, range));
+  const std::string path = PathOf(range.offset);
+  const auto exists = [&path] {
+    return AlreadyExists("{}: there is an extent already", path);
+  };
+  // Only to answer before the pages are made; the rename below decides.
+  if (::access(path.c_str(), F_OK) == 0) return exists();
+  const std::string temporary =
+      Directory() + "/" + UnfinishedExtentName(range.offset);
+  absl::Status status = MakeFile(temporary, range.length);
+  if (status.ok()) status = RenameNew(temporary, path);
+  if (status.ok()) return status;
+  ::unlink(temporary.c_str());
+  return absl::IsAlreadyExists(status) ? exists() : status;
+}
+
+absl::Status EmulatedDevice::RemoveExtent(std::uint64_t offset) {
+  FAMFS_RETURN_IF_ERROR(RequireWriter("removing an extent"));
+  const std::string path = PathOf(offset);
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
+    return ErrnoError(errno, fmt::format("unlink {}", path));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<Range>> EmulatedDevice::ListExtents() {
+  FAMFS_ASSIGN_OR_RETURN(Scan scan, ScanExtents());
+  return std::move(scan.extents);
+}
+
+absl::StatusOr<std::vector<std::string>> EmulatedDevice::MalformedExtents() {
+  FAMFS_ASSIGN_OR_RETURN(Scan scan, ScanExtents());
+  return std::move(scan.malformed);
+}
+
+absl::Status EmulatedDevice::CleanUp() {
+  FAMFS_RETURN_IF_ERROR(RequireWriter("cleaning up"));
+  FAMFS_ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                         ListDirectory(Directory()));
+  for (const std::string& name : names) {
+    if (!IsUnfinishedExtentName(name)) continue;
+    const std::string path = Directory() + "/" + name;
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
+      return ErrnoError(errno, fmt::format("unlink {}", path));
+    }
+    spdlog::info("removed {}, which a process left unfinished", path);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<UniqueFd> EmulatedDevice::OpenExtent(std::uint64_t offset) {
+  FAMFS_ASSIGN_OR_RETURN(const std::optional<Range> extent, Inspect(offset));
+  if (!extent.has_value()) {
+    return NotFound("{}: there is no extent that begins at {:#x}", spec(),
+                    offset);
+  }
+  const std::string path = PathOf(offset);
+  if (access_ == Access::kReadWrite) {
+    auto fd = OpenFile(path, O_RDWR | O_NOFOLLOW);
+    if (!absl::IsPermissionDenied(fd.status())) return fd;
+  }
+  return OpenFile(path, O_RDONLY | O_NOFOLLOW);
+}
+
+absl::Status CheckHost(const EmulatedConfig& config,
+                       const std::string& directory) {
+  if (config.hosts.empty()) return absl::OkStatus();
+  const std::string host = EmulatedHostName();
+  if (std::find(config.hosts.begin(), config.hosts.end(), host) !=
+      config.hosts.end()) {
+    return absl::OkStatus();
+  }
+  return PermissionDenied(
+      "emulated:{0}: host \"{1}\" may not see tag {2}; {0}/device.yaml allows "
+      "{3} (a host's name is $FAMFS_HOST, else its hostname)",
+      directory, host, config.tag.ToString(), fmt::join(config.hosts, ", "));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<DaxDevice>> OpenEmulatedDevice(
+    const std::string& directory, Access access) {
+  const std::string absolute = AbsolutePath(directory);
+  FAMFS_ASSIGN_OR_RETURN(EmulatedConfig config, ReadEmulatedConfig(absolute));
+  FAMFS_RETURN_IF_ERROR(CheckHost(config, absolute));
+  const std::string extents = absolute + "/extents";
+  const int mode =
+      access == Access::kReadWrite ? R_OK | W_OK | X_OK : R_OK | X_OK;
+  if (::access(extents.c_str(), mode) != 0) {
+    return Annotate(ErrnoError(errno, extents), "emulated:" + absolute);
+  }
+  return std::make_unique<EmulatedDevice>(absolute, std::move(config), access);
+}
+
+}  // namespace famfs

@@ -1,0 +1,26 @@
+// A range of a regular file, mapped shared: what the kinds of device that are
+// made of files have in common.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "dax/device.h"
+
+namespace famfs {
+
+/// Maps [at, at + length) of the file behind `fd`, which may be closed
+/// afterwards. `at` need not be page-aligned. The whole range must lie within
+/// the file (else OutOfRange: touching it would be SIGBUS); `name` is for
+/// messages.
+absl::StatusOr<std::unique_ptr<Mapping>> MapFile(int fd, std::uint64_t at,
+                                                 std::uint64_t length,
+                                                 Access access,
+                                                 const std::string& name);
+
+/// `path` from the root and without slashes at its end, so that a device's spec
+/// stays good when the process changes its directory.
+std::string AbsolutePath(const std::string& path);
+
+}  // namespace famfs
