@@ -9,6 +9,9 @@
 namespace famfs {
 namespace {
 
+/// So that no rounding up can overflow.
+constexpr std::uint64_t kMaxDeviceSize = 1ULL << 62;
+
 /// Bytes of `range` from its first 1 GiB boundary on; 0 when it has none.
 std::uint64_t AlignedLength(Range range) {
   const std::uint64_t start = RoundUp(range.offset, kGiB);
@@ -34,7 +37,8 @@ absl::Status CheckRange(Range range, std::uint64_t device_size) {
 }  // namespace
 
 ExtentAllocator::ExtentAllocator(std::uint64_t device_size)
-    : device_size_(device_size / kAllocUnit * kAllocUnit) {
+    : device_size_(std::min(device_size, kMaxDeviceSize) / kAllocUnit *
+                   kAllocUnit) {
   if (device_size_ != 0) Insert({0, device_size_});
 }
 

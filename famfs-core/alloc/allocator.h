@@ -21,7 +21,8 @@ namespace famfs {
 
 class ExtentAllocator {
  public:
-  /// All of [0, device_size rounded down to 2 MiB) is free at first.
+  /// All of [0, device_size rounded down to 2 MiB) is free at first. What lies
+  /// beyond 4 EiB is not used.
   explicit ExtentAllocator(std::uint64_t device_size);
 
   /// Takes a given range (what the log says is used). InvalidArgument when not

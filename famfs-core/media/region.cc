@@ -34,7 +34,7 @@ struct CompactionLine {
   std::uint64_t offset;
   std::uint64_t length;
   std::uint64_t image_crc;
-  std::uint64_t reserved;  // zero
+  std::uint64_t reserved;  // zero when written, not looked at
 };
 static_assert(sizeof(CompactionLine) == kLineSize);
 

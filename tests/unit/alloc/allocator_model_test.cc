@@ -1,0 +1,175 @@
+// Random operations against a model that is too simple to be wrong: one flag
+// per unit, and every question answered by a scan.
+#include <gtest/gtest.h>
+
+#include <random>
+#include <vector>
+
+#include "alloc/allocator.h"
+#include "base/units.h"
+
+namespace famfs {
+namespace {
+
+constexpr std::uint64_t kUnit = 2 * kMiB;
+constexpr std::uint64_t kUnitsPerGib = kGiB / kUnit;
+constexpr std::uint64_t kUnits = 6 * kUnitsPerGib + 37;
+
+class BitmapModel {
+ public:
+  bool TakeAll(std::uint64_t first, std::uint64_t count) {
+    if (first + count > kUnits || !AllAre(first, count, false)) return false;
+    Set(first, count, true);
+    return true;
+  }
+  bool FreeAll(std::uint64_t first, std::uint64_t count) {
+    if (first + count > kUnits || !AllAre(first, count, true)) return false;
+    Set(first, count, false);
+    return true;
+  }
+
+  [[nodiscard]] std::vector<Range> FreeExtents() const {  // in units
+    std::vector<Range> extents;
+    for (std::uint64_t i = 0; i < kUnits; ++i) {
+      if (used_[i]) continue;
+      if (extents.empty() || extents.back().end() != i)
+        extents.push_back({i, 0});
+      ++extents.back().length;
+    }
+    return extents;
+  }
+
+  /// Where the allocator has to place `count` units, or kUnits.
+  [[nodiscard]] std::uint64_t Place(std::uint64_t count) const {
+    std::uint64_t best = kUnits;
+    std::uint64_t best_room = kUnits + 1;
+    if (count >= kUnitsPerGib) {
+      for (const Range& extent : FreeExtents()) {
+        const std::uint64_t at = RoundUp(extent.offset, kUnitsPerGib);
+        if (at + count <= extent.end() && extent.end() - at < best_room) {
+          best = at;
+          best_room = extent.end() - at;
+        }
+      }
+      if (best != kUnits) return best;
+    }
+    for (const Range& extent : FreeExtents()) {
+      if (extent.length >= count && extent.length < best_room) {
+        best = extent.offset;
+        best_room = extent.length;
+      }
+    }
+    return best;
+  }
+
+ private:
+  [[nodiscard]] bool AllAre(std::uint64_t first, std::uint64_t count,
+                            bool used) const {
+    for (std::uint64_t i = first; i < first + count; ++i) {
+      if (used_[i] != used) return false;
+    }
+    return true;
+  }
+  void Set(std::uint64_t first, std::uint64_t count, bool used) {
+    for (std::uint64_t i = first; i < first + count; ++i) used_[i] = used;
+  }
+
+  std::vector<bool> used_ = std::vector<bool>(kUnits);
+};
+
+/// Both sides, told the same things.
+class Pair {
+ public:
+  void Allocate(std::uint64_t count) {
+    const std::uint64_t expected = model_.Place(count);
+    const auto range = allocator_.Allocate(count * kUnit);
+    ASSERT_EQ(range.ok(), expected != kUnits) << range.status();
+    if (!range.ok()) return;
+    ASSERT_EQ(*range, (Range{expected * kUnit, count * kUnit}));
+    ASSERT_TRUE(model_.TakeAll(expected, count));
+    taken_.push_back({expected, count});
+  }
+
+  void Take(std::uint64_t first, std::uint64_t count) {
+    const bool ok = allocator_.Take({first * kUnit, count * kUnit}).ok();
+    ASSERT_EQ(ok, model_.TakeAll(first, count)) << first << "+" << count;
+    if (ok) taken_.push_back({first, count});
+  }
+
+  void Free(std::uint64_t first, std::uint64_t count) {
+    const bool ok = allocator_.Free({first * kUnit, count * kUnit}).ok();
+    ASSERT_EQ(ok, model_.FreeAll(first, count)) << first << "+" << count;
+  }
+
+  void FreeOneTaken(std::mt19937_64& random) {
+    if (taken_.empty()) return;
+    std::swap(taken_[random() % taken_.size()], taken_.back());
+    const Range range = taken_.back();
+    taken_.pop_back();
+    // A part of it may be free already, by an earlier Free of random units:
+    // then both refuse.
+    Free(range.offset, range.length);
+  }
+
+  void Compare() const {
+    const auto extents = model_.FreeExtents();
+    std::uint64_t free = 0;
+    std::uint64_t largest = 0;
+    for (const Range& extent : extents) {
+      free += extent.length;
+      largest = std::max(largest, extent.length);
+    }
+    ASSERT_EQ(allocator_.free_bytes(), free * kUnit);
+    ASSERT_EQ(allocator_.largest_free(), largest * kUnit);
+    ASSERT_EQ(allocator_.extent_count(), extents.size());
+  }
+
+ private:
+  ExtentAllocator allocator_{kUnits * kUnit};
+  BitmapModel model_;
+  std::vector<Range> taken_;  // in units
+};
+
+std::uint64_t RandomCount(std::mt19937_64& random) {
+  return random() % 8 == 0 ? kUnitsPerGib - 3 + random() % 600
+                           : 1 + random() % 40;
+}
+
+class AllocatorModelTest : public ::testing::TestWithParam<std::uint64_t> {};
+
+TEST_P(AllocatorModelTest, AgreesOverRandomOperations) {
+  std::mt19937_64 random(GetParam());
+  Pair pair;
+  for (int step = 0; step < 1500; ++step) {
+    SCOPED_TRACE(::testing::Message()
+                 << "seed " << GetParam() << ", step " << step);
+    switch (random() % 8) {
+      case 0:
+        pair.Take(random() % (kUnits + 2), 1 + random() % 20);
+        break;
+      case 1:
+        pair.Free(random() % (kUnits + 2), 1 + random() % 3);
+        break;
+      case 2:
+      case 3:
+      case 4:
+        pair.FreeOneTaken(random);
+        break;
+      default:
+        pair.Allocate(RandomCount(random));
+    }
+    if (!HasFatalFailure()) pair.Compare();
+    if (HasFatalFailure()) return;
+  }
+}
+
+/// Fixed seeds repeat; the last one is new in every run and in the test's name.
+INSTANTIATE_TEST_SUITE_P(Random, AllocatorModelTest,
+                         ::testing::Values(1, 2, 3, 4, 5,
+                                           std::random_device{}()),
+                         [](const auto& test) {
+                           return fmt::format("Seed{}", test.param);
+                         });
+
+}  // namespace
+}  // namespace famfs
