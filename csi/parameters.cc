@@ -1,0 +1,109 @@
+#include "csi/parameters.h"
+
+#include <map>
+#include <string_view>
+
+#include "csi/nearest.h"
+#include "csi/owner.h"
+#include "csi/utf8.h"
+
+namespace famfs::csi {
+namespace {
+
+constexpr std::string_view kSidecarPrefix = "csi.storage.k8s.io/";
+constexpr std::string_view kKnown[] = {
+    kPoolParameter, kDataPathParameter, kUidParameter,    kGidParameter,
+    kModeParameter, kLayoutParameter,   kStripsParameter, kChunkParameter,
+};
+
+std::string Shown(std::string_view text) { return Printable(text, 128); }
+
+// `target` = the parsed value, or the error with the parameter's name.
+template <typename T, typename Parse>
+absl::Status Assign(std::string_view key, std::string_view value, Parse parse,
+                    T& target) {
+  absl::StatusOr<T> parsed = parse(value);
+  if (!parsed.ok()) {
+    return Annotate(parsed.status(), fmt::format("the parameter {}", key));
+  }
+  target = *parsed;
+  return absl::OkStatus();
+}
+
+absl::Status CheckLayout(std::string_view text, VolumeLayout& layout) {
+  if (text == "file") {
+    layout = VolumeLayout::kFile;
+    return absl::OkStatus();
+  }
+  return InvalidArgument(
+      "the parameter layout: \"{}\" is not offered; the only layout is "
+      "\"file\", one file named data of the claim's size",
+      Shown(text));
+}
+
+absl::Status CheckPool(std::string_view name, const Config& config) {
+  if (config.FindPool(name) != nullptr) return absl::OkStatus();
+  if (name.empty()) {
+    return InvalidArgument(
+        "the parameter pool is missing and the driver's configuration has no "
+        "defaults.pool; set pool to one of: {}",
+        config.PoolNames());
+  }
+  return InvalidArgument(
+      "the parameter pool: there is no pool \"{}\" in the driver's "
+      "configuration; it has: {}",
+      Shown(name), config.PoolNames());
+}
+
+absl::Status Apply(std::string_view key, std::string_view value,
+                   VolumeParameters& result) {
+  if (key == kPoolParameter) {
+    result.pool = value;
+  } else if (key == kDataPathParameter) {
+    return Assign(key, value, ParseDataPath, result.data_path);
+  } else if (key == kUidParameter) {
+    return Assign(key, value, ParseOwnerId, result.uid);
+  } else if (key == kGidParameter) {
+    return Assign(key, value, ParseOwnerId, result.gid);
+  } else if (key == kModeParameter) {
+    return Assign(key, value, ParseMode, result.mode);
+  } else if (key == kLayoutParameter) {
+    return CheckLayout(value, result.layout);
+  } else if (key == kStripsParameter || key == kChunkParameter) {
+    return InvalidArgument(
+        "the parameter {}: interleaved volumes are not offered yet; leave out "
+        "{} and {}",
+        key, kStripsParameter, kChunkParameter);
+  } else {
+    return InvalidArgument("the parameter \"{}\" is unknown{}; known are: {}",
+                           Shown(key), DidYouMean(key, kKnown),
+                           fmt::join(kKnown, ", "));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<VolumeParameters> ParseParameters(
+    const ParameterMap& parameters, const ParameterMap& mutable_parameters,
+    const Config& config) {
+  // Sorted, so that of several mistakes the same one is told each time.
+  std::map<std::string_view, std::string_view> merged;
+  for (const auto& [key, value] : parameters) merged[key] = value;
+  for (const auto& [key, value] : mutable_parameters) merged[key] = value;
+
+  VolumeParameters result;
+  result.pool = config.defaults.pool;
+  result.data_path = config.defaults.data_path;
+  result.uid = config.defaults.uid;
+  result.gid = config.defaults.gid;
+  result.mode = config.defaults.mode;
+  for (const auto& [key, value] : merged) {
+    if (key.starts_with(kSidecarPrefix)) continue;
+    FAMFS_RETURN_IF_ERROR(Apply(key, value, result));
+  }
+  FAMFS_RETURN_IF_ERROR(CheckPool(result.pool, config));
+  return result;
+}
+
+}  // namespace famfs::csi
