@@ -1,7 +1,8 @@
 // Plays log entries into a Namespace and an ExtentAllocator, one at a time, and
-// checks every rule: those on one entry (media/rules.h) and those that need what
-// came before: parents first, no file twice, no extent used twice, revisions of
-// a volume's directory increasing by one, nothing below a deleted volume.
+// checks every rule: those on one entry (media/rules.h) and those that need
+// what came before: parents first, no file twice, no extent used twice,
+// revisions of a volume's directory increasing by one, nothing below a deleted
+// volume.
 //
 // A deleted volume leaves the namespace at once; its extents stay taken until a
 // compaction has dropped its entries (design §4).
@@ -12,12 +13,16 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "alloc/allocator.h"
 #include "base/range.h"
 #include "base/status.h"
+#include "instance/finding.h"
 #include "instance/namespace.h"
 #include "media/format.h"
 
@@ -41,8 +46,16 @@ class LogPlayer {
   /// Applies the entry of slot `index`, which must be the next one. On error
   /// (DataLoss "entry 17: overlap: ...") nothing is changed, and the player may
   /// go on with the next entry (fsck does; a mount does not).
+  /// FailedPrecondition for attributes of a newer version of ours.
   [[nodiscard]] absl::Status Apply(std::uint64_t index,
                                    const MediaEntry& entry);
+  /// The same, with the rule as a field; nullopt: applied. The rules' names:
+  ///   index crc seqnum type path parent duplicate dead reserved id mode size
+  ///   flags extent overlap device attributes version revision volume
+  [[nodiscard]] std::optional<Finding> TryApply(std::uint64_t index,
+                                                const MediaEntry& entry);
+  /// Leaves out slots that broke a rule: the next one to play is `index`.
+  void SkipTo(std::uint64_t index) { next_index_ = index; }
 
   [[nodiscard]] const Namespace& tree() const { return tree_; }
   [[nodiscard]] const ExtentAllocator& allocator() const { return allocator_; }
@@ -61,30 +74,61 @@ class LogPlayer {
       const {
     return dead_;
   }
-  /// Whether a path was ever used by an entry that is in the log, also a dead one.
+  /// Whether a path was ever used by an entry that is in the log, also a dead
+  /// one.
   [[nodiscard]] bool PathInUse(std::string_view path) const;
 
   /// Forgets dead entries, after a compaction dropped them: pending extents are
   /// freed, dead paths forgotten, slots renumbered to `next_index`.
   void ForgetDead(std::uint64_t next_index);
 
-  /// What changed since the last call.
+  /// From now on changes are kept for TakeChanges; before, none are.
+  void RecordChanges() { record_changes_ = true; }
+  /// What changed since the last call. Of a removed tree each node is told,
+  /// children first.
   std::vector<Change> TakeChanges();
 
  private:
-  absl::Status ApplyFile(const MediaFile& file);
-  absl::Status ApplyMkdir(const MediaMkdir& mkdir);
-  absl::Status ApplyAddDaxdev(const MediaAddDaxdev& device);
+  struct Broken {
+    const char* rule;
+    std::string message;
+  };
+  using Verdict = std::optional<Broken>;  // nullopt: applied
+
+  Verdict ApplyEntry(std::uint64_t index, const MediaEntry& entry);
+  Verdict ApplyFile(const MediaFile& file);
+  Verdict ApplyMkdir(const MediaMkdir& mkdir);
+  Verdict ApplyAgain(const Node& directory, std::string_view path,
+                     const MediaMkdir& mkdir,
+                     std::unique_ptr<const VolumeAttributes> attributes);
+  Verdict ApplyAddDaxdev(const MediaAddDaxdev& device);
+  Verdict CheckDead(std::string_view path) const;
+  Verdict CheckVolumeName(const VolumeAttributes& attributes) const;
+  /// The directory that `path` goes into.
+  const Node* FindParent(std::string_view path, Verdict& verdict) const;
+  Verdict TakeExtents(std::span<const MediaExtent> extents);
+  void GiveBack(std::span<const MediaExtent> extents);
+  ExtentAllocator& AllocatorOf(std::uint64_t device_index);
+  void Delete(const Node& directory);
+  void Record(Change::Kind kind, const Node& node);
 
   Namespace tree_;
   ExtentAllocator allocator_;
   std::uint64_t device_size_;
   std::uint64_t data_start_;
+  Uuid device_uuid_;
   std::uint64_t next_index_ = 0;
   std::vector<MediaAddDaxdev> devices_;
+  std::vector<ExtentAllocator> other_allocators_;  // by device index - 1
   std::vector<Range> pending_;
+  std::vector<MediaExtent> other_pending_;  // the same, on other devices
   absl::flat_hash_set<std::string> dead_;
+  bool record_changes_ = false;
   std::vector<Change> changes_;
 };
+
+/// How many devices an instance can have, the primary included (upstream's
+/// announced limit).
+inline constexpr std::size_t kMaxDevices = 64;
 
 }  // namespace famfs

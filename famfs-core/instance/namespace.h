@@ -3,8 +3,8 @@
 //
 // Node ids are stable: a keyed hash of the file system's uuid, the path and (of
 // a file) its first extent, so a server that follows another answers for inodes
-// that it never saw. The root is 1; no other node is 0 or 1. Of two nodes whose
-// ids collide the later path is left out and told as a finding.
+// that it never saw. The root is 1; no other node is 0 or 1. An entry whose id
+// collides with another node's breaks the rule "id": it is left out and told.
 //
 // Not thread-safe; Reader and Writer lock.
 #pragma once
@@ -53,7 +53,8 @@ struct Node {
   std::unique_ptr<const VolumeAttributes> volume;  // null: ordinary directory
 };
 
-/// Where byte `offset` of a file lies, and how many bytes follow it in one piece.
+/// Where byte `offset` of a file lies, and how many bytes follow it in one
+/// piece.
 struct Location {
   std::uint64_t device_index = 0;
   std::uint64_t device_offset = 0;  // bytes
@@ -74,31 +75,45 @@ class Namespace {
   [[nodiscard]] std::string PathOf(const Node& node) const;
   /// The volume directory that `id` is or lies in; null outside of volumes.
   [[nodiscard]] const Node* VolumeOf(NodeId id) const;
-  /// A live volume by its CSI name.
-  [[nodiscard]] const Node* FindVolume(std::string_view csi_name) const;
-  /// Live volumes by directory name, in order.
+  /// A live volume by its CSI name. Snapshots have names of their own.
+  [[nodiscard]] const Node* FindVolume(
+      std::string_view csi_name, VolumeKind kind = VolumeKind::kVolume) const;
+  /// Live volumes (and, later, snapshots) by directory name, in order.
   [[nodiscard]] const absl::btree_map<std::string, NodeId>& volumes() const {
     return volumes_;
   }
   [[nodiscard]] std::size_t size() const { return nodes_.size(); }
-  [[nodiscard]] const absl::flat_hash_map<NodeId, std::unique_ptr<Node>>& nodes()
-      const {
+  [[nodiscard]] const absl::flat_hash_map<NodeId, std::unique_ptr<Node>>&
+  nodes() const {
     return nodes_;
   }
 
+  /// A directory by its path: one hash of the path, one look-up. "" is the
+  /// root.
+  [[nodiscard]] const Node* FindDirectory(std::string_view path) const;
+  /// The id that a node of this path has or would have; `first` is null for a
+  /// directory. `path` <= kMaxPathLength bytes.
+  [[nodiscard]] NodeId IdOf(std::string_view path,
+                            const MediaExtent* first) const;
+
   // For LogPlayer, which has checked the rules before.
-  /// The node's id; 0 when it collides with another node's.
-  NodeId Add(NodeId parent, std::unique_ptr<Node> node);
+  /// The node's id; 0, and nothing added, when it collides with another node's.
+  /// `path` is the node's whole path; its last component becomes the name.
+  NodeId Add(NodeId parent, std::string_view path, std::unique_ptr<Node> node);
   void SetOwner(NodeId id, const Ownership& owner);
+  /// Null: the directory becomes an ordinary one.
   void SetVolume(NodeId id, std::unique_ptr<const VolumeAttributes> volume);
   /// Removes a node and all below it; their ids, children first.
   std::vector<NodeId> RemoveTree(NodeId id);
 
  private:
+  Node* Mutable(NodeId id);
+  void AddMetaFile(std::string_view path, MediaExtent extent);
+
   Uuid fs_uuid_;
   absl::flat_hash_map<NodeId, std::unique_ptr<Node>> nodes_;
-  absl::btree_map<std::string, NodeId> volumes_;            // by directory
-  absl::flat_hash_map<std::string, NodeId> volume_by_name_;  // by CSI name
+  absl::btree_map<std::string, NodeId> volumes_;             // by directory
+  absl::flat_hash_map<std::string, NodeId> volume_by_name_;  // kind, CSI name
 };
 
 }  // namespace famfs

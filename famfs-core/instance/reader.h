@@ -1,15 +1,18 @@
 // A client of an instance: plays the log and follows it. Never writes.
 //
 // Each pass, also an incremental one, is a seqlock over (generation, compaction
-// record) of our region: a pass that a compaction overlaps is repeated; one that
-// meets a compaction under way plays its image. A bad checksum at the tail is
-// retried, then counts as not yet visible; in the middle it is DataLoss.
+// record) of our region: a pass that a compaction overlaps is repeated; one
+// that meets a compaction under way plays its image. The record's own sequence
+// moves with every compaction, so it alone shows that one came between two
+// passes. A bad checksum at the tail is retried, then counts as not yet
+// visible; in the middle it is DataLoss.
 //
 // Thread-safe: any number of readers of the tree beside one Refresh.
 #pragma once
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <vector>
 
@@ -34,8 +37,8 @@ class Reader {
   static absl::StatusOr<std::unique_ptr<Reader>> Open(
       std::shared_ptr<DaxDevice> device);
 
-  /// The tree under a shared lock, for as long as the view lives. Keep it short;
-  /// a thread that holds one must not call Refresh.
+  /// The tree under a shared lock, for as long as the view lives. Keep it
+  /// short; a thread that holds one must not call Refresh.
   class View {
    public:
     View(std::shared_mutex& mutex, const Namespace& tree)
@@ -50,9 +53,10 @@ class Reader {
   [[nodiscard]] View Tree() const;
 
   /// Takes up what was appended (or compacted) since. With nothing new it costs
-  /// three cache lines. The changes are told once, to the caller that found
+  /// five cache lines. The changes are told once, to the caller that found
   /// them. On DataLoss the tree stays as it was, and every later call says so
-  /// again.
+  /// again while the broken entry stands. Unavailable when a writer compacts
+  /// without end, or died so that only its next opening can help.
   absl::StatusOr<std::vector<Change>> Refresh();
 
   [[nodiscard]] const MediaSuperblock& superblock() const;
@@ -60,14 +64,62 @@ class Reader {
   [[nodiscard]] PoolFigures Figures() const;
 
  private:
+  /// What the seqlock compares: equal before and after a pass means that no
+  /// compaction touched the log in between.
+  struct Moment {
+    std::uint64_t generation = 0;
+    CompactionRecord compaction;
+    bool operator==(const Moment&) const = default;
+  };
+  /// The entries of one pass: of the log, or of a compaction's image.
+  struct Source {
+    const Mapping* bytes = nullptr;
+    std::unique_ptr<Mapping> image;
+    MediaLogHeader header;
+  };
+  /// What a pass found, not yet in the tree: a whole new player, or entries to
+  /// append to the one there is.
+  struct Pass {
+    std::unique_ptr<LogPlayer> player;
+    std::vector<MediaEntry> appended;
+  };
+  /// An entry that breaks a rule, as it was when that was found.
+  struct BrokenEntry {
+    Moment moment;
+    std::uint64_t index = 0;
+    MediaEntry bytes{};
+    absl::Status status;
+  };
+
   Reader(std::shared_ptr<DaxDevice> device, Layout layout);
+
+  absl::StatusOr<Moment> LoadMoment() const;
+  absl::StatusOr<MediaLogHeader> LoadHeader() const;
+  absl::StatusOr<Source> OpenImage(const CompactionRecord& record) const;
+  absl::StatusOr<Source> OpenSource(const Moment& moment, bool trust_log) const;
+  absl::StatusOr<Pass> Read(const Moment& moment, bool trust_log);
+  absl::Status ReadAll(const Moment& moment, const Source& source,
+                       std::uint64_t end, LogPlayer& player);
+  absl::Status ReadAppended(const Moment& moment, const Source& source,
+                            std::vector<MediaEntry>& entries);
+  bool StillInvisible(const Source& source, std::uint64_t index,
+                      MediaEntry& entry) const;
+  absl::Status Break(const Moment& moment, std::uint64_t index,
+                     const MediaEntry& entry, absl::Status status);
+  bool StillBroken(const Moment& moment) const;
+  absl::StatusOr<std::vector<Change>> Commit(const Moment& moment, Pass pass);
+  absl::StatusOr<std::vector<Change>> Append(
+      const Moment& moment, const std::vector<MediaEntry>& entries);
+  absl::Status Rebuild(const Moment& moment, std::uint64_t end);
 
   std::shared_ptr<DaxDevice> device_;
   Layout layout_;
   mutable std::shared_mutex mutex_;  // player_
   std::mutex refresh_mutex_;         // one Refresh at a time
   std::unique_ptr<LogPlayer> player_;
-  std::uint64_t generation_ = 0;
+  // The rest under refresh_mutex_.
+  Moment moment_;  // of the last pass that was taken up
+  std::optional<BrokenEntry> broken_;
 };
 
 }  // namespace famfs

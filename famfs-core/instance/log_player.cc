@@ -1,0 +1,382 @@
+#include "instance/log_player.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "media/checksum.h"
+#include "media/rules.h"
+
+namespace famfs {
+namespace {
+
+// Debian's abseil has a string_view of its own (base/status.h).
+absl::string_view Abseil(std::string_view text) {
+  return {text.data(), text.size()};
+}
+
+std::string_view ParentPath(std::string_view path) {
+  const std::size_t slash = path.rfind('/');
+  return path.substr(0, slash == std::string_view::npos ? 0 : slash);
+}
+
+/// The extents, or the strips of an interleaved file, that an entry uses.
+std::span<const MediaExtent> ExtentsOf(const MediaFile& file) {
+  if (file.extent_type ==
+      static_cast<std::uint32_t>(ExtentType::kInterleaved)) {
+    return {file.interleave.strips, file.interleave.strips_used};
+  }
+  return {file.extents, file.extent_count};
+}
+
+/// The short name of the rule of media/rules.h that `message` speaks of. Only
+/// called for a broken entry.
+const char* RuleOf(const MediaEntry& entry, std::uint64_t index,
+                   std::string_view message) {
+  if (ChecksumOf(entry) != entry.crc) return "crc";
+  if (entry.seqnum != index) return "seqnum";
+  if (message.find("overlaps extent") != std::string_view::npos ||
+      message.find("overlaps strip") != std::string_view::npos) {
+    return "overlap";
+  }
+  static constexpr std::array<std::pair<std::string_view, const char*>, 10>
+      kRules = {{{"type", "type"},
+                 {"path", "path"},
+                 {"the path", "path"},
+                 {"size", "size"},
+                 {"flags", "flags"},
+                 {"mode", "mode"},
+                 {"device", "device"},
+                 {"extent", "extent"},
+                 {"strip", "extent"},
+                 {"chunk", "extent"}}};
+  for (const auto& [start, rule] : kRules) {
+    if (message.starts_with(start)) return rule;
+  }
+  return "entry";
+}
+
+}  // namespace
+
+LogPlayer::LogPlayer(const MediaSuperblock& superblock,
+                     std::uint64_t device_size)
+    : tree_(superblock.fs_uuid, superblock.log_length),
+      allocator_(device_size),
+      device_size_(device_size),
+      data_start_(kLogOffset + superblock.log_length),
+      device_uuid_(superblock.device_uuid) {
+  IgnoreError(allocator_.Take({0, data_start_}),
+              "a superblock that passed its check leaves room for its log");
+}
+
+absl::Status LogPlayer::Apply(std::uint64_t index, const MediaEntry& entry) {
+  const std::optional<Finding> finding = TryApply(index, entry);
+  if (!finding) return absl::OkStatus();
+  const std::string text =
+      fmt::format("entry {}: {}: {}", index, finding->rule, finding->message);
+  if (finding->rule == "version") return FailedPrecondition("{}", text);
+  return DataLoss("{}", text);
+}
+
+std::optional<Finding> LogPlayer::TryApply(std::uint64_t index,
+                                           const MediaEntry& entry) {
+  Verdict broken = ApplyEntry(index, entry);
+  if (!broken) {
+    ++next_index_;
+    return std::nullopt;
+  }
+  return Finding{.severity = Severity::kError,
+                 .entry = index,
+                 .rule = broken->rule,
+                 .message = std::move(broken->message)};
+}
+
+LogPlayer::Verdict LogPlayer::ApplyEntry(std::uint64_t index,
+                                         const MediaEntry& entry) {
+  if (index != next_index_) {
+    return Broken{"index",
+                  fmt::format("the next entry to play is {}", next_index_)};
+  }
+  if (const absl::Status status =
+          CheckEntry(entry, index, data_start_, device_size_);
+      !status.ok()) {
+    return Broken{RuleOf(entry, index, Message(status)),
+                  std::string(Message(status))};
+  }
+  switch (static_cast<EntryType>(entry.type)) {
+    case EntryType::kFile:
+      return ApplyFile(entry.file);
+    case EntryType::kMkdir:
+      return ApplyMkdir(entry.mkdir);
+    default:
+      return ApplyAddDaxdev(entry.add_daxdev);
+  }
+}
+
+LogPlayer::Verdict LogPlayer::CheckDead(std::string_view path) const {
+  if (dead_.empty()) return std::nullopt;
+  const std::string_view top = path.substr(0, path.find('/'));
+  if (!dead_.contains(Abseil(top))) return std::nullopt;
+  return Broken{"dead", fmt::format("path '{}' is of the deleted volume '{}'",
+                                    Printable(path), Printable(top))};
+}
+
+const Node* LogPlayer::FindParent(std::string_view path,
+                                  Verdict& verdict) const {
+  const std::string_view parent_path = ParentPath(path);
+  const Node* parent = tree_.FindDirectory(parent_path);
+  if (parent == nullptr) {
+    const bool is_file = tree_.FindPath(parent_path) != nullptr;
+    verdict = Broken{
+        "parent", fmt::format("path '{}' lies in '{}', which {}",
+                              Printable(path), Printable(parent_path),
+                              is_file ? "is a file" : "no entry made before")};
+  }
+  return parent;
+}
+
+LogPlayer::Verdict LogPlayer::ApplyFile(const MediaFile& file) {
+  const std::string_view path = famfs::PathOf(file.path);
+  Verdict verdict = CheckDead(path);
+  if (verdict) return verdict;
+  const Node* parent = FindParent(path, verdict);
+  if (parent == nullptr) return verdict;
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  if (const Node* there = tree_.Lookup(parent->id, name); there != nullptr) {
+    if (there->is_meta) {
+      return Broken{"reserved",
+                    fmt::format("path '{}' is the file system's own", path)};
+    }
+    return Broken{"duplicate", fmt::format("path '{}' exists: an earlier entry "
+                                           "made it",
+                                           Printable(path))};
+  }
+  const std::span<const MediaExtent> extents = ExtentsOf(file);
+  if ((verdict = TakeExtents(extents))) return verdict;
+  auto node = std::make_unique<Node>();
+  node->owner = {.uid = file.uid, .gid = file.gid, .mode = file.mode};
+  node->size = file.size;
+  if (extents.data() == file.interleave.strips) {
+    node->chunk = file.interleave.chunk;
+  }
+  node->extents.assign(extents.begin(), extents.end());
+  const NodeId id = tree_.Add(parent->id, path, std::move(node));
+  if (id == 0) {
+    GiveBack(extents);
+    return Broken{"id", fmt::format("path '{}' has the node id of another path",
+                                    Printable(path))};
+  }
+  if (record_changes_) Record(Change::Kind::kAdded, *tree_.Find(id));
+  return std::nullopt;
+}
+
+LogPlayer::Verdict LogPlayer::ApplyMkdir(const MediaMkdir& mkdir) {
+  const std::string_view path = famfs::PathOf(mkdir.path);
+  Verdict verdict = CheckDead(path);
+  if (verdict) return verdict;
+  absl::StatusOr<std::optional<VolumeAttributes>> decoded =
+      DecodeVolumeAttributes(mkdir);
+  if (!decoded.ok()) {
+    const bool newer = absl::IsFailedPrecondition(decoded.status());
+    return Broken{newer ? "version" : "attributes",
+                  std::string(Message(decoded.status()))};
+  }
+  std::unique_ptr<const VolumeAttributes> attributes;
+  if (*decoded) {
+    attributes = std::make_unique<const VolumeAttributes>(**std::move(decoded));
+    if (path.find('/') != std::string_view::npos) {
+      return Broken{"volume", fmt::format("the volume's directory '{}' is not "
+                                          "at the root",
+                                          Printable(path))};
+    }
+  }
+  if (const Node* there = tree_.FindDirectory(path); there != nullptr) {
+    return ApplyAgain(*there, path, mkdir, std::move(attributes));
+  }
+  const Node* parent = FindParent(path, verdict);
+  if (parent == nullptr) return verdict;
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  if (tree_.Lookup(parent->id, name) != nullptr) {
+    return Broken{"duplicate",
+                  fmt::format("directory '{}' exists: an earlier entry made a "
+                              "file of this path",
+                              Printable(path))};
+  }
+  if (attributes != nullptr) {
+    if (attributes->state == VolumeState::kDeleted) {
+      return Broken{"revision", fmt::format("volume '{}' is deleted, but no "
+                                            "entry made it",
+                                            Printable(path))};
+    }
+    if ((verdict = CheckVolumeName(*attributes))) return verdict;
+  }
+  auto node = std::make_unique<Node>();
+  node->is_directory = true;
+  node->owner = {.uid = mkdir.uid, .gid = mkdir.gid, .mode = mkdir.mode};
+  const NodeId id = tree_.Add(parent->id, path, std::move(node));
+  if (id == 0) {
+    return Broken{"id", fmt::format("path '{}' has the node id of another path",
+                                    Printable(path))};
+  }
+  if (attributes != nullptr) tree_.SetVolume(id, std::move(attributes));
+  if (record_changes_) Record(Change::Kind::kAdded, *tree_.Find(id));
+  return std::nullopt;
+}
+
+LogPlayer::Verdict LogPlayer::CheckVolumeName(
+    const VolumeAttributes& attributes) const {
+  const Node* other = tree_.FindVolume(attributes.name, attributes.kind);
+  if (other == nullptr) return std::nullopt;
+  return Broken{"volume",
+                fmt::format("the CSI name '{}' is that of the live volume '{}'",
+                            Printable(attributes.name), other->name)};
+}
+
+/// A mkdir of a directory that is there. Upstream accepts it silently, and so a
+/// plain one changes nothing; one with attributes is the volume's next
+/// revision.
+LogPlayer::Verdict LogPlayer::ApplyAgain(
+    const Node& directory, std::string_view path, const MediaMkdir& mkdir,
+    std::unique_ptr<const VolumeAttributes> attributes) {
+  if (attributes == nullptr) return std::nullopt;
+  if (directory.volume == nullptr) {
+    return Broken{"volume", fmt::format("'{}' was made as an ordinary "
+                                        "directory, not as a volume",
+                                        Printable(path))};
+  }
+  const VolumeAttributes& before = *directory.volume;
+  if (attributes->revision != before.revision + 1) {
+    return Broken{
+        "revision",
+        fmt::format("volume '{}' has the revision {} after {}", Printable(path),
+                    attributes->revision, before.revision)};
+  }
+  if (attributes->name != before.name || attributes->kind != before.kind) {
+    return Broken{"revision",
+                  fmt::format("volume '{}' changes its CSI name or kind: '{}' "
+                              "was '{}'",
+                              Printable(path), Printable(attributes->name),
+                              Printable(before.name))};
+  }
+  if (attributes->state == VolumeState::kDeleted) {
+    Delete(directory);
+    return std::nullopt;
+  }
+  tree_.SetOwner(directory.id,
+                 {.uid = mkdir.uid, .gid = mkdir.gid, .mode = mkdir.mode});
+  tree_.SetVolume(directory.id, std::move(attributes));
+  if (record_changes_) Record(Change::Kind::kAttributes, directory);
+  return std::nullopt;
+}
+
+void LogPlayer::Delete(const Node& directory) {
+  std::vector<const Node*> nodes = {&directory};
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    for (const auto& [name, child] : nodes[i]->children) {
+      nodes.push_back(tree_.Find(child));
+    }
+  }
+  // Backwards, so that children are told before their parents.
+  for (auto it = nodes.rbegin(); it != nodes.rend(); ++it) {
+    for (const MediaExtent& extent : (*it)->extents) {
+      if (extent.device_index == 0) {
+        pending_.push_back({extent.offset, extent.length});
+      } else {
+        other_pending_.push_back(extent);
+      }
+    }
+    if (record_changes_) Record(Change::Kind::kRemoved, **it);
+  }
+  dead_.insert(directory.name);
+  tree_.RemoveTree(directory.id);
+}
+
+LogPlayer::Verdict LogPlayer::ApplyAddDaxdev(const MediaAddDaxdev& device) {
+  if (devices_.size() + 1 >= kMaxDevices) {
+    return Broken{"device", fmt::format("there are {} devices already, which "
+                                        "is all that can be",
+                                        kMaxDevices)};
+  }
+  if (device.index != devices_.size() + 1) {
+    return Broken{"device",
+                  fmt::format("device index is {}, but the next free one is {}",
+                              device.index, devices_.size() + 1)};
+  }
+  const auto same_uuid = [&](const MediaAddDaxdev& other) {
+    return other.device_uuid == device.device_uuid;
+  };
+  if (device.device_uuid == device_uuid_ ||
+      std::any_of(devices_.begin(), devices_.end(), same_uuid)) {
+    return Broken{"device",
+                  fmt::format("device {} has the uuid {} of an earlier one",
+                              device.index, device.device_uuid.ToString())};
+  }
+  devices_.push_back(device);
+  other_allocators_.emplace_back(device.size);
+  return std::nullopt;
+}
+
+ExtentAllocator& LogPlayer::AllocatorOf(std::uint64_t device_index) {
+  return device_index == 0 ? allocator_ : other_allocators_[device_index - 1];
+}
+
+LogPlayer::Verdict LogPlayer::TakeExtents(
+    std::span<const MediaExtent> extents) {
+  for (std::size_t i = 0; i < extents.size(); ++i) {
+    const auto [device, offset, length] = extents[i];
+    if (device > devices_.size()) {
+      GiveBack(extents.first(i));
+      return Broken{"device", fmt::format("extent {} is on device {}, which no "
+                                          "entry added",
+                                          i, device)};
+    }
+    const absl::Status status = AllocatorOf(device).Take({offset, length});
+    if (!status.ok()) {
+      GiveBack(extents.first(i));
+      return Broken{absl::IsAlreadyExists(status) ? "overlap" : "extent",
+                    fmt::format("extent {} on device {}: {}", i, device,
+                                Message(status))};
+    }
+  }
+  return std::nullopt;
+}
+
+void LogPlayer::GiveBack(std::span<const MediaExtent> extents) {
+  for (const MediaExtent& extent : extents) {
+    IgnoreError(
+        AllocatorOf(extent.device_index).Free({extent.offset, extent.length}),
+        "it was taken by the same entry");
+  }
+}
+
+std::uint64_t LogPlayer::pending_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const Range& range : pending_) bytes += range.length;
+  return bytes;
+}
+
+bool LogPlayer::PathInUse(std::string_view path) const {
+  return CheckDead(path).has_value() || tree_.FindPath(path) != nullptr;
+}
+
+void LogPlayer::ForgetDead(std::uint64_t next_index) {
+  for (const Range& range : pending_) {
+    IgnoreError(allocator_.Free(range), "it was taken when it was played");
+  }
+  GiveBack(other_pending_);
+  pending_.clear();
+  other_pending_.clear();
+  dead_.clear();
+  next_index_ = next_index;
+}
+
+void LogPlayer::Record(Change::Kind kind, const Node& node) {
+  changes_.push_back(
+      {.kind = kind, .id = node.id, .parent = node.parent, .name = node.name});
+}
+
+std::vector<Change> LogPlayer::TakeChanges() {
+  return std::exchange(changes_, {});
+}
+
+}  // namespace famfs
