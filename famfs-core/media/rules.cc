@@ -242,7 +242,7 @@ absl::Status CheckLogHeader(const MediaLogHeader& header,
     return DataLoss("log header: crc is {:#x}, but its bytes give {:#x}",
                     header.crc, crc);
   }
-  if (header.length == 0 && header.next_index == 0) {
+  if (header.length == 0) {
     return Unavailable(
         "log header: the log is being compacted; the next open by its owner "
         "finishes that");

@@ -23,7 +23,8 @@ namespace famfs {
                                            std::uint64_t device_size);
 
 /// `log_length`: the superblock's. Unavailable for the compacting form
-/// (length 0, no entries, valid checksum), DataLoss otherwise. next_seqnum may
+/// (length 0, valid checksum; the counters may already be the next ones),
+/// DataLoss otherwise. next_seqnum may
 /// be one ahead of next_index: upstream counts them up by two stores, and its
 /// host may have died between them.
 [[nodiscard]] absl::Status CheckLogHeader(const MediaLogHeader& header,

@@ -126,10 +126,15 @@ TEST(LogHeaderRulesTest, CompactingFormIsUnavailableNotDamaged) {
   header.crc ^= 1;
   EXPECT_EQ(CheckLogHeader(header, kGoldenLogLength).code(),
             absl::StatusCode::kDataLoss);
-  header.next_index = 1;
+}
+
+// Leaving the compacting form, the counters are stored first.
+TEST(LogHeaderRulesTest, CompactingFormMayHaveTheNextCountersAlready) {
+  MediaLogHeader header = GoldenLogHeader(3);
+  header.length = 0;
   Seal(header);
   EXPECT_EQ(CheckLogHeader(header, kGoldenLogLength).code(),
-            absl::StatusCode::kDataLoss);
+            absl::StatusCode::kUnavailable);
 }
 
 TEST(LogHeaderRulesTest, OtherLengthThanTheSuperblocksIsDamage) {
