@@ -27,9 +27,10 @@ struct MkfsOptions {
 };
 
 /// OutOfRange for a device below 4 GiB; InvalidArgument for a bad log length;
-/// AlreadyExists for a device with a superblock (of any version), without force;
-/// Unavailable while a writer has it open. Until the superblock's checksum is
-/// written, last, the device counts as blank.
+/// AlreadyExists for a device with a superblock (of any version), without
+/// force; Unavailable while a writer has it open. Also AlreadyExists, without
+/// force: an emulated device without a superblock that has extents of data. The
+/// superblock's magic is written last; until then the device counts as blank.
 [[nodiscard]] absl::Status Mkfs(DaxDevice& device, const MkfsOptions& options);
 
 }  // namespace famfs

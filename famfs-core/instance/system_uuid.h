@@ -1,5 +1,6 @@
 // This host's identity, upstream's way: the first 36 characters of a text file
-// (facts/famfs.md §1.5). The host whose uuid stands in the superblock owns the log.
+// (facts/famfs.md §1.5). The host whose uuid stands in the superblock owns the
+// log.
 #pragma once
 
 #include <string>

@@ -6,25 +6,38 @@
 // beyond the end, extent files that no entry names.
 //
 // Thread-safe. Zeroing and allocating an extent's pages happens outside of the
-// lock, so two creations do not wait for each other's memory.
+// lock, so two creations do not wait for each other's memory. Two creations of
+// one path or CSI name at once: the later one is Aborted.
+//
+// A writer that finds out that another one took over stops: the call that
+// noticed and every later change are Aborted, and nothing more is written.
 #pragma once
+
+#include <absl/container/flat_hash_set.h>
 
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <shared_mutex>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/status.h"
 #include "dax/device.h"
+#include "instance/compaction.h"
 #include "instance/layout.h"
 #include "instance/log_player.h"
 #include "instance/reader.h"
 #include "instance/writer_lock.h"
 
 namespace famfs {
+
+/// Slots of the log that only state changes (deletions) may use, so that a full
+/// log can still delete.
+inline constexpr std::uint64_t kStateSlots = 64;
 
 struct WriterOptions {
   Uuid system_uuid;  // must be the superblock's owner
@@ -39,7 +52,8 @@ struct Capacity {
 };
 
 /// A path with its extent, reserved and zero, not yet in the log. Fill it, then
-/// Commit; destroyed without, its space comes back.
+/// Commit, which writes the bytes back first; destroyed without, its space
+/// comes back. Must not outlive its Writer. Used by one thread.
 class PendingFile {
  public:
   virtual ~PendingFile() = default;
@@ -50,7 +64,8 @@ class PendingFile {
 class Writer {
  public:
   /// PermissionDenied when another host owns the instance (says whose), else
-  /// Unavailable when another process writes it, DataLoss when the log is broken.
+  /// Unavailable when another process writes it, DataLoss when the log is
+  /// broken.
   static absl::StatusOr<std::unique_ptr<Writer>> Open(
       std::shared_ptr<DaxDevice> device, const WriterOptions& options);
   ~Writer();
@@ -60,13 +75,20 @@ class Writer {
   [[nodiscard]] std::shared_ptr<DaxDevice> device() const { return device_; }
   [[nodiscard]] PoolFigures Figures() const;
 
-  /// Capacity for contiguous volumes; compacts first when that frees space.
+  /// Extents that live files have in the log and that an emulated device did
+  /// not hold when the writer opened it: those files cannot be read.
+  [[nodiscard]] const std::vector<Range>& MissingExtents() const {
+    return missing_;
+  }
+
+  /// Capacity for contiguous volumes; compacts first when that frees space. 0
+  /// while the log has no slots for another volume.
   absl::StatusOr<Capacity> GetCapacity();
 
   // Made by hand. A path that was ever used and is in the log is AlreadyExists,
   // also when its volume is deleted; a missing parent is NotFound; a bad path
-  // InvalidArgument; a full log or device ResourceExhausted. Nothing may be made
-  // inside a volume (PermissionDenied).
+  // InvalidArgument; a full log or device ResourceExhausted. Nothing may be
+  // made inside a volume (PermissionDenied).
   [[nodiscard]] absl::Status Mkdir(std::string_view path, Ownership owner);
   /// A file of zeros.
   [[nodiscard]] absl::Status CreateFile(std::string_view path,
@@ -76,10 +98,11 @@ class Writer {
                                                          Ownership owner);
 
   /// Appends the volume's mkdir (with `attributes`) and, for layout kFile, its
-  /// file `data` of attributes.capacity bytes, published by one store.
-  /// `directory` is new, one component. The file takes the directory's owner and
-  /// its mode without the execute bits. AlreadyExists when a live volume has the
-  /// CSI name or the path was used.
+  /// file `data` of attributes.capacity bytes in one extent, published by one
+  /// store. Unimplemented for interleaved attributes.
+  /// `directory` is new, one component. The file takes the directory's owner
+  /// and its mode without the execute bits. AlreadyExists when a live volume
+  /// has the CSI name or the path was used.
   [[nodiscard]] absl::Status CreateVolume(const std::string& directory,
                                           const VolumeAttributes& attributes,
                                           Ownership owner);
@@ -94,16 +117,96 @@ class Writer {
 
  private:
   class PendingFileImpl;
+
+  /// What a creation asks for before it can be published.
+  struct Wanted {
+    std::string path;           // of the entry that is not there yet
+    bool is_volume = false;     // path is a volume's directory
+    std::string volume_name{};  // the CSI name, of a volume
+    VolumeKind kind = VolumeKind::kVolume;
+    std::uint64_t size = 0;   // bytes of the file; 0: no file
+    std::uint64_t slots = 1;  // of the log
+  };
+  /// What it holds until it is published or given up: the path and the name
+  /// against a second creation, slots of the log, an extent.
+  struct Claim {
+    std::string path;
+    std::string name_key{};  // of claimed_names_; empty: no volume
+    std::uint64_t slots = 0;
+    std::optional<Range> extent{};
+  };
+
   Writer(std::shared_ptr<DaxDevice> device, Layout layout, WriterLock lock);
+
+  // writer_open.cc
+  absl::Status TakeOver(const Uuid& system_uuid);
+  absl::Status FinishCompaction();
+  absl::Status PlayLog();
+  void TakeEpoch(const Uuid& system_uuid);
+  void MendLog();
+  absl::Status ReconcileExtents();
+
+  // writer_append.cc; each with mutex_ held
+  /// That our epoch stands, and that the log still ends with our last entry.
+  absl::Status CheckStillOwner() {
+    return CheckStillOwner(player_->next_index(), last_crc_);
+  }
+  absl::Status CheckStillOwner(std::uint64_t entries, std::uint64_t last_crc);
+  absl::Status CheckNewEntry(const MediaEntry& entry) const;
+  /// Stamps the entries, publishes all of them by one store, and plays them;
+  /// `extent` is the claimed one that they name. After an error nothing was
+  /// published, or stopped_ says why nothing more will be.
+  absl::Status Append(std::span<MediaEntry> entries,
+                      const std::optional<Range>& extent);
+  void SetState(StateRecord next);
+  void SetCompaction(CompactionRecord next);
+  absl::Status Stop(absl::Status why);
+
+  // writer_claim.cc; each takes mutex_ itself, except those named Locked
+  absl::StatusOr<Claim> Reserve(const Wanted& wanted);
+  absl::StatusOr<Claim> TryReserve(const Wanted& wanted);
+  absl::Status CheckWantedLocked(const Wanted& wanted) const;
+  absl::Status CheckParentLocked(const std::string& path) const;
+  absl::StatusOr<Claim> TakeClaimLocked(const Wanted& wanted);
+  absl::Status Publish(const Claim& claim, std::span<MediaEntry> entries);
+  void GiveUp(const Claim& claim);
+  void ForgetClaimLocked(const Claim& claim);
+
+  absl::Status TryDeleteVolume(const std::string& directory);
+
+  // writer_compact.cc
+  [[nodiscard]] std::uint64_t SlotsLocked() const;
+  [[nodiscard]] std::uint64_t DroppableLocked() const;
+  [[nodiscard]] bool CompactionHelps() const;
+  absl::StatusOr<std::vector<Range>> CompactLocked();
+  absl::StatusOr<std::unique_ptr<Mapping>> PlaceImageLocked(
+      std::uint64_t length, Range& place);
+  absl::StatusOr<LogPlayer> Replay(const LogImage& image) const;
+  void TakeReserveLocked();
 
   std::shared_ptr<DaxDevice> device_;
   Layout layout_;
   WriterLock lock_;
-  mutable std::shared_mutex mutex_;
+  std::vector<Range> missing_;
+  std::size_t base_nodes_ = 0;  // of an empty namespace
+
+  // One compaction at a time, with the removal of its dead extents, which
+  // happens outside of mutex_. Taken before mutex_.
+  std::mutex compact_mutex_;
+
+  mutable std::shared_mutex mutex_;  // all that follows
   std::unique_ptr<LogPlayer> player_;
   StateRecord state_;
   CompactionRecord compaction_;
+  absl::Status stopped_;        // once not OK, every change is refused with it
+  std::uint64_t last_crc_ = 0;  // of the log's last entry
+  std::uint64_t superseded_ = 0;  // entries that a later one replaced
   std::optional<Range> reserve_;  // kept free for a compaction's image
+  std::set<Range> claimed_;       // extents of creations under way
+  std::vector<Range> dying_;      // dead extents not yet removed, still taken
+  std::uint64_t claimed_slots_ = 0;
+  absl::flat_hash_set<std::string> claimed_paths_;
+  absl::flat_hash_set<std::string> claimed_names_;  // kind, CSI name
 };
 
 }  // namespace famfs

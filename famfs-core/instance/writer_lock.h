@@ -1,6 +1,6 @@
-// One writer per instance on one host: flock(2) on <directory>/<fs uuid>.writer,
-// which holds the owner's pid and program as text. Never a lock on a device node.
-// The kernel drops it with the process, however it ends.
+// One writer per instance on one host: flock(2) on <directory>/<fs
+// uuid>.writer, which holds the owner's pid and program as text. Never a lock
+// on a device node. The kernel drops it with the process, however it ends.
 #pragma once
 
 #include <string>

@@ -1,0 +1,44 @@
+#include "instance/new_entry.h"
+
+namespace famfs {
+
+absl::Status CheckOwnership(const Ownership& owner) {
+  if ((owner.mode & ~07777U) == 0) return absl::OkStatus();
+  return InvalidArgument("mode {:o} has bits that are no permissions",
+                         owner.mode);
+}
+
+absl::Status EmptyFile(std::string_view path) {
+  return InvalidArgument("file '{}' would be empty, which famfs cannot hold",
+                         Printable(path));
+}
+
+MediaEntry NewMkdirEntry(std::string_view path, const Ownership& owner) {
+  MediaEntry entry{};
+  entry.type = static_cast<std::uint32_t>(EntryType::kMkdir);
+  entry.mkdir.uid = owner.uid;
+  entry.mkdir.gid = owner.gid;
+  entry.mkdir.mode = owner.mode;
+  SetPath(entry.mkdir.path, path);
+  return entry;
+}
+
+MediaEntry NewFileEntry(std::string_view path, std::uint64_t size,
+                        const Range& extent, const Ownership& owner) {
+  MediaEntry entry{};
+  entry.type = static_cast<std::uint32_t>(EntryType::kFile);
+  MediaFile& file = entry.file;
+  file.size = size;
+  file.flags = kFileFlagsWritten;
+  file.uid = owner.uid;
+  file.gid = owner.gid;
+  file.mode = owner.mode;
+  SetPath(file.path, path);
+  file.extent_type = static_cast<std::uint32_t>(ExtentType::kSimple);
+  file.extent_count = 1;
+  file.extents[0] = {
+      .device_index = 0, .offset = extent.offset, .length = extent.length};
+  return entry;
+}
+
+}  // namespace famfs

@@ -1,0 +1,77 @@
+#include "instance/system_uuid.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <system_error>
+
+#include "base/unique_fd.h"
+
+namespace famfs {
+namespace {
+
+constexpr std::size_t kTextLength = 36;
+
+absl::StatusOr<Uuid> Load(const std::string& path) {
+  FAMFS_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  const auto uuid = Uuid::Parse(std::string_view(text).substr(0, kTextLength));
+  if (!uuid.ok()) {
+    return InvalidArgument(
+        "{}: does not begin with this host's uuid: {}; write one there, or "
+        "remove the file to get a random one",
+        path, Message(uuid.status()));
+  }
+  return uuid;
+}
+
+/// Makes the file whole before it gets its name; of two processes that do so at
+/// once one wins, and both read the winner's.
+absl::Status Create(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path parent =
+      std::filesystem::path(path).parent_path();
+  if (!parent.empty()) std::filesystem::create_directories(parent, error);
+  if (error) {
+    return ErrnoError(error.value(),
+                      fmt::format("create the folder {}", parent.string()));
+  }
+  const std::string text = Uuid::Random().ToString();
+  const std::string temporary = fmt::format("{}.{}", path, text);
+  absl::Status status;
+  {
+    FAMFS_ASSIGN_OR_RETURN(
+        UniqueFd fd, OpenFile(temporary, O_WRONLY | O_CREAT | O_EXCL, 0444));
+    const auto length = static_cast<ssize_t>(kTextLength + 1);
+    if (::fchmod(fd.get(), 0444) != 0 ||
+        ::write(fd.get(), text.c_str(), kTextLength + 1) != length) {
+      status = ErrnoError(errno, fmt::format("write {}", temporary));
+    }
+  }
+  if (status.ok() && ::link(temporary.c_str(), path.c_str()) != 0 &&
+      errno != EEXIST) {
+    status = ErrnoError(errno, fmt::format("create {}", path));
+  }
+  ::unlink(temporary.c_str());
+  return status;
+}
+
+}  // namespace
+
+absl::StatusOr<Uuid> LoadOrCreateSystemUuid() {
+  const char* named = std::getenv("FAMFS_SYSTEM_UUID_FILE");
+  const bool given = named != nullptr && *named != '\0';
+  return LoadOrCreateSystemUuid(given ? named : kSystemUuidFile);
+}
+
+absl::StatusOr<Uuid> LoadOrCreateSystemUuid(const std::string& path) {
+  auto uuid = Load(path);
+  if (!absl::IsNotFound(uuid.status())) return uuid;
+  FAMFS_RETURN_IF_ERROR(Create(path));
+  return Load(path);
+}
+
+}  // namespace famfs

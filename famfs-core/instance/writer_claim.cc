@@ -1,0 +1,184 @@
+#include <spdlog/spdlog.h>
+
+#include "base/units.h"
+#include "instance/writer.h"
+#include "media/rules.h"
+
+namespace famfs {
+namespace {
+
+/// Volumes and snapshots are named apart.
+std::string NameKey(VolumeKind kind, const std::string& csi_name) {
+  if (csi_name.empty()) return {};
+  return static_cast<char>(kind) + csi_name;
+}
+
+}  // namespace
+
+absl::Status Writer::CheckParentLocked(const std::string& path) const {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return absl::OkStatus();
+  const std::string_view parent_path = std::string_view(path).substr(0, slash);
+  const Namespace& tree = player_->tree();
+  const Node* parent = tree.FindDirectory(parent_path);
+  if (parent == nullptr) {
+    if (tree.FindPath(parent_path) != nullptr) {
+      return FailedPrecondition("'{}' is a file, not a directory",
+                                Printable(parent_path));
+    }
+    return NotFound("directory '{}' does not exist; make it first",
+                    Printable(parent_path));
+  }
+  if (parent->is_meta) {
+    return PermissionDenied("'{}' is the file system's own",
+                            Printable(parent_path));
+  }
+  if (const Node* volume = tree.VolumeOf(parent->id); volume != nullptr) {
+    return PermissionDenied(
+        "'{}' lies in the volume '{}', whose files are fixed when it is made",
+        Printable(path), Printable(volume->name));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Writer::CheckWantedLocked(const Wanted& wanted) const {
+  FAMFS_RETURN_IF_ERROR(stopped_);
+  FAMFS_RETURN_IF_ERROR(CheckPath(wanted.path));
+  if (player_->PathInUse(wanted.path)) {
+    const bool live = player_->tree().FindPath(wanted.path) != nullptr;
+    return AlreadyExists("path '{}' {}", Printable(wanted.path),
+                         live ? "exists" : "is that of a deleted volume");
+  }
+  FAMFS_RETURN_IF_ERROR(CheckParentLocked(wanted.path));
+  if (claimed_paths_.contains(wanted.path)) {
+    return Aborted("path '{}' is being made by another call",
+                   Printable(wanted.path));
+  }
+  if (!wanted.is_volume) return absl::OkStatus();
+  if (const Node* other =
+          player_->tree().FindVolume(wanted.volume_name, wanted.kind);
+      other != nullptr) {
+    return AlreadyExists("the CSI name '{}' is that of the live volume '{}'",
+                         Printable(wanted.volume_name), other->name);
+  }
+  if (claimed_names_.contains(NameKey(wanted.kind, wanted.volume_name))) {
+    return Aborted("a volume with the CSI name '{}' is being made",
+                   Printable(wanted.volume_name));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Writer::Claim> Writer::TakeClaimLocked(const Wanted& wanted) {
+  const std::uint64_t used = player_->next_index() + claimed_slots_;
+  if (used + wanted.slots + kStateSlots > SlotsLocked()) {
+    return ResourceExhausted(
+        "the log is full: {} of {} slots are used and {} stay reserved for "
+        "deletions, but {} are needed; delete volumes, or make the file system "
+        "anew with a longer log",
+        used, SlotsLocked(), kStateSlots, wanted.slots);
+  }
+  Claim claim{.path = wanted.path,
+              .name_key = NameKey(wanted.kind, wanted.volume_name),
+              .slots = wanted.slots,
+              .extent = std::nullopt};
+  if (wanted.size > layout_.device_size()) {
+    return ResourceExhausted("{} asked for, more than the whole device of {}",
+                             FormatSize(wanted.size),
+                             FormatSize(layout_.device_size()));
+  }
+  if (wanted.size > 0) {
+    FAMFS_ASSIGN_OR_RETURN(claim.extent,
+                           player_->mutable_allocator().Allocate(wanted.size));
+    claimed_.insert(*claim.extent);
+  }
+  claimed_slots_ += claim.slots;
+  claimed_paths_.insert(claim.path);
+  if (!claim.name_key.empty()) claimed_names_.insert(claim.name_key);
+  return claim;
+}
+
+void Writer::ForgetClaimLocked(const Claim& claim) {
+  if (claim.extent) claimed_.erase(*claim.extent);
+  claimed_slots_ -= claim.slots;
+  claimed_paths_.erase(claim.path);
+  claimed_names_.erase(claim.name_key);
+}
+
+absl::StatusOr<Writer::Claim> Writer::TryReserve(const Wanted& wanted) {
+  Claim claim;
+  {
+    const std::unique_lock lock(mutex_);
+    FAMFS_RETURN_IF_ERROR(CheckWantedLocked(wanted));
+    FAMFS_ASSIGN_OR_RETURN(claim, TakeClaimLocked(wanted));
+  }
+  if (!claim.extent) return claim;
+  const absl::Status made = device_->CreateExtent(*claim.extent);
+  if (made.ok()) return claim;
+  if (!absl::IsAlreadyExists(made)) {
+    GiveUp(claim);
+    return made;
+  }
+  // Something that the writer does not know of sits there. Its first unit stays
+  // taken until the next open, so that the next attempt goes elsewhere.
+  const std::unique_lock lock(mutex_);
+  const Range rest{claim.extent->offset + kAllocUnit,
+                   claim.extent->length - kAllocUnit};
+  if (rest.length > 0) {
+    IgnoreError(player_->mutable_allocator().Free(rest),
+                "it was allocated a moment ago");
+  }
+  ForgetClaimLocked(claim);
+  return Internal("free space is in use: {}", Message(made));
+}
+
+absl::StatusOr<Writer::Claim> Writer::Reserve(const Wanted& wanted) {
+  absl::StatusOr<Claim> claim = TryReserve(wanted);
+  if (!absl::IsResourceExhausted(claim.status()) || !CompactionHelps()) {
+    return claim;
+  }
+  const absl::Status compacted = Compact();
+  if (absl::IsResourceExhausted(compacted)) return claim;
+  FAMFS_RETURN_IF_ERROR(compacted);
+  return TryReserve(wanted);
+}
+
+absl::Status Writer::Publish(const Claim& claim,
+                             std::span<MediaEntry> entries) {
+  absl::Status status;
+  {
+    const std::unique_lock lock(mutex_);
+    status = stopped_;
+    if (status.ok()) status = Append(entries, claim.extent);
+    if (status.ok()) ForgetClaimLocked(claim);
+  }
+  if (!status.ok()) GiveUp(claim);
+  return status;
+}
+
+void Writer::GiveUp(const Claim& claim) {
+  bool give_back = claim.extent.has_value();
+  {
+    // A writer that stopped does not know whether its entry counts: the extent
+    // is the next writer's to judge.
+    const std::shared_lock lock(mutex_);
+    if (!stopped_.ok()) give_back = false;
+  }
+  if (give_back) {
+    if (const absl::Status removed =
+            device_->RemoveExtent(claim.extent->offset);
+        !removed.ok()) {
+      spdlog::error("{}: space is lost until the next start: {}",
+                    device_->spec(), Message(removed));
+      give_back = false;
+    }
+  }
+  const std::unique_lock lock(mutex_);
+  if (give_back) {
+    IgnoreError(player_->mutable_allocator().Free(*claim.extent),
+                "the claim held it");
+  }
+  ForgetClaimLocked(claim);
+  if (give_back) TakeReserveLocked();
+}
+
+}  // namespace famfs

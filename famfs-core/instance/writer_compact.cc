@@ -1,0 +1,239 @@
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/units.h"
+#include "instance/compaction.h"
+#include "instance/metadata_store.h"
+#include "instance/writer.h"
+#include "media/checksum.h"
+
+namespace famfs {
+namespace {
+
+std::uint64_t LastCrc(const LogImage& image) {
+  if (image.entries == 0) return 0;
+  MediaEntry last{};
+  std::memcpy(&last, image.bytes.data() + EntryAt(image.entries - 1),
+              sizeof(last));
+  return last.crc;
+}
+
+}  // namespace
+
+std::uint64_t Writer::SlotsLocked() const {
+  return LastIndex(layout_.superblock().log_length) + 1;
+}
+
+std::uint64_t Writer::DroppableLocked() const {
+  if (!device_->has_extent_files()) return superseded_;
+  const std::uint64_t kept =
+      player_->tree().size() - base_nodes_ + player_->devices().size();
+  return player_->next_index() - kept;
+}
+
+bool Writer::CompactionHelps() const {
+  const std::shared_lock lock(mutex_);
+  return DroppableLocked() > 0 || !dying_.empty();
+}
+
+absl::Status Writer::Compact() {
+  const std::lock_guard one(compact_mutex_);
+  std::vector<Range> dead;
+  {
+    const std::unique_lock lock(mutex_);
+    FAMFS_RETURN_IF_ERROR(stopped_);
+    if (DroppableLocked() == 0) return absl::OkStatus();
+    FAMFS_ASSIGN_OR_RETURN(dead, CompactLocked());
+    dying_ = dead;
+  }
+  // No entry names them any more. Freeing pages takes its time, and nobody has
+  // to wait for that but who needs the space.
+  for (Range& range : dead) {
+    if (const absl::Status status = device_->RemoveExtent(range.offset);
+        !status.ok()) {
+      spdlog::error("{}: space is lost until the next start: {}",
+                    device_->spec(), Message(status));
+      range.length = 0;
+    }
+  }
+  const std::unique_lock lock(mutex_);
+  for (const Range& range : dead) {
+    if (range.length == 0) continue;
+    IgnoreError(player_->mutable_allocator().Free(range),
+                "it was taken by CompactLocked");
+  }
+  dying_.clear();
+  TakeReserveLocked();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<Range>> Writer::CompactLocked() {
+  const std::uint64_t entries = player_->next_index();
+  const bool frees = device_->has_extent_files();
+  FAMFS_RETURN_IF_ERROR(CheckStillOwner());
+  const LogImage image = MakeLogImage(
+      layout_.log().bytes(), {.log_length = layout_.superblock().log_length,
+                              .entries = entries,
+                              .dead = &player_->dead_directories(),
+                              .drop_dead = frees});
+  if (image.entries == entries) return std::vector<Range>{};
+  std::optional<LogPlayer> replayed;
+  if (!frees) {
+    FAMFS_ASSIGN_OR_RETURN(replayed, Replay(image));
+  }
+  Range place;
+  FAMFS_ASSIGN_OR_RETURN(const auto mapping,
+                         PlaceImageLocked(image.extent_length(), place));
+  mapping->Store(0, image.bytes);
+  mapping->WriteBack(0, image.bytes.size());
+  // From here on nothing fails: each store is written back before the next, and
+  // Open completes what a crash interrupts.
+  SetCompaction({.generation = state_.generation + 1,
+                 .offset = place.offset,
+                 .length = image.bytes.size(),
+                 .image_crc = Crc32(image.bytes)});
+  StoreCompactingHeader(layout_.log());
+  RewriteLog(layout_.log(), image, entries);
+  StateRecord next = state_;
+  ++next.generation;
+  SetState(next);
+  SetCompaction({});
+  last_crc_ = LastCrc(image);
+  superseded_ = 0;
+  std::vector<Range> dead;
+  if (frees) {
+    dead = player_->pending();
+    player_->ForgetDead(image.entries);
+    for (const Range& range : dead) {
+      IgnoreError(player_->mutable_allocator().Take(range),
+                  "ForgetDead freed it");
+    }
+    if (const absl::Status removed = device_->RemoveExtent(place.offset);
+        !removed.ok()) {
+      spdlog::warn("{}: the compaction's image stays: {}", device_->spec(),
+                   Message(removed));
+    }
+  } else {
+    *player_ = *std::move(replayed);
+  }
+  FAMFS_RETURN_IF_ERROR(CheckStillOwner());
+  spdlog::info("{}: compacted the log from {} to {} entries", device_->spec(),
+               entries, image.entries);
+  return dead;
+}
+
+absl::StatusOr<LogPlayer> Writer::Replay(const LogImage& image) const {
+  LogPlayer player(layout_.superblock(), layout_.device_size());
+  for (std::uint64_t i = 0; i < image.entries; ++i) {
+    MediaEntry entry{};
+    std::memcpy(&entry, image.bytes.data() + EntryAt(i), sizeof(entry));
+    if (const absl::Status played = player.Apply(i, entry); !played.ok()) {
+      return Internal("the compacted log would not play: {}", Message(played));
+    }
+  }
+  if (reserve_) {
+    FAMFS_RETURN_IF_ERROR(player.mutable_allocator().Take(*reserve_));
+  }
+  for (const Range& range : claimed_) {
+    FAMFS_RETURN_IF_ERROR(player.mutable_allocator().Take(range));
+  }
+  return player;
+}
+
+absl::StatusOr<std::unique_ptr<Mapping>> Writer::PlaceImageLocked(
+    std::uint64_t length, Range& place) {
+  const bool files = device_->has_extent_files();
+  if (reserve_) {
+    place = {reserve_->offset, length};
+    const absl::Status made =
+        files ? device_->CreateExtent(place) : absl::OkStatus();
+    if (made.ok())
+      return device_->Map(place.offset, length, Access::kReadWrite);
+    if (!absl::IsResourceExhausted(made)) return made;
+  }
+  for (const Range& dead : player_->pending()) {
+    if (!files || dead.length < length) continue;
+    // The volume is deleted and no entry of a live one names its extent; who
+    // still maps the old file keeps it.
+    place = {dead.offset, length};
+    FAMFS_RETURN_IF_ERROR(device_->RemoveExtent(dead.offset));
+    FAMFS_RETURN_IF_ERROR(device_->CreateExtent(place));
+    return device_->Map(place.offset, length, Access::kReadWrite);
+  }
+  return ResourceExhausted(
+      "a compaction needs {} of free space for the new log, and there is none",
+      FormatSize(length));
+}
+
+void Writer::TakeReserveLocked() {
+  const std::uint64_t need =
+      RoundUp(layout_.superblock().log_length, kAllocUnit);
+  ExtentAllocator& allocator = player_->mutable_allocator();
+  if (reserve_ || allocator.largest_free() < need) return;
+  std::vector<Range> taken = player_->pending();
+  for (const auto& [id, node] : player_->tree().nodes()) {
+    for (const MediaExtent& extent : node->extents) {
+      if (extent.device_index == 0) {
+        taken.push_back({extent.offset, extent.length});
+      }
+    }
+  }
+  taken.insert(taken.end(), claimed_.begin(), claimed_.end());
+  taken.insert(taken.end(), dying_.begin(), dying_.end());
+  std::sort(taken.begin(), taken.end());
+  // From the end: the last gap that is large enough, and in it the last bytes,
+  // so that the reserve splits as little as possible.
+  std::uint64_t gap_end = layout_.device_size() / kAllocUnit * kAllocUnit;
+  for (auto it = taken.rbegin(); it != taken.rend(); ++it) {
+    const Range candidate{gap_end - need, need};
+    if (gap_end >= it->end() + need && allocator.Take(candidate).ok()) {
+      reserve_ = candidate;
+      return;
+    }
+    gap_end = it->offset;
+  }
+}
+
+Reader::View Writer::Tree() const {
+  // The player's address never changes once the writer is open.
+  return {mutex_, player_->tree()};
+}
+
+const MediaSuperblock& Writer::superblock() const {
+  return layout_.superblock();
+}
+
+PoolFigures Writer::Figures() const {
+  const std::shared_lock lock(mutex_);
+  std::uint64_t pending = player_->pending_bytes();
+  for (const Range& range : dying_) pending += range.length;
+  return {.size = layout_.device_size(),
+          .free = player_->allocator().free_bytes(),
+          .pending = pending,
+          .entries = player_->next_index(),
+          .slots = SlotsLocked()};
+}
+
+absl::StatusOr<Capacity> Writer::GetCapacity() {
+  if (CompactionHelps()) {
+    if (const absl::Status compacted = Compact();
+        !compacted.ok() && !absl::IsResourceExhausted(compacted)) {
+      return compacted;
+    }
+  }
+  const std::shared_lock lock(mutex_);
+  FAMFS_RETURN_IF_ERROR(stopped_);
+  Capacity capacity{.total = layout_.device_size()};
+  constexpr std::uint64_t kVolumeSlots = 2;  // its mkdir and its file
+  if (player_->next_index() + claimed_slots_ + kVolumeSlots + kStateSlots >
+      SlotsLocked()) {
+    return capacity;
+  }
+  capacity.free = player_->allocator().free_bytes();
+  capacity.largest = player_->allocator().largest_free();
+  return capacity;
+}
+
+}  // namespace famfs

@@ -1,0 +1,212 @@
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "instance/compaction.h"
+#include "instance/metadata_store.h"
+#include "instance/writer.h"
+#include "media/checksum.h"
+#include "media/rules.h"
+#include "media/volume_attributes.h"
+
+namespace famfs {
+namespace {
+
+/// Adds what a file of the log takes on device 0.
+void AddExtents(const Node& node, std::vector<Range>& ranges) {
+  for (const MediaExtent& extent : node.extents) {
+    if (extent.device_index == 0 && !node.is_meta) {
+      ranges.push_back({extent.offset, extent.length});
+    }
+  }
+}
+
+bool Contains(const std::vector<Range>& sorted, const Range& range) {
+  return std::binary_search(sorted.begin(), sorted.end(), range);
+}
+
+/// Whether any range of `sorted`, which do not overlap each other, meets
+/// `range`.
+bool Overlaps(const std::vector<Range>& sorted, const Range& range) {
+  const auto after =
+      std::lower_bound(sorted.begin(), sorted.end(), Range{range.end(), 0});
+  return after != sorted.begin() && std::prev(after)->end() > range.offset;
+}
+
+absl::Status CheckOwner(const DaxDevice& device, const MediaSuperblock& super,
+                        const Uuid& system_uuid) {
+  if (super.system_uuid == system_uuid) return absl::OkStatus();
+  return PermissionDenied(
+      "{}: is owned by the host {}, and this host is {}; only the owner may "
+      "change it",
+      device.spec(), super.system_uuid.ToString(), system_uuid.ToString());
+}
+
+}  // namespace
+
+Writer::Writer(std::shared_ptr<DaxDevice> device, Layout layout,
+               WriterLock lock)
+    : device_(std::move(device)),
+      layout_(std::move(layout)),
+      lock_(std::move(lock)) {}
+
+Writer::~Writer() = default;
+
+absl::StatusOr<std::unique_ptr<Writer>> Writer::Open(
+    std::shared_ptr<DaxDevice> device, const WriterOptions& options) {
+  FAMFS_ASSIGN_OR_RETURN(Layout seen,
+                         Layout::Open(*device, Access::kReadWrite));
+  FAMFS_RETURN_IF_ERROR(
+      CheckOwner(*device, seen.superblock(), options.system_uuid));
+  FAMFS_ASSIGN_OR_RETURN(
+      WriterLock lock,
+      WriterLock::Acquire(options.lock_directory, seen.superblock().fs_uuid));
+  // Again, under the lock: a mkfs may have come in between.
+  FAMFS_ASSIGN_OR_RETURN(Layout layout,
+                         Layout::Open(*device, Access::kReadWrite));
+  if (layout.superblock().fs_uuid != seen.superblock().fs_uuid) {
+    return Aborted("{}: was made anew while it was opened; try again",
+                   device->spec());
+  }
+  FAMFS_RETURN_IF_ERROR(
+      CheckOwner(*device, layout.superblock(), options.system_uuid));
+  std::unique_ptr<Writer> writer(
+      new Writer(std::move(device), std::move(layout), std::move(lock)));
+  if (const absl::Status status = writer->TakeOver(options.system_uuid);
+      !status.ok()) {
+    return Annotate(status, writer->device_->spec());
+  }
+  return writer;
+}
+
+absl::Status Writer::TakeOver(const Uuid& system_uuid) {
+  FAMFS_RETURN_IF_ERROR(FinishCompaction());
+  FAMFS_RETURN_IF_ERROR(PlayLog());
+  TakeEpoch(system_uuid);
+  MendLog();
+  FAMFS_RETURN_IF_ERROR(ReconcileExtents());
+  TakeReserveLocked();
+  if (!device_->has_extent_files() || DroppableLocked() == 0) {
+    return absl::OkStatus();
+  }
+  const absl::Status compacted = Compact();
+  if (absl::IsResourceExhausted(compacted)) {
+    spdlog::warn("{}: deleted volumes keep their space for now: {}",
+                 device_->spec(), Message(compacted));
+    return absl::OkStatus();
+  }
+  return compacted;
+}
+
+absl::Status Writer::FinishCompaction() {
+  FAMFS_ASSIGN_OR_RETURN(const auto state, layout_.LoadState());
+  FAMFS_ASSIGN_OR_RETURN(const auto record, layout_.LoadCompaction());
+  state_ = state.value_or(StateRecord{});
+  compaction_ = record.value_or(CompactionRecord{});
+  const std::uint64_t length = layout_.superblock().log_length;
+  const absl::Status header = CheckLogHeader(layout_.LoadLogHeader(), length);
+  if (compaction_.length == 0) return header;
+  if (!state) {
+    return DataLoss("compaction record without a state record in our region");
+  }
+  if (!header.ok()) {
+    FAMFS_ASSIGN_OR_RETURN(const LogImage image,
+                           LoadLogImage(*device_, compaction_, length));
+    spdlog::info("{}: completing an interrupted compaction to {} entries",
+                 device_->spec(), image.entries);
+    RewriteLog(layout_.log(), image, image.entries);
+  }
+  // Whether the log is the old or the new one: readers start from its
+  // beginning.
+  StateRecord next = state_;
+  next.generation = std::max(next.generation, compaction_.generation);
+  SetState(next);
+  SetCompaction({});
+  return absl::OkStatus();
+}
+
+absl::Status Writer::PlayLog() {
+  player_ =
+      std::make_unique<LogPlayer>(layout_.superblock(), layout_.device_size());
+  base_nodes_ = player_->tree().size();
+  const std::uint64_t entries = layout_.LoadLogHeader().next_index;
+  for (std::uint64_t i = 0; i < entries; ++i) {
+    const MediaEntry entry = layout_.LoadEntry(i);
+    const std::size_t nodes = player_->tree().size();
+    FAMFS_RETURN_IF_ERROR(player_->Apply(i, entry));
+    last_crc_ = entry.crc;
+    if (entry.type != static_cast<std::uint32_t>(EntryType::kMkdir)) continue;
+    // A mkdir that makes no node and removes none replaced an earlier one.
+    if (player_->tree().size() == nodes) ++superseded_;
+    const auto attributes = DecodeVolumeAttributes(entry.mkdir);
+    if (attributes.ok() && attributes->has_value()) {
+      state_.last_deletion =
+          std::max(state_.last_deletion, (*attributes)->deletion_number);
+    }
+  }
+  return absl::OkStatus();
+}
+
+void Writer::TakeEpoch(const Uuid& system_uuid) {
+  StateRecord next = state_;
+  if (state_.writer_epoch == 0) {
+    // The first writer of an upstream instance, which leaves the region as an
+    // earlier life of the device had it.
+    ZeroDirty(layout_.head(), kRegionOffset, kRegionSize);
+  }
+  ++next.writer_epoch;
+  next.writer_host = system_uuid;
+  SetState(next);
+}
+
+void Writer::MendLog() {
+  const MediaLogHeader header = layout_.LoadLogHeader();
+  if (header.next_seqnum != header.next_index) {
+    StoreLogCounters(layout_.log(), header.next_index);
+  }
+  const std::uint64_t end = EntryAt(header.next_index);
+  ZeroDirty(layout_.log(), end, layout_.log().size() - end);
+}
+
+absl::Status Writer::ReconcileExtents() {
+  if (!device_->has_extent_files()) return absl::OkStatus();
+  FAMFS_RETURN_IF_ERROR(device_->CleanUp());
+  std::vector<Range> live;
+  for (const auto& [id, node] : player_->tree().nodes()) {
+    AddExtents(*node, live);
+  }
+  std::sort(live.begin(), live.end());
+  std::vector<Range> named = live;
+  named.insert(named.end(), player_->pending().begin(),
+               player_->pending().end());
+  named.push_back({kSuperblockOffset, kSuperblockRegion});
+  named.push_back({kLogOffset, layout_.superblock().log_length});
+  std::sort(named.begin(), named.end());
+  FAMFS_ASSIGN_OR_RETURN(const std::vector<Range> present,
+                         device_->ListExtents());
+  for (const Range& range : present) {
+    // One of another length than the log's is no leftover: it may hold a file's
+    // bytes. It stays, and the file is told as missing.
+    if (Overlaps(named, range)) continue;
+    spdlog::info(
+        "{}: removing the extent at {:#x} ({} bytes), which no entry "
+        "names",
+        device_->spec(), range.offset, range.length);
+    FAMFS_RETURN_IF_ERROR(device_->RemoveExtent(range.offset));
+  }
+  for (const Range& range : live) {
+    if (Contains(present, range)) continue;
+    missing_.push_back(range);
+    spdlog::error("{}: a file's extent at {:#x} ({} bytes) is missing",
+                  device_->spec(), range.offset, range.length);
+  }
+  FAMFS_ASSIGN_OR_RETURN(const std::vector<std::string> malformed,
+                         device_->MalformedExtents());
+  for (const std::string& sentence : malformed) {
+    spdlog::warn("{}: left alone: {}", device_->spec(), sentence);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace famfs
