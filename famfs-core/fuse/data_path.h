@@ -1,0 +1,28 @@
+// Which way a mapped page takes to the memory (design §6, docs/data-paths.md):
+// chosen once, when mounting, and never degraded silently.
+#pragma once
+
+#include "base/status.h"
+#include "dax/device.h"
+#include "fuse/wire.h"
+#include "media/volume_attributes.h"
+
+namespace famfs {
+
+/// The path to serve: kPassthrough or kCopy, never kAuto. Call it after the
+/// INIT was answered: it tries the device's first extent as a backing file.
+/// Unimplemented, and why, when the path named in `asked` cannot be served;
+/// with kAuto it is always OK and `why_not_better` says why it is not
+/// passthrough (empty when it is).
+struct ChosenPath {
+  DataPath path = DataPath::kCopy;
+  std::string why_not_better;
+};
+absl::StatusOr<ChosenPath> ChooseDataPath(DataPath asked, DaxDevice& device,
+                                          const Wire& wire);
+
+/// Whether a file served by `served` may be opened where `asked` was asked for:
+/// fmap before passthrough before copy, kAuto takes all.
+bool Satisfies(DataPath served, DataPath asked);
+
+}  // namespace famfs

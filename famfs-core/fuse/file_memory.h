@@ -1,0 +1,66 @@
+// The memory of one file, mapped by the server: what read() and write() use
+// when the kernel sends them here. Bounded by the file's size, whatever lies
+// behind.
+//
+// Thread-safe: the bytes are shared memory, and concurrent stores to the same
+// bytes mix as they do between two processes that map the file.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/status.h"
+#include "dax/device.h"
+#include "instance/namespace.h"
+
+namespace famfs {
+
+/// Where a file lies: a Node without its names, so that it outlives the tree.
+struct FileShape {
+  Node node;  // of a file
+  [[nodiscard]] std::uint64_t size() const { return node.size; }
+  [[nodiscard]] bool is_meta() const { return node.is_meta; }
+  static FileShape Of(const Node& node);
+};
+
+class FileMemory {
+ public:
+  /// `flush_lines`: the memory may be cached by hosts that do not snoop each
+  /// other, so reads invalidate first and writes write back. Unimplemented for
+  /// extents of secondary devices.
+  static absl::StatusOr<std::unique_ptr<FileMemory>> Map(DaxDevice& device,
+                                                         const FileShape& shape,
+                                                         bool flush_lines);
+
+  /// The bytes of [offset, offset + length), cut at the file's end, in order;
+  /// empty at or past the end. Valid as long as this object.
+  [[nodiscard]] std::vector<iovec> Read(std::uint64_t offset,
+                                        std::uint64_t length) const;
+  /// Stores what fits before the file's end; how many bytes that were (0 at or
+  /// past the end).
+  std::uint64_t Write(std::uint64_t offset, std::span<const std::byte> bytes);
+
+ private:
+  struct Piece {
+    Mapping* mapping;
+    std::size_t at;
+    std::size_t length;
+  };
+  struct Part {
+    std::uint64_t offset;  // on the device
+    std::unique_ptr<Mapping> mapping;
+  };
+  FileMemory(const FileShape& shape, bool flush_lines);
+  [[nodiscard]] std::vector<Piece> Pieces(std::uint64_t offset,
+                                          std::uint64_t length) const;
+
+  FileShape shape_;
+  bool flush_lines_;
+  std::vector<Part> parts_;  // one for each extent or strip
+};
+
+}  // namespace famfs

@@ -1,0 +1,90 @@
+#include "fuse/follower.h"
+
+#include <spdlog/spdlog.h>
+
+#include <cerrno>
+
+namespace famfs {
+
+void Follower::Start(std::chrono::milliseconds interval) {
+  thread_ = std::thread([this, interval] { Run(interval); });
+}
+
+void Follower::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+absl::Status Follower::CatchUp() {
+  absl::StatusOr<std::vector<Change>> changes = reader_.Refresh();
+  if (!changes.ok()) {
+    const std::lock_guard lock(mutex_);
+    if (last_error_ != Message(changes.status())) {
+      last_error_ = std::string(Message(changes.status()));
+      spdlog::error(
+          "the log cannot be followed, new opens are refused with EIO: {} "
+          "(famfs fsck tells more)",
+          last_error_);
+    }
+    return changes.status();
+  }
+  for (const Change& change : *changes) {
+    if (change.kind == Change::Kind::kRemoved) removed_(change.id);
+  }
+  const std::lock_guard lock(mutex_);
+  if (!last_error_.empty()) {
+    spdlog::info("the log can be followed again");
+    last_error_.clear();
+  }
+  bool added = false;
+  for (Change& change : *changes) {
+    // Names that were missing are never cached: nothing to tell.
+    if (change.kind == Change::Kind::kAdded) continue;
+    untold_.push_back(std::move(change));
+    added = true;
+  }
+  if (added) wake_.notify_all();
+  return absl::OkStatus();
+}
+
+void Follower::Run(std::chrono::milliseconds interval) {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    if (!wake_.wait_for(lock, interval,
+                        [this] { return stopping_ || !untold_.empty(); })) {
+      lock.unlock();
+      IgnoreError(CatchUp(), "it was logged");
+      lock.lock();
+      continue;
+    }
+    std::deque<Change> batch;
+    batch.swap(untold_);
+    lock.unlock();
+    for (const Change& change : batch) Tell(change);
+    lock.lock();
+  }
+}
+
+void Follower::Tell(const Change& change) {
+  int error = 0;
+  if (change.kind == Change::Kind::kRemoved) {
+    error = fuse_lowlevel_notify_inval_entry(
+        session_, change.parent, change.name.data(), change.name.size());
+    spdlog::debug("{} is gone: kernel told ({})", Printable(change.name),
+                  error);
+  }
+  if (error == 0 || error == -ENOENT) {
+    // Offset -1: attributes alone; pages in use keep their bytes.
+    error = fuse_lowlevel_notify_inval_inode(session_, change.id, -1, 0);
+  }
+  if (error != 0 && error != -ENOENT) {
+    spdlog::warn("telling the kernel about {}: {}", Printable(change.name),
+                 Message(ErrnoError(-error, "notification")));
+  }
+}
+
+}  // namespace famfs

@@ -1,0 +1,57 @@
+// Follows the log for a mount: takes up new entries and tells the kernel which
+// cached names and attributes are no longer true.
+//
+// The kernel is told from the follower's own thread alone: its notifications
+// wait for inode locks that the kernel may hold for a request which is being
+// answered. Threads that serve requests only queue what they found.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "fuse/low_level.h"
+#include "instance/reader.h"
+
+namespace famfs {
+
+class Follower {
+ public:
+  /// `removed` is called for each node that left the tree, before CatchUp
+  /// returns, in the thread that found out.
+  Follower(Reader& reader, fuse_session* session,
+           std::function<void(NodeId)> removed)
+      : reader_(reader), session_(session), removed_(std::move(removed)) {}
+  ~Follower() { Stop(); }
+
+  /// Looks at the log every `interval` from now on.
+  void Start(std::chrono::milliseconds interval);
+  void Stop();
+
+  /// Takes up what is new in the log. From any thread that holds no View. An
+  /// error is logged once until it changes; the tree stays as it was.
+  absl::Status CatchUp();
+
+ private:
+  void Run(std::chrono::milliseconds interval);
+  void Tell(const Change& change);
+
+  Reader& reader_;
+  fuse_session* session_;
+  std::function<void(NodeId)> removed_;
+
+  std::mutex mutex_;  // below
+  std::condition_variable wake_;
+  std::deque<Change> untold_;
+  std::string last_error_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace famfs

@@ -1,0 +1,120 @@
+// famfs-fused: serves one instance on one mount point, in the foreground.
+#include <poll.h>
+#include <spdlog/spdlog.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <memory>
+
+#include "fuse/command_line.h"
+#include "fuse/mount.h"
+#include "fuse/supervision.h"
+
+namespace famfs {
+namespace {
+
+int Fail(const FusedOptions& options, FusedExit exit,
+         const absl::Status& status) {
+  spdlog::error("{}", Message(status));
+  TellReady(options.ready_fd, fmt::format("error: {}", Message(status)));
+  return static_cast<int>(exit);
+}
+
+/// SIGTERM and SIGINT as a descriptor; blocked from here on in all threads.
+absl::StatusOr<UniqueFd> TakeSignals() {
+  std::signal(SIGPIPE, SIG_IGN);
+  sigset_t set;
+  ::sigemptyset(&set);
+  ::sigaddset(&set, SIGTERM);
+  ::sigaddset(&set, SIGINT);
+  if (::sigprocmask(SIG_BLOCK, &set, nullptr) != 0) {
+    return ErrnoError(errno, "sigprocmask");
+  }
+  UniqueFd fd(::signalfd(-1, &set, SFD_CLOEXEC));
+  if (!fd.valid()) return ErrnoError(errno, "signalfd");
+  return fd;
+}
+
+/// Whether the session ended; false: a signal came.
+bool WaitForEnd(int ended, int signals) {
+  std::array<pollfd, 2> waits = {{{ended, POLLIN, 0}, {signals, POLLIN, 0}}};
+  while (::poll(waits.data(), waits.size(), -1) < 0 && errno == EINTR) {
+  }
+  return (waits[0].revents & POLLIN) != 0;
+}
+
+int Serve(const FusedOptions& options) {
+  UniqueFd lock;
+  if (!options.lock_file.empty()) {
+    auto taken = TakeLockFile(options.lock_file);
+    if (!taken.ok()) {
+      return Fail(options,
+                  absl::IsUnavailable(taken.status()) ? FusedExit::kLocked
+                                                      : FusedExit::kFailed,
+                  taken.status());
+    }
+    lock = *std::move(taken);
+  }
+  auto signals = TakeSignals();
+  if (!signals.ok()) {
+    return Fail(options, FusedExit::kFailed, signals.status());
+  }
+  if (const absl::Status usable = CheckMountPoint(
+          options.server.mount_point, options.server.allow_existing_mount);
+      !usable.ok()) {
+    return Fail(options, FusedExit::kMountPoint, usable);
+  }
+  auto device = OpenDevice(options.device, Access::kReadWrite);
+  if (!device.ok()) return Fail(options, FusedExit::kDevice, device.status());
+  const std::shared_ptr<DaxDevice> shared = *std::move(device);
+  auto reader = Reader::Open(shared);
+  if (!reader.ok()) {
+    return Fail(options, FusedExit::kDevice,
+                Annotate(reader.status(), options.device));
+  }
+  auto server = Server::Start(shared, *std::move(reader), options.server);
+  if (!server.ok()) {
+    return Fail(options,
+                absl::IsUnimplemented(server.status()) ? FusedExit::kDataPath
+                                                       : FusedExit::kFailed,
+                server.status());
+  }
+  spdlog::info("{} is mounted on {}", options.device,
+               options.server.mount_point);
+  TellReady(options.ready_fd,
+            fmt::format("ready {}", ToString((*server)->data_path())));
+
+  if (WaitForEnd((*server)->ended_fd(), signals->get())) {
+    spdlog::info("{} was unmounted", options.server.mount_point);
+    server->reset();
+    return static_cast<int>(FusedExit::kOk);
+  }
+  if (options.unmount_on_exit) {
+    if (const absl::Status gone = Unmount(options.server.mount_point);
+        !gone.ok()) {
+      spdlog::warn("{}", Message(gone));
+    }
+  } else {
+    spdlog::info("ended by a signal; {} stays mounted without a server",
+                 options.server.mount_point);
+  }
+  spdlog::shutdown();
+  // Threads wait in read(2) for a kernel that may never speak again, and a
+  // destructor would unmount: end here.
+  ::_exit(static_cast<int>(FusedExit::kOk));
+}
+
+}  // namespace
+}  // namespace famfs
+
+int main(int argc, char** argv) {
+  famfs::KeepStandardDescriptors();
+  int exit = 0;
+  const auto options = famfs::ParseCommandLine(argc, argv, exit);
+  if (!options.has_value()) return exit;
+  famfs::SetUpLog(options->log_format, options->log_level);
+  return famfs::Serve(*options);
+}

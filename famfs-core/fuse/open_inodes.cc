@@ -1,0 +1,82 @@
+#include "fuse/open_inodes.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+
+namespace famfs {
+
+bool CanPassThrough(const FileShape& shape, const DaxDevice& device) {
+  return device.has_extent_files() && shape.node.extents.size() == 1 &&
+         shape.node.chunk == 0 && shape.node.extents[0].device_index == 0;
+}
+
+OpenInodes::~OpenInodes() {
+  for (const auto& [id, file] : files_) {
+    if (file->backing_id_ > 0) wire_.CloseBacking(file->backing_id_);
+  }
+}
+
+absl::StatusOr<std::shared_ptr<OpenInode>> OpenInodes::Open(
+    const FileShape& shape, bool passthrough) {
+  const std::lock_guard lock(mutex_);
+  std::shared_ptr<OpenInode>& slot = files_[shape.node.id];
+  if (slot != nullptr) {
+    if (slot->removed_) {
+      return FailedPrecondition("a deleted file of the same name is open");
+    }
+    ++slot->opens_;
+    return slot;
+  }
+  auto file = std::make_shared<OpenInode>(FileShape::Of(shape.node));
+  if (absl::Status status = Prepare(*file, passthrough); !status.ok()) {
+    if (file->backing_id_ > 0) wire_.CloseBacking(file->backing_id_);
+    files_.erase(shape.node.id);
+    return status;
+  }
+  file->opens_ = 1;
+  slot = std::move(file);
+  return slot;
+}
+
+absl::Status OpenInodes::Prepare(OpenInode& file, bool passthrough) {
+  const FileShape& shape = file.shape_;
+  // Passed-through memory is the page cache of this machine: coherent.
+  FAMFS_ASSIGN_OR_RETURN(file.memory_,
+                         FileMemory::Map(*device_, shape, !passthrough));
+  if (!passthrough) return absl::OkStatus();
+  FAMFS_ASSIGN_OR_RETURN(const UniqueFd extent,
+                         device_->OpenExtent(shape.node.extents[0].offset));
+  struct stat info = {};
+  if (::fstat(extent.get(), &info) != 0) {
+    return ErrnoError(errno, "fstat of an extent's file");
+  }
+  file.exact_ = static_cast<std::uint64_t>(info.st_size) == shape.size();
+  FAMFS_ASSIGN_OR_RETURN(file.backing_id_, wire_.OpenBacking(extent.get()));
+  return absl::OkStatus();
+}
+
+void OpenInodes::Release(NodeId id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = files_.find(id);
+  if (found == files_.end() || --found->second->opens_ > 0) return;
+  if (found->second->backing_id_ > 0) {
+    wire_.CloseBacking(found->second->backing_id_);
+  }
+  files_.erase(found);
+}
+
+std::shared_ptr<OpenInode> OpenInodes::Find(NodeId id) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = files_.find(id);
+  return found == files_.end() ? nullptr : found->second;
+}
+
+void OpenInodes::MarkRemoved(NodeId id) {
+  const std::lock_guard lock(mutex_);
+  if (const auto found = files_.find(id); found != files_.end()) {
+    found->second->removed_ = true;
+  }
+}
+
+}  // namespace famfs

@@ -1,0 +1,79 @@
+// The inodes that are open somewhere, by node id: where their bytes lie, the
+// one backing id that all opens of an inode share, and the server's own mapping
+// for read() and write(). What a handle needs is kept by inode, so that a
+// deleted file goes on for those who have it open.
+//
+// Backing file and mapping are found by device offset. A caller whose tree may
+// be behind the log catches up after Open and checks that the file is still
+// there: only then is it certain that nobody else's extent was opened.
+//
+// Thread-safe.
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+
+#include "base/status.h"
+#include "dax/device.h"
+#include "fuse/file_memory.h"
+#include "fuse/wire.h"
+
+namespace famfs {
+
+/// One open inode.
+class OpenInode {
+ public:
+  explicit OpenInode(FileShape shape) : shape_(std::move(shape)) {}
+
+  [[nodiscard]] const FileShape& shape() const { return shape_; }
+  /// > 0 when it is passed through.
+  [[nodiscard]] int backing_id() const { return backing_id_; }
+  /// Whether the backing file ends where the file ends.
+  [[nodiscard]] bool backing_ends_with_file() const { return exact_; }
+  [[nodiscard]] FileMemory& memory() const { return *memory_; }
+
+ private:
+  friend class OpenInodes;
+  FileShape shape_;
+  int backing_id_ = 0;
+  bool exact_ = false;
+  bool removed_ = false;     // from the tree, since it was opened
+  std::uint64_t opens_ = 0;  // not yet released
+  std::unique_ptr<FileMemory> memory_;
+};
+
+class OpenInodes {
+ public:
+  OpenInodes(std::shared_ptr<DaxDevice> device, const Wire& wire)
+      : device_(std::move(device)), wire_(wire) {}
+  ~OpenInodes();
+
+  /// One more open of the file. `passthrough`: with a backing id; the file must
+  /// be CanPassThrough. FailedPrecondition: a deleted file with the same node
+  /// id is still open. NotFound: the extent's file is gone.
+  absl::StatusOr<std::shared_ptr<OpenInode>> Open(const FileShape& shape,
+                                                  bool passthrough);
+  /// The counterpart of each Open. The last one closes the backing id.
+  void Release(NodeId id);
+  /// Null when it is not open.
+  [[nodiscard]] std::shared_ptr<OpenInode> Find(NodeId id) const;
+  /// The node has left the tree: later opens of its id are another file.
+  void MarkRemoved(NodeId id);
+
+ private:
+  [[nodiscard]] absl::Status Prepare(OpenInode& file, bool passthrough);
+
+  std::shared_ptr<DaxDevice> device_;
+  const Wire& wire_;
+  mutable std::shared_mutex mutex_;
+  absl::flat_hash_map<NodeId, std::shared_ptr<OpenInode>> files_;
+};
+
+/// Whether a file can be one backing file: one extent, which is a file.
+bool CanPassThrough(const FileShape& shape, const DaxDevice& device);
+
+}  // namespace famfs

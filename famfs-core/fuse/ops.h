@@ -1,0 +1,54 @@
+// The operations that the kernel asks for, split by what they are about. Each
+// file fills its part of libfuse's table. All work on the node ids of the
+// Namespace, keep nothing in pointers that the kernel holds, and decide nothing
+// by a request's uid (an idmapped mount's requests carry none). Which errno
+// refuses what: docs/data-paths.md.
+#pragma once
+
+#include <memory>
+
+#include "fuse/attributes.h"
+#include "fuse/directories.h"
+#include "fuse/follower.h"
+#include "fuse/open_inodes.h"
+#include "fuse/wire.h"
+#include "instance/reader.h"
+#include "media/volume_attributes.h"
+
+namespace famfs {
+
+/// What the operations work with; one for a mount, made by Server.
+struct Service {
+  std::shared_ptr<DaxDevice> device;
+  std::unique_ptr<Reader> reader;
+  std::unique_ptr<Wire> wire;
+  std::unique_ptr<OpenInodes> files;
+  std::unique_ptr<Follower> follower;
+  Attributes attributes;
+  Directories directories;
+  DataPath path = DataPath::kCopy;  // set before the mount is attached
+  DataPath path_asked = DataPath::kAuto;
+
+  static Service& Of(fuse_req_t request) {
+    return *static_cast<Service*>(
+        static_cast<Wire*>(fuse_req_userdata(request))->user());
+  }
+  /// By which path this mount serves a file.
+  [[nodiscard]] DataPath PathOf(const FileShape& shape) const;
+};
+
+/// Names and attributes are told when they change (Follower), so the kernel may
+/// keep them.
+inline constexpr double kCacheSeconds = 3600;
+
+void FillNameOps(fuse_lowlevel_ops& table);       // lookup, attributes
+void FillDirectoryOps(fuse_lowlevel_ops& table);  // readdir
+void FillFileOps(fuse_lowlevel_ops& table);       // open, read, write
+void FillQueryOps(fuse_lowlevel_ops& table);      // xattrs, statfs
+void FillRefusals(fuse_lowlevel_ops& table);      // what famfs does not do
+
+/// What a lookup answers for a node.
+fuse_entry_param EntryFor(const Service& service, const Node& node,
+                          const Namespace& tree);
+
+}  // namespace famfs

@@ -1,0 +1,185 @@
+// open, read, write, fsync, release.
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+
+#include <cerrno>
+#include <optional>
+
+#include "fuse/data_path.h"
+#include "fuse/ops.h"
+
+namespace famfs {
+
+DataPath Service::PathOf(const FileShape& shape) const {
+  if (path == DataPath::kPassthrough && CanPassThrough(shape, *device)) {
+    return DataPath::kPassthrough;
+  }
+  return DataPath::kCopy;
+}
+
+namespace {
+
+bool ForWriting(int flags) { return (flags & O_ACCMODE) != O_RDONLY; }
+
+struct Wanted {
+  FileShape shape;
+  DataPath asked = DataPath::kAuto;  // by the file's volume
+  std::string path;                  // for messages
+};
+
+/// The file as the tree has it now; 0 or the errno.
+int FindFile(const Service& service, NodeId id, std::optional<Wanted>& found) {
+  const Reader::View tree = service.reader->Tree();
+  const Node* node = tree->Find(id);
+  if (node == nullptr) return ESTALE;
+  if (node->is_directory) return EISDIR;
+  const Node* volume = tree->VolumeOf(id);
+  found = Wanted{FileShape::Of(*node), DataPath::kAuto, tree->PathOf(*node)};
+  if (volume != nullptr && volume->volume != nullptr) {
+    found->asked = volume->volume->data_path;
+  }
+  return 0;
+}
+
+/// Whether this mount may serve the file: a path that was asked for by name,
+/// for the mount or for the volume, is never replaced by a lesser one.
+int CheckPath(const Service& service, const Wanted& file) {
+  const DataPath served = service.PathOf(file.shape);
+  const DataPath asked = Satisfies(service.path_asked, file.asked)
+                             ? service.path_asked
+                             : file.asked;
+  // The mount's own files need no mapping.
+  if (Satisfies(served, asked) || file.shape.is_meta()) return 0;
+  spdlog::error(
+      "{}: refused with EOPNOTSUPP: data path {} was asked for, only {} can be "
+      "served here",
+      Printable(file.path), ToString(asked), ToString(served));
+  return EOPNOTSUPP;
+}
+
+int CheckFlags(const FileShape& shape, int flags) {
+  if (shape.is_meta() && ForWriting(flags)) return EACCES;
+  if ((flags & O_TRUNC) != 0) return EPERM;  // files are pre-allocated
+  return 0;
+}
+
+/// Whether the file that was opened is still the tree's, after looking at the
+/// log: before, its extent may have been somebody else's already.
+int CheckStillThere(Service& service, const FileShape& shape) {
+  if (!service.follower->CatchUp().ok()) return EIO;
+  const Reader::View tree = service.reader->Tree();
+  const Node* node = tree->Find(shape.node.id);
+  return node != nullptr && node->extents == shape.node.extents ? 0 : ESTALE;
+}
+
+std::uint32_t ReplyFlags(const OpenInode& file, int flags) {
+  // Close-to-open: without KEEP_CACHE the kernel drops clean pages at each
+  // open, and flushes dirty ones at each close.
+  if (file.backing_id() == 0) return 0;
+  std::uint32_t reply = kOpenPassthrough | kOpenNoFlush;
+  // Where the backing file does not end the file, the server must.
+  if (ForWriting(flags) || !file.backing_ends_with_file()) {
+    reply |= kOpenDirectIo | kOpenParallelDirectWrites;
+  }
+  return reply;
+}
+
+/// 0 with the open file, or the errno; nothing stays open then.
+int OpenNode(Service& service, NodeId id, int flags,
+             std::shared_ptr<OpenInode>& opened) {
+  std::optional<Wanted> wanted;
+  int error = FindFile(service, id, wanted);
+  if (error == 0) error = CheckFlags(wanted->shape, flags);
+  if (error == 0) error = CheckPath(service, *wanted);
+  if (error != 0) return error;
+  const bool passthrough =
+      service.PathOf(wanted->shape) == DataPath::kPassthrough;
+  auto file = service.files->Open(wanted->shape, passthrough);
+  error = CheckStillThere(service, wanted->shape);
+  if (file.ok() && error == 0) {
+    opened = *std::move(file);
+    return 0;
+  }
+  if (file.ok()) {
+    service.files->Release(id);
+    return error;
+  }
+  if (error == 0) {
+    spdlog::error("{}: cannot be opened: {}", Printable(wanted->path),
+                  Message(file.status()));
+    error = absl::IsFailedPrecondition(file.status()) ? ESTALE : EIO;
+  }
+  return error;
+}
+
+void Open(fuse_req_t request, fuse_ino_t id, fuse_file_info* info) {
+  Service& service = Service::Of(request);
+  std::shared_ptr<OpenInode> file;
+  if (const int error = OpenNode(service, id, info->flags, file); error != 0) {
+    fuse_reply_err(request, error);
+    return;
+  }
+  // Handle 0: what a handle needs is kept by node id.
+  if (Wire::ReplyOpen(request, 0, ReplyFlags(*file, info->flags),
+                      file->backing_id()) != 0) {
+    service.files->Release(id);
+  }
+}
+
+void Release(fuse_req_t request, fuse_ino_t id, fuse_file_info*) {
+  Service::Of(request).files->Release(id);
+  fuse_reply_err(request, 0);
+}
+
+void ReadFile(fuse_req_t request, fuse_ino_t id, std::size_t size, off_t offset,
+              fuse_file_info*) {
+  const std::shared_ptr<OpenInode> file = Service::Of(request).files->Find(id);
+  if (file == nullptr || offset < 0) {
+    fuse_reply_err(request, file == nullptr ? ESTALE : EINVAL);
+    return;
+  }
+  const std::vector<iovec> bytes =
+      file->memory().Read(static_cast<std::uint64_t>(offset), size);
+  fuse_reply_iov(request, bytes.data(), static_cast<int>(bytes.size()));
+}
+
+void WriteFile(fuse_req_t request, fuse_ino_t id, const char* data,
+               std::size_t size, off_t offset, fuse_file_info*) {
+  const std::shared_ptr<OpenInode> file = Service::Of(request).files->Find(id);
+  if (file == nullptr || offset < 0) {
+    fuse_reply_err(request, file == nullptr ? ESTALE : EINVAL);
+    return;
+  }
+  if (file->shape().is_meta()) {
+    fuse_reply_err(request, EACCES);
+    return;
+  }
+  const auto at = static_cast<std::uint64_t>(offset);
+  if (at >= file->shape().size()) {
+    fuse_reply_err(request, EFBIG);
+    return;
+  }
+  const std::uint64_t done = file->memory().Write(
+      at, {reinterpret_cast<const std::byte*>(data), size});
+  fuse_reply_write(request, done);
+}
+
+void Sync(fuse_req_t request, fuse_ino_t, int, fuse_file_info*) {
+  // Each write was written back before it was answered, and the kernel has sent
+  // its dirty pages as writes before this.
+  fuse_reply_err(request, 0);
+}
+
+}  // namespace
+
+void FillFileOps(fuse_lowlevel_ops& table) {
+  table.open = Open;
+  table.release = Release;
+  table.read = ReadFile;
+  table.write = WriteFile;
+  table.fsync = Sync;
+  table.fsyncdir = Sync;
+  // No flush: answered ENOSYS once, so that close() costs no message.
+}
+
+}  // namespace famfs

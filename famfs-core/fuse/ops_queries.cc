@@ -1,0 +1,82 @@
+// getxattr, listxattr, statfs.
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+
+#include "fuse/ops.h"
+
+namespace famfs {
+namespace {
+
+constexpr std::string_view kDataPathName = "user.famfs.datapath";
+// With the NUL that ends each name of a list.
+constexpr std::size_t kListSize = kDataPathName.size() + 1;
+
+void ReplyValue(fuse_req_t request, std::string_view value, std::size_t size) {
+  if (size == 0) {
+    fuse_reply_xattr(request, value.size());
+  } else if (size < value.size()) {
+    fuse_reply_err(request, ERANGE);
+  } else {
+    fuse_reply_buf(request, value.data(), value.size());
+  }
+}
+
+void GetXattr(fuse_req_t request, fuse_ino_t id, const char* name,
+              std::size_t size) {
+  // Never ENOSYS: the kernel would not ask again for any name.
+  if (name != kDataPathName) {
+    fuse_reply_err(request, ENODATA);
+    return;
+  }
+  const Service& service = Service::Of(request);
+  if (const auto file = service.files->Find(id); file != nullptr) {
+    ReplyValue(request, ToString(service.PathOf(file->shape())), size);
+    return;
+  }
+  const Reader::View tree = service.reader->Tree();
+  const Node* node = tree->Find(id);
+  if (node == nullptr) {
+    fuse_reply_err(request, ESTALE);
+    return;
+  }
+  const DataPath path =
+      node->is_directory ? service.path : service.PathOf(FileShape::Of(*node));
+  ReplyValue(request, ToString(path), size);
+}
+
+void ListXattr(fuse_req_t request, fuse_ino_t, std::size_t size) {
+  ReplyValue(request, {kDataPathName.data(), kListSize}, size);
+}
+
+void Statfs(fuse_req_t request, fuse_ino_t id) {
+  Service& service = Service::Of(request);
+  IgnoreError(service.follower->CatchUp(), "it was logged");
+  struct statvfs figures = {};
+  std::size_t nodes = 0;
+  {
+    const Reader::View tree = service.reader->Tree();
+    if (tree->Find(id) == nullptr) {
+      fuse_reply_err(request, ESTALE);
+      return;
+    }
+    if (const Node* volume = tree->VolumeOf(id); volume != nullptr) {
+      figures = VolumeStatfs(*volume);
+      fuse_reply_statfs(request, &figures);
+      return;
+    }
+    nodes = tree->size();
+  }
+  figures = PoolStatfs(service.reader->Figures(), nodes);
+  fuse_reply_statfs(request, &figures);
+}
+
+}  // namespace
+
+void FillQueryOps(fuse_lowlevel_ops& table) {
+  table.getxattr = GetXattr;
+  table.listxattr = ListXattr;
+  table.statfs = Statfs;
+}
+
+}  // namespace famfs

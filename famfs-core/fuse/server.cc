@@ -1,0 +1,149 @@
+#include "fuse/server.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/eventfd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+#include "fuse/data_path.h"
+#include "fuse/mount.h"
+
+namespace famfs {
+namespace {
+
+fuse_lowlevel_ops MakeTable() {
+  fuse_lowlevel_ops table = {};
+  table.init = [](void*, fuse_conn_info* connection) {
+    // Contents change only where the kernel is told, or at an open.
+    connection->want &= ~static_cast<unsigned>(FUSE_CAP_AUTO_INVAL_DATA);
+    connection->max_write = kMaxWrite;
+    connection->max_background = 64;
+  };
+  FillNameOps(table);
+  FillDirectoryOps(table);
+  FillFileOps(table);
+  FillQueryOps(table);
+  FillRefusals(table);
+  return table;
+}
+
+void LogFromLibfuse(fuse_log_level level, const char* format,
+                    va_list arguments) {
+  std::array<char, 512> line{};
+  if (std::vsnprintf(line.data(), line.size(), format, arguments) < 0) return;
+  std::string_view text(line.data());
+  while (text.ends_with('\n')) text.remove_suffix(1);
+  spdlog::log(level <= FUSE_LOG_ERR ? spdlog::level::err : spdlog::level::info,
+              "libfuse: {}", text);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(
+    std::shared_ptr<DaxDevice> device, std::unique_ptr<Reader> reader,
+    const ServerOptions& options) {
+  FAMFS_RETURN_IF_ERROR(
+      CheckMountPoint(options.mount_point, options.allow_existing_mount));
+  std::unique_ptr<Server> server(new Server());
+  server->options_ = options;
+  server->service_.device = device;
+  server->service_.path_asked = options.data_path;
+  server->service_.reader = std::move(reader);
+
+  FAMFS_ASSIGN_OR_RETURN(
+      NewMount mount,
+      CreateMount(options.source.empty() ? device->spec() : options.source));
+  FAMFS_RETURN_IF_ERROR(server->OpenSession(std::move(mount.fuse)));
+  FAMFS_RETURN_IF_ERROR(server->Negotiate());
+  server->ended_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!server->ended_.valid()) return ErrnoError(errno, "eventfd");
+  FAMFS_RETURN_IF_ERROR(AttachMount(mount, options.mount_point));
+  mount.mount.reset();  // would keep the mount busy
+
+  server->service_.follower->Start(options.poll);
+  for (unsigned i = 0; i < options.threads; ++i) {
+    server->workers_.emplace_back([raw = server.get()] { raw->Work(); });
+  }
+  return server;
+}
+
+absl::Status Server::OpenSession(UniqueFd fuse_fd) {
+  static const fuse_lowlevel_ops kTable = MakeTable();
+  fuse_set_log_func(LogFromLibfuse);
+  std::uint64_t wanted = kInitAllowIdmap | kInitHandleKillprivV2;
+  if (options_.data_path != DataPath::kCopy &&
+      service_.device->has_extent_files()) {
+    wanted |= kInitPassthrough;
+  }
+  service_.wire = std::make_unique<Wire>(std::move(fuse_fd), wanted, &service_);
+  service_.files =
+      std::make_unique<OpenInodes>(service_.device, *service_.wire);
+
+  std::string name = "famfs-fused";
+  std::array<char*, 1> arguments = {name.data()};
+  fuse_args args = FUSE_ARGS_INIT(1, arguments.data());
+  session_.reset(
+      fuse_session_new(&args, &kTable, sizeof(kTable), service_.wire.get()));
+  fuse_opt_free_args(&args);
+  if (session_ == nullptr) return Internal("libfuse refused the session");
+  FAMFS_RETURN_IF_ERROR(service_.wire->Attach(session_.get()));
+  service_.follower = std::make_unique<Follower>(
+      *service_.reader, session_.get(), [this](NodeId id) {
+        service_.files->MarkRemoved(id);
+        service_.attributes.Forget(id);
+      });
+  return absl::OkStatus();
+}
+
+absl::Status Server::Negotiate() {
+  // The INIT is waiting since the superblock was made. Nobody else reads yet.
+  fuse_buf buffer = {};
+  const int got = fuse_session_receive_buf(session_.get(), &buffer);
+  if (got > 0) fuse_session_process_buf(session_.get(), &buffer);
+  std::free(buffer.mem);
+  if (got <= 0 || !service_.wire->initialised()) {
+    return Unimplemented(
+        "the kernel's FUSE (protocol {}) and this server do not agree",
+        service_.wire->protocol());
+  }
+  FAMFS_ASSIGN_OR_RETURN(
+      const ChosenPath chosen,
+      ChooseDataPath(options_.data_path, *service_.device, *service_.wire));
+  service_.path = chosen.path;
+  spdlog::info("data path {}{}{} (FUSE {}, idmapped mounts {})",
+               ToString(chosen.path), chosen.why_not_better.empty() ? "" : ": ",
+               chosen.why_not_better, service_.wire->protocol(),
+               service_.wire->Negotiated(kInitAllowIdmap) ? "yes" : "no");
+  return absl::OkStatus();
+}
+
+void Server::Work() {
+  fuse_buf buffer = {};
+  while (fuse_session_exited(session_.get()) == 0) {
+    const int got = fuse_session_receive_buf(session_.get(), &buffer);
+    if (got == -EINTR || got == -EAGAIN) continue;
+    if (got < 0) {
+      spdlog::error("reading /dev/fuse: {}",
+                    Message(ErrnoError(-got, "this thread ends")));
+    }
+    if (got <= 0) break;
+    fuse_session_process_buf(session_.get(), &buffer);
+  }
+  std::free(buffer.mem);
+  const std::uint64_t one = 1;
+  static_cast<void>(!::write(ended_.get(), &one, sizeof(one)));
+}
+
+Server::~Server() {
+  if (!workers_.empty() && fuse_session_exited(session_.get()) == 0) {
+    IgnoreError(Unmount(options_.mount_point), "it may be gone");
+  }
+  for (std::thread& worker : workers_) worker.join();
+  if (service_.follower != nullptr) service_.follower->Stop();
+}
+
+}  // namespace famfs

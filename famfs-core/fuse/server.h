@@ -1,0 +1,67 @@
+// One FUSE session: one instance on one mount. Start returns when the mount is
+// attached and served; the session ends when the last mount of it is gone.
+//
+// Nothing here unmounts by itself: a server that ends leaves its mount point
+// behind (ENOTCONN for new opens), and mapped memory goes on.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/status.h"
+#include "base/unique_fd.h"
+#include "dax/device.h"
+#include "fuse/ops.h"
+
+namespace famfs {
+
+struct ServerOptions {
+  std::string mount_point;
+  /// What mountinfo shows as the source; empty: the device's spec.
+  std::string source;
+  DataPath data_path = DataPath::kAuto;
+  unsigned threads = 4;  // >= 1
+  std::chrono::milliseconds poll{200};
+  bool allow_existing_mount = false;
+};
+
+class Server {
+ public:
+  /// `reader` is of `device`, which is open for writing. Unimplemented when the
+  /// data path asked for cannot be served, or FUSE is too old; else an error of
+  /// mounting. Nothing is mounted then.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(
+      std::shared_ptr<DaxDevice> device, std::unique_ptr<Reader> reader,
+      const ServerOptions& options);
+  /// Detaches the mount if it is still there, and waits for the session's end.
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  [[nodiscard]] DataPath data_path() const { return service_.path; }
+  /// Becomes readable when the session has ended (unmounted everywhere).
+  [[nodiscard]] int ended_fd() const { return ended_.get(); }
+
+ private:
+  Server() = default;
+  [[nodiscard]] absl::Status OpenSession(UniqueFd fuse_fd);
+  [[nodiscard]] absl::Status Negotiate();
+  void Work();
+
+  struct DestroySession {
+    void operator()(fuse_session* session) const {
+      fuse_session_destroy(session);
+    }
+  };
+
+  ServerOptions options_;
+  Service service_;
+  std::unique_ptr<fuse_session, DestroySession> session_;
+  UniqueFd ended_;
+  std::vector<std::thread> workers_;
+};
+
+}  // namespace famfs

@@ -1,0 +1,50 @@
+#include "fuse/supervision.h"
+
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+
+namespace famfs {
+
+void KeepStandardDescriptors() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    // open(2) takes the lowest free number: this one.
+    if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) < 0) {
+      std::abort();  // no /dev/null: nothing sensible can run here
+    }
+  }
+}
+
+absl::StatusOr<UniqueFd> TakeLockFile(const std::string& path) {
+  FAMFS_ASSIGN_OR_RETURN(UniqueFd fd, OpenFile(path, O_RDWR | O_CREAT, 0644));
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return ErrnoError(errno, path);
+    std::array<char, 32> holder{};
+    const ssize_t got = ::pread(fd.get(), holder.data(), holder.size() - 1, 0);
+    return Unavailable("{}: held by process {}, which serves already", path,
+                       got > 0 ? std::atoi(holder.data()) : 0);
+  }
+  const std::string pid = fmt::format("{}\n", ::getpid());
+  if (::ftruncate(fd.get(), 0) != 0 ||
+      ::pwrite(fd.get(), pid.data(), pid.size(), 0) !=
+          static_cast<ssize_t>(pid.size())) {
+    return ErrnoError(errno, path);
+  }
+  return fd;
+}
+
+void TellReady(int fd, std::string_view line) {
+  if (fd < 0) return;
+  const std::string text = fmt::format("{}\n", line);
+  if (::write(fd, text.data(), text.size()) < 0) {
+    spdlog::warn("nobody listens on the ready descriptor {}", fd);
+  }
+  ::close(fd);
+}
+
+}  // namespace famfs
