@@ -1,5 +1,6 @@
 #include "csi/logging.h"
 
+#include <grpc/support/log.h>
 #include <spdlog/formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -9,6 +10,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <utility>
+
+#include "csi/utf8.h"
 
 namespace famfs::csi {
 namespace {
@@ -80,6 +83,14 @@ class Formatter final : public spdlog::formatter {
   std::string program_;
 };
 
+// gRPC has a log of its own: its lines take the same way as ours.
+void LogForGrpc(gpr_log_func_args* args) {
+  const auto level = args->severity == GPR_LOG_SEVERITY_ERROR
+                         ? spdlog::level::warn
+                         : spdlog::level::debug;
+  spdlog::log(level, "gRPC: {}", Printable(args->message));
+}
+
 }  // namespace
 
 void SetUpLogging(const LogSection& log, const std::string& program) {
@@ -89,6 +100,7 @@ void SetUpLogging(const LogSection& log, const std::string& program) {
   logger->set_level(ToSpdlog(log.level));
   logger->flush_on(spdlog::level::trace);
   spdlog::set_default_logger(std::move(logger));
+  gpr_set_log_function(LogForGrpc);
 }
 
 }  // namespace famfs::csi

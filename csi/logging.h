@@ -1,4 +1,5 @@
-// spdlog's default logger, set up from the configuration; to stderr.
+// spdlog's default logger, set up from the configuration; to stderr. gRPC's own
+// messages take the same way.
 #pragma once
 
 #include <string>

@@ -1,0 +1,230 @@
+#include "csi/config.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "base/units.h"
+#include "tests/unit/csi/support.h"
+
+namespace famfs::csi {
+namespace {
+
+constexpr std::string_view kFull = R"(
+driver:
+  name: memory.example.org
+  endpoint: unix:///csi/csi.sock
+  nodeId: worker-1
+  kubeletPath: /var/lib/k0s/kubelet/
+log:
+  format: json
+  level: debug
+pools:
+  - name: fast
+    device: emulated:/dev/shm/fast
+    format: if-blank
+    logLength: 64M
+    systemUuid: 1b4e28ba-2fa1-11d2-883f-0016d3cca427
+  - name: large
+    device: /dev/dax0.0
+defaults:
+  pool: large
+  dataPath: fmap
+  uid: 1000
+  gid: 2000
+  mode: 0750
+node:
+  fusedPath: /usr/libexec/famfs-fused
+)";
+
+void ExpectInvalid(std::string_view text, std::string_view part) {
+  ExpectError(ParseConfig(text, "c.yaml").status(),
+              absl::StatusCode::kInvalidArgument, part);
+}
+
+// A good pool, and then what is wrong, from line 2 on.
+void ExpectInvalidAfterPool(const std::string& text, std::string_view part) {
+  ExpectInvalid("pools: [{name: fast, device: /dev/dax0.0}]\n" + text, part);
+}
+
+TEST(Config, EveryKeyIsRead) {
+  const auto config = ParseConfig(kFull, "c.yaml");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->driver.name, "memory.example.org");
+  EXPECT_EQ(config->driver.endpoint, "unix:///csi/csi.sock");
+  EXPECT_EQ(config->driver.node_id, "worker-1");
+  EXPECT_EQ(config->driver.kubelet_path, "/var/lib/k0s/kubelet");
+  EXPECT_EQ(config->log.format, LogFormat::kJson);
+  EXPECT_EQ(config->log.level, LogLevel::kDebug);
+  ASSERT_EQ(config->pools.size(), 2U);
+  EXPECT_EQ(config->pools[0].name, "fast");
+  EXPECT_EQ(config->pools[0].device, "emulated:/dev/shm/fast");
+  EXPECT_EQ(config->pools[0].format, FormatPolicy::kIfBlank);
+  EXPECT_EQ(config->pools[0].log_length, 64 * kMiB);
+  EXPECT_EQ(config->pools[0].system_uuid->ToString(),
+            "1b4e28ba-2fa1-11d2-883f-0016d3cca427");
+  EXPECT_EQ(config->pools[0].location, "c.yaml:11:5");
+  EXPECT_EQ(config->pools[1].format, FormatPolicy::kNever);
+  EXPECT_EQ(config->pools[1].log_length, 8 * kMiB);
+  EXPECT_FALSE(config->pools[1].system_uuid.has_value());
+  EXPECT_EQ(config->defaults.pool, "large");
+  EXPECT_EQ(config->defaults.data_path, DataPath::kFmap);
+  EXPECT_EQ(config->defaults.uid, 1000U);
+  EXPECT_EQ(config->defaults.gid, 2000U);
+  EXPECT_EQ(config->defaults.mode, 0750U);
+  EXPECT_EQ(config->node.fused_path, "/usr/libexec/famfs-fused");
+  EXPECT_EQ(config->FindPool("large"), &config->pools[1]);
+  EXPECT_EQ(config->FindPool("none"), nullptr);
+  EXPECT_EQ(config->PoolNames(), "fast, large");
+}
+
+TEST(Config, APoolAloneIsEnough) {
+  const auto config =
+      ParseConfig("pools: [{name: fast, device: 'image:/x'}]", "c.yaml");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->driver.name, "famfs.csi");
+  EXPECT_EQ(config->driver.endpoint, "");
+  EXPECT_EQ(config->driver.kubelet_path, "/var/lib/kubelet");
+  EXPECT_EQ(config->defaults.pool, "fast");  // the only one
+  EXPECT_EQ(config->defaults.data_path, DataPath::kAuto);
+  EXPECT_EQ(config->defaults.mode, 0777U);
+}
+
+TEST(Config, OfSeveralPoolsNoneIsTheDefaultUnlessSaid) {
+  const auto config = ParseConfig(
+      "pools: [{name: a, device: /x}, {name: b, device: /y}]", "c.yaml");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->defaults.pool, "");
+}
+
+TEST(Config, AKeyWithoutAValueIsAbsent) {
+  const auto config = ParseConfig(
+      "driver: {name: , nodeId: }\nlog:\nnode: ~\n"
+      "pools: [{name: fast, device: /x}]",
+      "c.yaml");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->driver.name, "famfs.csi");
+}
+
+TEST(Config, AnUnknownKeyIsToldWithItsPlaceAndTheNearestOne) {
+  ExpectInvalidAfterPool("driver:\n  nodeID: x\n",
+                         "c.yaml:3:3: unknown key \"nodeID\" in driver (did "
+                         "you mean \"nodeId\"?); known here are: name, "
+                         "endpoint, nodeId, kubeletPath");
+  ExpectInvalidAfterPool("drivers: {}\n",
+                         "c.yaml:2:1: unknown key \"drivers\" (did you mean "
+                         "\"driver\"?)");
+  ExpectInvalid("pools:\n  - name: a\n    device: /x\n    size: 4G\n",
+                "c.yaml:4:5: unknown key \"size\" in pools[0]; known here are: "
+                "name, device, format, logLength, systemUuid");
+}
+
+TEST(Config, AKeyGivenTwiceIsToldWithBothPlaces) {
+  ExpectInvalidAfterPool(
+      "log: {level: info}\nlog: {level: debug}\n",
+      "c.yaml:3:1: the key \"log\" is already at c.yaml:2:1");
+  ExpectInvalid("pools:\n- name: a\n  device: /x\n  name: b\n",
+                "c.yaml:4:3: the key \"pools[0].name\" is already at "
+                "c.yaml:2:3");
+}
+
+TEST(Config, TwoPoolsNeedTwoNamesAndTwoDevices) {
+  ExpectInvalid("pools:\n- {name: a, device: /x}\n- {name: a, device: /y}\n",
+                "c.yaml:3:10: pools[1].name: \"a\" is already the name of the "
+                "pool at c.yaml:2:3");
+  ExpectInvalid("pools:\n- {name: a, device: /x}\n- {name: b, device: /x}\n",
+                "/x is already the device of the pool \"a\"");
+}
+
+TEST(Config, PoolsAreNeeded) {
+  ExpectInvalid("log: {level: info}\n", "c.yaml:1:1: pools: there is none");
+  ExpectInvalid("pools: []\n", "c.yaml:1:8: pools: there is none");
+  ExpectInvalid("pools: [{device: /x}]\n", "pools[0].name: is missing");
+  ExpectInvalid("pools: [{name: a}]\n", "pools[0].device: is missing");
+}
+
+TEST(Config, SizesOfTheLogAreChecked) {
+  const auto pool = [](const std::string& length) {
+    return "pools:\n- name: a\n  device: /x\n  logLength: " + length + "\n";
+  };
+  EXPECT_TRUE(ParseConfig(pool("8388608"), "c.yaml").ok());
+  EXPECT_TRUE(ParseConfig(pool("1GiB"), "c.yaml").ok());
+  for (const char* bad : {"4M", "9M", "12M", "8X", "-8M", "eight", "'8 M x'",
+                          "99999999999G", "[8M]", "{a: b}"}) {
+    ExpectInvalid(pool(bad), "c.yaml:4:14: pools[0].logLength");
+  }
+}
+
+TEST(Config, NamesAreChecked) {
+  for (const char* bad : {"Fast", "-a", "a-", "a.b", "a_b", "\"\""}) {
+    ExpectInvalid(fmt::format("pools: [{{device: /x, name: {}}}]", bad),
+                  "is no pool name");
+  }
+  ExpectInvalid("pools: [{device: /x, name: " + std::string(64, 'a') + "}]",
+                "is no pool name");
+  for (const char* bad : {"Famfs", "famfs..csi", ".csi", "a_b", "a/b"}) {
+    ExpectInvalidAfterPool(fmt::format("driver: {{name: {}}}", bad),
+                           "c.yaml:2:16: driver.name:");
+  }
+  ExpectInvalidAfterPool("driver: {name: " + std::string(55, 'a') + "}",
+                         "at most 54");
+}
+
+TEST(Config, OtherValuesAreChecked) {
+  ExpectInvalidAfterPool("driver: {endpoint: csi.sock}", "driver.endpoint");
+  ExpectInvalidAfterPool("driver: {kubeletPath: var/lib}", "absolute path");
+  ExpectInvalidAfterPool("driver: {nodeId: \"a\\nb\"}", "is no node id");
+  ExpectInvalidAfterPool("log: {format: xml}", "write text or json");
+  ExpectInvalidAfterPool("log: {level: loud}", "trace, debug, info");
+  ExpectInvalidAfterPool("defaults: {mode: 0999}", "octal");
+  ExpectInvalidAfterPool("defaults: {uid: root}", "decimal");
+  ExpectInvalidAfterPool("defaults: {dataPath: dax}", "defaults.dataPath");
+  ExpectInvalidAfterPool("defaults: {pool: slow}",
+                         "\"slow\" is none of the pools: fast");
+  ExpectInvalidAfterPool("node: {fusedPath: famfs-fused}", "absolute path");
+  ExpectInvalid("pools: [{name: a, device: dax0.0}]", "is no device");
+  ExpectInvalid("pools: [{name: a, device: 'emulated:x'}]", "is no device");
+  ExpectInvalid("pools: [{name: a, device: /x, format: always}]",
+                "never or if-blank");
+  ExpectInvalid("pools: [{name: a, device: /x, systemUuid: 1}]", "systemUuid");
+}
+
+TEST(Config, TheShapeIsChecked) {
+  ExpectInvalid("", "is empty");
+  ExpectInvalid("# nothing\n", "is empty");
+  ExpectInvalid("just text", "c.yaml:1:1: the file must be a mapping");
+  ExpectInvalid("- a\n- b\n", "and a list stands here");
+  ExpectInvalid("pools: fast\n", "c.yaml:1:8: pools must be a list");
+  ExpectInvalid("pools: [fast]\n", "pools[0] must be a mapping");
+  ExpectInvalidAfterPool("log: info\n", "c.yaml:2:6: log must be a mapping");
+  ExpectInvalidAfterPool("? [a, b]\n: c\n", "must be a key");
+  ExpectInvalid("pools: []\n---\npools: []\n", "holds 2 documents");
+}
+
+TEST(Config, WhatIsNotYamlIsToldWithItsPlace) {
+  ExpectInvalid("pools: [\n", "c.yaml:2:1: is not YAML here");
+  ExpectInvalid("a: b: c\n", "c.yaml:1:5: is not YAML here");
+  ExpectInvalid("a: *nowhere\n", "is not YAML here");
+  ExpectInvalid("a: \xff\n", "not UTF-8");
+}
+
+TEST(Config, AFileIsLoadedAndNamedInMessages) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.File("config.yaml");
+  std::ofstream(path) << kFull;
+  EXPECT_TRUE(LoadConfig(path).ok());
+  std::ofstream(path) << "pool: []\n";
+  ExpectError(LoadConfig(path).status(), absl::StatusCode::kInvalidArgument,
+              path + ":1:1: unknown key \"pool\" (did you mean \"pools\"?)");
+}
+
+TEST(Config, AMissingFileIsToldWithWhatToDo) {
+  ExpectError(LoadConfig("/nowhere/config.yaml").status(),
+              absl::StatusCode::kNotFound,
+              "/nowhere/config.yaml: there is no such file");
+  ExpectError(LoadConfig("/nowhere/config.yaml").status(),
+              absl::StatusCode::kNotFound, "--config");
+}
+
+}  // namespace
+}  // namespace famfs::csi

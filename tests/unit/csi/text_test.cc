@@ -1,0 +1,68 @@
+// UTF-8, near words, owners and modes.
+#include <gtest/gtest.h>
+
+#include "csi/nearest.h"
+#include "csi/owner.h"
+#include "csi/utf8.h"
+#include "tests/unit/csi/support.h"
+
+namespace famfs::csi {
+namespace {
+
+TEST(Utf8, TellsGoodFromBad) {
+  for (const char* good : {"", "plain", "\xc3\xa4", "\xe2\x82\xac",
+                           "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"}) {
+    EXPECT_TRUE(IsValidUtf8(good)) << good;
+  }
+  for (const char* bad :
+       {"\x80", "\xc3", "\xc0\xaf", "\xe0\x80\x80", "\xed\xa0\x80",
+        "\xf4\x90\x80\x80", "\xf8\x88\x80\x80", "\xe2\x82", "a\xff"}) {
+    EXPECT_FALSE(IsValidUtf8(bad)) << testing::PrintToString(bad);
+  }
+}
+
+TEST(Utf8, ATextIsCutBetweenCharacters) {
+  EXPECT_EQ(CleanUtf8("a\xc3\xa4", 3), "a\xc3\xa4");
+  EXPECT_EQ(CleanUtf8("a\xc3\xa4", 2), "a");
+}
+
+TEST(Utf8, APrintableTextIsOneLine) {
+  EXPECT_EQ(Printable("a\nb\x1b[31m\x7f"), "a\\nb\\x1b[31m\\x7f");
+}
+
+constexpr std::string_view kWords[] = {"pool", "dataPath", "uid", "gid"};
+
+TEST(NearestWord, FindsATypingMistake) {
+  EXPECT_EQ(NearestWord("datapath", kWords), "dataPath");
+  EXPECT_EQ(NearestWord("dataPaht", kWords), "dataPath");
+  EXPECT_EQ(NearestWord("pools", kWords), "pool");
+  EXPECT_EQ(DidYouMean("poll", kWords), " (did you mean \"pool\"?)");
+}
+
+TEST(NearestWord, IsSilentWhenNothingIsNear) {
+  EXPECT_EQ(NearestWord("replicas", kWords), "");
+  EXPECT_EQ(NearestWord("", kWords), "");
+  EXPECT_EQ(DidYouMean(std::string(100'000, 'x'), kWords), "");
+}
+
+TEST(Owner, IdsAreDecimalAndNeverMinusOne) {
+  EXPECT_EQ(*ParseOwnerId("0"), 0U);
+  EXPECT_EQ(*ParseOwnerId("4294967294"), 4294967294U);
+  for (const char* bad : {"", "-1", "4294967295", "1x", " 1", "0x10", "1.0"}) {
+    ExpectError(ParseOwnerId(bad).status(), absl::StatusCode::kInvalidArgument,
+                "decimal");
+  }
+}
+
+TEST(Owner, ModesAreOctalPermissionBits) {
+  EXPECT_EQ(*ParseMode("0770"), 0770U);
+  EXPECT_EQ(*ParseMode("770"), 0770U);
+  EXPECT_EQ(*ParseMode("0"), 0U);
+  for (const char* bad : {"", "1777", "778", "0o770", "-7", "rwx"}) {
+    ExpectError(ParseMode(bad).status(), absl::StatusCode::kInvalidArgument,
+                "octal");
+  }
+}
+
+}  // namespace
+}  // namespace famfs::csi
