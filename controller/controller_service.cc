@@ -1,0 +1,246 @@
+#include "controller/controller_service.h"
+
+#include <algorithm>
+
+#include "csi/call.h"
+#include "csi/capabilities.h"
+#include "csi/limits.h"
+#include "csi/topology.h"
+
+namespace famfs::controller {
+namespace {
+
+constexpr pb::ControllerServiceCapability::RPC::Type kCapabilities[] = {
+    pb::ControllerServiceCapability::RPC::CREATE_DELETE_VOLUME,
+    pb::ControllerServiceCapability::RPC::LIST_VOLUMES,
+    pb::ControllerServiceCapability::RPC::GET_CAPACITY,
+    pb::ControllerServiceCapability::RPC::GET_VOLUME,
+    pb::ControllerServiceCapability::RPC::SINGLE_NODE_MULTI_WRITER,
+};
+
+using Capabilities = google::protobuf::RepeatedPtrField<pb::VolumeCapability>;
+
+// Several nodes' page caches would each hold a copy of their own and overwrite
+// one another's (design §6).
+absl::Status CheckWriters(const Capabilities& capabilities,
+                          DataPath data_path) {
+  const bool many_writers = std::any_of(
+      capabilities.begin(), capabilities.end(), csi::IsMultiNodeWriter);
+  if (many_writers && data_path == DataPath::kCopy) {
+    return InvalidArgument(
+        "dataPath copy keeps a page cache on each node, so "
+        "MULTI_NODE_MULTI_WRITER cannot be served: use dataPath auto, or an "
+        "access mode with one writing node");
+  }
+  return absl::OkStatus();
+}
+
+// A requirement without segments asks for nothing.
+bool CanReach(const pb::TopologyRequirement& requirement,
+              std::string_view driver, std::string_view pool) {
+  const auto has_pool = [&](const pb::Topology& topology) {
+    return csi::HasPool(topology, driver, pool);
+  };
+  if (requirement.requisite_size() > 0) {
+    return std::any_of(requirement.requisite().begin(),
+                       requirement.requisite().end(), has_pool);
+  }
+  return requirement.preferred_size() == 0 ||
+         std::any_of(requirement.preferred().begin(),
+                     requirement.preferred().end(), has_pool);
+}
+
+}  // namespace
+
+void ControllerService::Fill(const VolumeInfo& info, pb::Volume& volume) const {
+  volume.set_volume_id(info.id);
+  volume.set_capacity_bytes(
+      static_cast<std::int64_t>(info.attributes.capacity));
+  csi::AddPool(*volume.add_accessible_topology(), config_.driver.name,
+               info.pool);
+}
+
+absl::Status ControllerService::Create(const pb::CreateVolumeRequest& request,
+                                       pb::CreateVolumeResponse& response) {
+  FAMFS_RETURN_IF_ERROR(csi::CheckName(request.name()));
+  FAMFS_RETURN_IF_ERROR(csi::CheckCapabilities(request.volume_capabilities()));
+  if (request.has_volume_content_source()) {
+    return InvalidArgument(
+        "volume_content_source: snapshots and clones are not supported");
+  }
+  FAMFS_ASSIGN_OR_RETURN(
+      const csi::VolumeParameters parameters,
+      csi::ParseParameters(request.parameters(), request.mutable_parameters(),
+                           config_));
+  FAMFS_RETURN_IF_ERROR(
+      CheckWriters(request.volume_capabilities(), parameters.data_path));
+  FAMFS_RETURN_IF_ERROR(provisioner_.CheckDataPath(parameters));
+  if (!CanReach(request.accessibility_requirements(), config_.driver.name,
+                parameters.pool)) {
+    return ResourceExhausted(
+        "no node of the asked topology reaches pool {}: its nodes carry {}",
+        parameters.pool,
+        csi::TopologyKey(config_.driver.name, parameters.pool));
+  }
+  const CreateRequest create{.name = request.name(),
+                             .parameters = parameters,
+                             .range = request.has_capacity_range()
+                                          ? &request.capacity_range()
+                                          : nullptr};
+  FAMFS_ASSIGN_OR_RETURN(const VolumeInfo info, provisioner_.Create(create));
+  Fill(info, *response.mutable_volume());
+  return absl::OkStatus();
+}
+
+absl::Status ControllerService::Validate(
+    const pb::ValidateVolumeCapabilitiesRequest& request,
+    pb::ValidateVolumeCapabilitiesResponse& response) {
+  FAMFS_RETURN_IF_ERROR(csi::Require(request.volume_id(), "volume_id"));
+  if (request.volume_capabilities().empty()) {
+    return InvalidArgument("volume_capabilities is missing");
+  }
+  FAMFS_ASSIGN_OR_RETURN(const VolumeInfo info,
+                         provisioner_.Find(request.volume_id()));
+  absl::Status supported =
+      csi::CheckCapabilities(request.volume_capabilities());
+  if (supported.ok()) {
+    supported =
+        CheckWriters(request.volume_capabilities(), info.attributes.data_path);
+  }
+  if (supported.ok() && !request.volume_context().empty()) {
+    supported = InvalidArgument(
+        "volume_context: this volume has none; it was given {} keys",
+        request.volume_context().size());
+  }
+  if (!supported.ok()) {
+    response.set_message(std::string(Message(supported)));
+    return absl::OkStatus();
+  }
+  auto& confirmed = *response.mutable_confirmed();
+  *confirmed.mutable_volume_capabilities() = request.volume_capabilities();
+  *confirmed.mutable_parameters() = request.parameters();
+  *confirmed.mutable_mutable_parameters() = request.mutable_parameters();
+  return absl::OkStatus();
+}
+
+absl::Status ControllerService::List(const pb::ListVolumesRequest& request,
+                                     pb::ListVolumesResponse& response) {
+  if (request.max_entries() < 0) {
+    return InvalidArgument("max_entries: {} is negative",
+                           request.max_entries());
+  }
+  std::optional<ListKey> after;
+  if (!request.starting_token().empty()) {
+    auto key = DecodeListToken(request.starting_token());
+    // The specification's code for a token that cannot be followed.
+    if (!key.ok()) return Aborted("{}", Message(key.status()));
+    after = *std::move(key);
+  }
+  FAMFS_ASSIGN_OR_RETURN(const Page page,
+                         provisioner_.List(after, static_cast<std::size_t>(
+                                                      request.max_entries())));
+  for (const VolumeInfo& info : page.volumes) {
+    Fill(info, *response.add_entries()->mutable_volume());
+  }
+  if (page.next_after.has_value()) {
+    response.set_next_token(EncodeListToken(*page.next_after));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ControllerService::Capacity(const pb::GetCapacityRequest& request,
+                                         pb::GetCapacityResponse& response) {
+  FAMFS_ASSIGN_OR_RETURN(
+      const csi::VolumeParameters parameters,
+      csi::ParseParameters(request.parameters(), {}, config_));
+  response.mutable_minimum_volume_size()->set_value(
+      static_cast<std::int64_t>(kAllocUnit));
+  // A present topology without the pool's key, also an empty one, is a node
+  // that does not reach the pool: presence decides, not size.
+  const bool reachable = !request.has_accessible_topology() ||
+                         csi::HasPool(request.accessible_topology(),
+                                      config_.driver.name, parameters.pool);
+  const Capabilities& capabilities = request.volume_capabilities();
+  const bool servable =
+      (capabilities.empty() || csi::CheckCapabilities(capabilities).ok()) &&
+      CheckWriters(capabilities, parameters.data_path).ok();
+  famfs::Capacity capacity;
+  if (reachable && servable) {
+    const absl::Status data_path = provisioner_.CheckDataPath(parameters);
+    if (data_path.ok()) {
+      FAMFS_ASSIGN_OR_RETURN(capacity, provisioner_.GetCapacity(parameters));
+    } else if (!absl::IsInvalidArgument(data_path)) {
+      return data_path;
+    }
+  }
+  response.set_available_capacity(static_cast<std::int64_t>(capacity.free));
+  response.mutable_maximum_volume_size()->set_value(
+      static_cast<std::int64_t>(capacity.largest));
+  return absl::OkStatus();
+}
+
+grpc::Status ControllerService::CreateVolume(
+    grpc::ServerContext* /*context*/, const pb::CreateVolumeRequest* request,
+    pb::CreateVolumeResponse* response) {
+  return csi::Serve(*request, response,
+                    [&] { return Create(*request, *response); });
+}
+
+grpc::Status ControllerService::DeleteVolume(
+    grpc::ServerContext* /*context*/, const pb::DeleteVolumeRequest* request,
+    pb::DeleteVolumeResponse* response) {
+  return csi::Serve(*request, response, [&]() -> absl::Status {
+    FAMFS_RETURN_IF_ERROR(csi::Require(request->volume_id(), "volume_id"));
+    return provisioner_.Delete(request->volume_id());
+  });
+}
+
+grpc::Status ControllerService::ValidateVolumeCapabilities(
+    grpc::ServerContext* /*context*/,
+    const pb::ValidateVolumeCapabilitiesRequest* request,
+    pb::ValidateVolumeCapabilitiesResponse* response) {
+  return csi::Serve(*request, response,
+                    [&] { return Validate(*request, *response); });
+}
+
+grpc::Status ControllerService::ListVolumes(
+    grpc::ServerContext* /*context*/, const pb::ListVolumesRequest* request,
+    pb::ListVolumesResponse* response) {
+  return csi::Serve(*request, response,
+                    [&] { return List(*request, *response); });
+}
+
+grpc::Status ControllerService::GetCapacity(
+    grpc::ServerContext* /*context*/, const pb::GetCapacityRequest* request,
+    pb::GetCapacityResponse* response) {
+  return csi::Serve(*request, response,
+                    [&] { return Capacity(*request, *response); });
+}
+
+grpc::Status ControllerService::ControllerGetVolume(
+    grpc::ServerContext* /*context*/,
+    const pb::ControllerGetVolumeRequest* request,
+    pb::ControllerGetVolumeResponse* response) {
+  return csi::Serve(*request, response, [&]() -> absl::Status {
+    FAMFS_RETURN_IF_ERROR(csi::Require(request->volume_id(), "volume_id"));
+    FAMFS_ASSIGN_OR_RETURN(const VolumeInfo info,
+                           provisioner_.Find(request->volume_id()));
+    Fill(info, *response->mutable_volume());
+    response->mutable_status();
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status ControllerService::ControllerGetCapabilities(
+    grpc::ServerContext* /*context*/,
+    const pb::ControllerGetCapabilitiesRequest* request,
+    pb::ControllerGetCapabilitiesResponse* response) {
+  return csi::Serve(*request, response, [&] {
+    for (const auto type : kCapabilities) {
+      response->add_capabilities()->mutable_rpc()->set_type(type);
+    }
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace famfs::controller

@@ -1,0 +1,25 @@
+// ListVolumes' tokens: opaque to the caller, a stable sort key to us. Volumes
+// are listed by pool and directory, both of which never change, so a page that
+// begins after a key skips nothing when others are created or deleted
+// meanwhile.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/status.h"
+
+namespace famfs::controller {
+
+struct ListKey {
+  std::string pool;
+  std::string directory;
+  auto operator<=>(const ListKey&) const = default;
+};
+
+std::string EncodeListToken(const ListKey& last_listed);
+/// InvalidArgument for anything that EncodeListToken did not make.
+absl::StatusOr<ListKey> DecodeListToken(std::string_view token);
+
+}  // namespace famfs::controller

@@ -1,0 +1,90 @@
+// famfs-csi-controller: the Controller service of the driver.
+#include <grpcpp/impl/codegen/service_type.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "controller/controller_service.h"
+#include "csi/identity.h"
+#include "csi/logging.h"
+#include "csi/server.h"
+#include "csi/signals.h"
+
+namespace famfs::controller {
+namespace {
+
+struct Flags {
+  std::string config;
+  std::string endpoint;
+  std::string log_format;
+  std::string log_level;
+};
+
+absl::StatusOr<csi::Config> LoadSettings(const Flags& flags) {
+  FAMFS_ASSIGN_OR_RETURN(csi::Config config, csi::LoadConfig(flags.config));
+  if (!flags.endpoint.empty()) config.driver.endpoint = flags.endpoint;
+  if (!flags.log_format.empty()) {
+    FAMFS_ASSIGN_OR_RETURN(config.log.format,
+                           csi::ParseLogFormat(flags.log_format));
+  }
+  if (!flags.log_level.empty()) {
+    FAMFS_ASSIGN_OR_RETURN(config.log.level,
+                           csi::ParseLogLevel(flags.log_level));
+  }
+  if (config.driver.endpoint.empty()) {
+    return InvalidArgument(
+        "no endpoint: set driver.endpoint in {} or use --endpoint",
+        flags.config);
+  }
+  return config;
+}
+
+absl::Status Run(const Flags& flags) {
+  csi::ShutdownSignal signals;
+  FAMFS_ASSIGN_OR_RETURN(const csi::Config config, LoadSettings(flags));
+  csi::SetUpLogging(config.log, "famfs-csi-controller");
+  FAMFS_ASSIGN_OR_RETURN(const csi::Endpoint endpoint,
+                         csi::ParseEndpoint(config.driver.endpoint));
+  PoolSet pools(config);
+  pools.OpenAll();
+  Provisioner provisioner(pools);
+  ControllerService controller(config, provisioner);
+  const auto identity = csi::MakeIdentityService(
+      {.driver_name = config.driver.name, .version = FAMFS_VERSION});
+  FAMFS_ASSIGN_OR_RETURN(
+      const auto server,
+      csi::GrpcServer::Start(endpoint, {identity.get(), &controller}));
+  spdlog::info("{} {} serves the controller on {}", config.driver.name,
+               FAMFS_VERSION, config.driver.endpoint);
+  spdlog::info("signal {}: stopping", signals.Wait());
+  server->Stop();
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace famfs::controller
+
+int main(int argc, char** argv) {
+  famfs::controller::Flags flags;
+  CLI::App app{
+      "The controller of the famfs CSI driver: it owns the log of each pool in "
+      "its configuration and makes and deletes volumes there. One process at a "
+      "time may write a pool; the second says who is in the way."};
+  app.add_option("--config", flags.config,
+                 "The driver's YAML file (docs/configuration.md)")
+      ->required();
+  app.add_option("--endpoint", flags.endpoint,
+                 "unix:///path/csi.sock or tcp://host:port; replaces "
+                 "driver.endpoint");
+  app.add_option("--log-format", flags.log_format, "text or json");
+  app.add_option("--log-level", flags.log_level,
+                 "trace, debug, info, warning or error");
+  app.set_version_flag("--version", FAMFS_VERSION);
+  CLI11_PARSE(app, argc, argv);
+  const absl::Status status = famfs::controller::Run(flags);
+  if (status.ok()) return 0;
+  std::fprintf(stderr, "famfs-csi-controller: %s\n",
+               std::string(famfs::Message(status)).c_str());
+  return 1;
+}

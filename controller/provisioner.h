@@ -1,0 +1,87 @@
+// Volumes of all pools: create, delete, find, list, capacity. The log is the
+// only database; nothing is kept here that a restart would lose.
+//
+// Thread-safe. Calls for one CSI name are serialised, calls for different names
+// never wait on each other.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "controller/list_token.h"
+#include "controller/pool.h"
+#include "csi/config.h"
+#include "csi/csi.pb.h"
+#include "csi/keyed_mutex.h"
+#include "csi/parameters.h"
+
+namespace famfs::controller {
+
+/// What a volume is to CSI.
+struct VolumeInfo {
+  std::string id;
+  std::string pool;
+  std::string directory;
+  VolumeAttributes attributes;
+  Ownership owner;
+};
+
+struct CreateRequest {
+  std::string name;
+  csi::VolumeParameters parameters;
+  const ::csi::v1::CapacityRange* range = nullptr;  // null: none given
+};
+
+struct Page {
+  std::vector<VolumeInfo> volumes;
+  std::optional<ListKey> next_after;  // set when more remain
+};
+
+class Provisioner {
+ public:
+  explicit Provisioner(PoolSet& pools) : pools_(pools) {}
+
+  /// Repeated with the same arguments: the same volume. With others:
+  /// AlreadyExists says which differs. Half-done before: the log has no trace
+  /// of it, so it is a first call. ResourceExhausted tells asked, free, largest
+  /// and pool; OutOfRange is for what the pool could never hold.
+  absl::StatusOr<VolumeInfo> Create(const CreateRequest& request);
+
+  /// Unknown id, malformed id, deleted before: OK.
+  [[nodiscard]] absl::Status Delete(std::string_view volume_id);
+
+  /// NotFound: no live volume has this id.
+  absl::StatusOr<VolumeInfo> Find(std::string_view volume_id);
+
+  /// At most `max_entries` (0: all) volumes behind `after`, in order.
+  absl::StatusOr<Page> List(const std::optional<ListKey>& after,
+                            std::size_t max_entries);
+
+  absl::StatusOr<Capacity> GetCapacity(const csi::VolumeParameters& parameters);
+
+  /// InvalidArgument when the pool's kind of device can never serve the data
+  /// path that the parameters insist on.
+  [[nodiscard]] absl::Status CheckDataPath(
+      const csi::VolumeParameters& parameters);
+
+ private:
+  struct Located {
+    Pool* pool;
+    std::shared_ptr<Writer> writer;
+    std::string directory;
+  };
+  /// The pool of an id; nullopt when no pool has that instance.
+  absl::StatusOr<std::optional<Located>> Locate(std::string_view volume_id);
+  absl::StatusOr<std::optional<VolumeInfo>> FindByName(std::string_view name);
+  absl::StatusOr<VolumeInfo> CreateNew(const CreateRequest& request, Pool& pool,
+                                       Writer& writer);
+
+  PoolSet& pools_;
+  csi::KeyedMutex names_;
+};
+
+}  // namespace famfs::controller
