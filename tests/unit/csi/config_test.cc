@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <iterator>
+#include <sstream>
 
 #include "base/units.h"
 #include "tests/unit/csi/support.h"
@@ -216,6 +218,55 @@ TEST(Config, AFileIsLoadedAndNamedInMessages) {
   std::ofstream(path) << "pool: []\n";
   ExpectError(LoadConfig(path).status(), absl::StatusCode::kInvalidArgument,
               path + ":1:1: unknown key \"pool\" (did you mean \"pools\"?)");
+}
+
+// The page that users read: its examples are good, and it names every key.
+class ConfigurationPage : public testing::Test {
+ protected:
+  ConfigurationPage() {
+    std::ifstream file(FAMFS_DOCS_DIR "/configuration.md");
+    page_.assign(std::istreambuf_iterator<char>(file), {});
+  }
+  std::string page_;
+};
+
+TEST_F(ConfigurationPage, ItsExamplesAreGood) {
+  int examples = 0;
+  const std::string fence = "```yaml\n";
+  for (std::size_t at = page_.find(fence); at != std::string::npos;
+       at = page_.find(fence, at)) {
+    at += fence.size();
+    const auto config =
+        ParseConfig(page_.substr(at, page_.find("```", at) - at), "example");
+    EXPECT_TRUE(config.ok()) << config.status();
+    ++examples;
+  }
+  EXPECT_EQ(examples, 2);
+}
+
+TEST_F(ConfigurationPage, ItNamesEveryKey) {
+  const std::pair<const char*, const char*> sections[] = {
+      {"driver: {x: 1}", "driver."},     {"log: {x: 1}", "log."},
+      {"defaults: {x: 1}", "defaults."}, {"node: {x: 1}", "node."},
+      {"pools: [{x: 1}]", "pools[]."},
+  };
+  const std::string pool = "pools: [{name: a, device: /x}]\n";
+  for (const auto& [text, prefix] : sections) {
+    const bool is_pool = std::string_view(prefix) == "pools[].";
+    const absl::Status error =
+        ParseConfig((is_pool ? "" : pool) + text, "c.yaml").status();
+    const std::string message(Message(error));
+    const std::string marker = "known here are: ";
+    ASSERT_NE(message.find(marker), std::string::npos) << message;
+    std::istringstream keys(
+        message.substr(message.find(marker) + marker.size()));
+    std::string key;
+    while (keys >> key) {
+      if (key.back() == ',') key.pop_back();
+      EXPECT_NE(page_.find("| `" + (prefix + key) + "` |"), std::string::npos)
+          << prefix << key;
+    }
+  }
 }
 
 TEST(Config, AMissingFileIsToldWithWhatToDo) {
