@@ -40,8 +40,15 @@ absl::Status AllocatePages(int fd, std::uint64_t length,
           "make the tmpfs larger",
           name, FormatSize(length));
     }
-    return ErrnoError(
-        errno, fmt::format("allocate {} for {}", FormatSize(length), name));
+    if (errno == EOPNOTSUPP) {
+      return Unimplemented(
+          "{}: this file system cannot allocate pages in advance; put the "
+          "device "
+          "on tmpfs, or write `sparse: true` in its device.yaml",
+          name);
+    }
+    return ErrnoError(errno,
+                      fmt::format("{}: allocate {}", name, FormatSize(length)));
   }
   return absl::OkStatus();
 }

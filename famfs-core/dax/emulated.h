@@ -26,7 +26,7 @@ namespace famfs {
 struct EmulatedConfig {
   std::uint64_t size = 0;  // bytes, multiple of 2 MiB
   Uuid tag;
-  std::vector<std::string> hosts;  // who may see the tag; empty: all
+  std::vector<std::string> hosts{};  // who may see the tag; empty: all
   /// Extents are not filled at creation: for tests whose volumes are larger
   /// than the machine. A mapping may then meet SIGBUS.
   bool sparse = false;

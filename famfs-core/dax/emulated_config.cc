@@ -99,6 +99,10 @@ absl::StatusOr<EmulatedConfig> ParseConfig(const std::string& file,
     if (!seen.insert(key.Scalar()).second) {
       return ErrorAt(file, key, fmt::format("{} is given twice", key.Scalar()));
     }
+    // A value that is not there is marked where the next token stands.
+    if (pair.second.IsNull() && key.Scalar() != "hosts") {
+      return ErrorAt(file, key, fmt::format("{} has no value", key.Scalar()));
+    }
     FAMFS_RETURN_IF_ERROR(ParseValue(file, key.Scalar(), pair.second, config));
   }
   for (const char* key : {"size", "tag"}) {

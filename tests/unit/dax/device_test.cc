@@ -1,0 +1,180 @@
+// The spec parser and what every Mapping does.
+#include "dax/device.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <cstring>
+#include <filesystem>
+
+#include "base/units.h"
+#include "dax/file_mapping.h"
+#include "dax/image.h"
+#include "tests/unit/base/status_matchers.h"
+#include "tests/unit/base/temporary_directory.h"
+#include "tests/unit/dax/dax_testing.h"
+
+namespace famfs {
+namespace {
+
+using absl::StatusCode;
+using testing::AsBytes;
+using testing::HasError;
+using testing::Holds;
+using testing::IsOk;
+using testing::MakeEmulated;
+using testing::TemporaryDirectory;
+using testing::TextAt;
+
+TEST(OpenDeviceTest, EveryKindIsFoundBySpecAndByPath) {
+  const TemporaryDirectory directory;
+  const std::string pool = directory.File("pool");
+  const std::string image = directory.File("image");
+  ASSERT_THAT(MakeEmulated(pool), IsOk());
+  ASSERT_THAT(CreateImage(image, 4 * kMiB), IsOk());
+  for (const std::string& spec : {"emulated:" + pool, pool, pool + "/"}) {
+    FAMFS_ASSERT_OK_AND_ASSIGN(const auto device,
+                               OpenDevice(spec, Access::kRead));
+    EXPECT_EQ(device->spec(), "emulated:" + pool);
+    EXPECT_EQ(device->size(), 64 * kMiB);
+    EXPECT_EQ(device->tag(), testing::SomeTag());
+    EXPECT_TRUE(device->has_extent_files());
+  }
+  for (const std::string& spec : {"image:" + image, image}) {
+    FAMFS_ASSERT_OK_AND_ASSIGN(const auto device,
+                               OpenDevice(spec, Access::kRead));
+    EXPECT_EQ(device->spec(), "image:" + image);
+    EXPECT_EQ(device->size(), 4 * kMiB);
+    EXPECT_TRUE(device->tag().is_nil());
+    EXPECT_FALSE(device->has_extent_files());
+  }
+}
+
+TEST(OpenDeviceTest, ARelativePathStaysGoodInAnotherDirectory) {
+  const TemporaryDirectory directory;
+  ASSERT_THAT(MakeEmulated(directory.File("pool")), IsOk());
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(directory.path());
+  const auto device = OpenDevice("pool", Access::kRead);
+  std::filesystem::current_path(before);
+  ASSERT_THAT(device, IsOk());
+  EXPECT_THAT(OpenDevice((*device)->spec(), Access::kRead), IsOk());
+  EXPECT_THAT((*device)->ListExtents(), IsOk());
+}
+
+TEST(OpenDeviceTest, WhatIsMissingOrWrongIsSaidWithWhatToDo) {
+  const TemporaryDirectory directory;
+  const std::string none = directory.File("none");
+  const std::string fifo = directory.File("fifo");
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  const struct {
+    std::string spec;
+    StatusCode code;
+    std::string text;
+  } cases[] = {
+      {"", StatusCode::kInvalidArgument, "emulated:DIR, image:FILE"},
+      {none, StatusCode::kNotFound, "create it with `famfs mkfs`"},
+      {"emulated:" + none, StatusCode::kNotFound, none + "/device.yaml"},
+      {"image:" + none, StatusCode::kNotFound, "create it with `famfs mkfs`"},
+      {directory.path(), StatusCode::kNotFound, "device.yaml"},
+      {"image:" + directory.path(), StatusCode::kInvalidArgument,
+       directory.path()},
+      {"emulated:", StatusCode::kInvalidArgument, "a path must follow"},
+      {"image:", StatusCode::kInvalidArgument, "a path must follow"},
+      {"tape:/dev/st0", StatusCode::kInvalidArgument, "\"tape\" is no kind"},
+      {"devdax:/dev/dax0.0", StatusCode::kUnimplemented, "not built in"},
+      {"/dev/null", StatusCode::kUnimplemented, "/dev/null"},
+      {fifo, StatusCode::kInvalidArgument, "neither a directory"},
+      {"image:" + fifo, StatusCode::kInvalidArgument, "not a regular file"},
+  };
+  for (const auto& c : cases) {
+    EXPECT_THAT(OpenDevice(c.spec, Access::kRead), HasError(c.code, c.text))
+        << c.spec;
+  }
+}
+
+TEST(OpenDeviceTest, AColonBehindASlashBelongsToThePath) {
+  const TemporaryDirectory directory;
+  ASSERT_THAT(CreateImage(directory.File("a:b"), 2 * kMiB), IsOk());
+  EXPECT_THAT(OpenDevice(directory.File("a:b"), Access::kRead), IsOk());
+}
+
+class MappingTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const std::string path = directory_.File("image");
+    ASSERT_THAT(CreateImage(path, 4 * kMiB), IsOk());
+    FAMFS_ASSERT_OK_AND_ASSIGN(device_, OpenImage(path, Access::kReadWrite));
+    FAMFS_ASSERT_OK_AND_ASSIGN(mapping_,
+                               device_->Map(0, 8192, Access::kReadWrite));
+  }
+
+  TemporaryDirectory directory_;
+  std::unique_ptr<DaxDevice> device_;
+  std::unique_ptr<Mapping> mapping_;
+};
+
+TEST_F(MappingTest, StoresChangeTheirRangeAndNothingElse) {
+  std::memset(mapping_->mutable_data(), 0xee, mapping_->size());
+  mapping_->Store(100, AsBytes("memory"));
+  mapping_->Store(8192, {});
+  mapping_->StoreZeros(200, 50);
+  mapping_->Store16(256, 0x0807060504030201, 0x100f0e0d0c0b0a09);
+  mapping_->WriteBack(0, mapping_->size());
+  EXPECT_TRUE(Holds(*mapping_, 0, 100, std::byte{0xee}));
+  EXPECT_EQ(TextAt(*mapping_, 100, 6), "memory");
+  EXPECT_TRUE(Holds(*mapping_, 106, 94, std::byte{0xee}));
+  EXPECT_TRUE(Holds(*mapping_, 200, 50, std::byte{0}));
+  EXPECT_TRUE(Holds(*mapping_, 250, 6, std::byte{0xee}));
+  for (std::size_t i = 0; i < 16; ++i) {
+    EXPECT_EQ(mapping_->data()[256 + i], std::byte(i + 1)) << i;
+  }
+  EXPECT_TRUE(Holds(*mapping_, 272, 8192 - 272, std::byte{0xee}));
+}
+
+TEST_F(MappingTest, TwoMappingsOfOneRangeShareTheirBytes) {
+  FAMFS_ASSERT_OK_AND_ASSIGN(const auto reader,
+                             device_->Map(4096, 4096, Access::kRead));
+  mapping_->Store(4096 + 17, AsBytes("shared"));
+  mapping_->WriteBack(4096, 64);
+  reader->Invalidate(0, 64);
+  EXPECT_EQ(TextAt(*reader, 17, 6), "shared");
+}
+
+TEST_F(MappingTest, ARangeNeedNotBeginOnAPage) {
+  FAMFS_ASSERT_OK_AND_ASSIGN(const auto odd,
+                             device_->Map(4096 + 64, 128, Access::kReadWrite));
+  EXPECT_EQ(odd->size(), 128U);
+  odd->Store(0, AsBytes("line"));
+  odd->Store16(16, 1, 2);
+  EXPECT_EQ(TextAt(*mapping_, 4096 + 64, 4), "line");
+  EXPECT_EQ(mapping_->data()[4096 + 64 + 16], std::byte{1});
+}
+
+TEST_F(MappingTest, AStoreOutsideOfTheMappingEndsTheProcess) {
+  const auto killed = ::testing::KilledBySignal(SIGABRT);
+  EXPECT_EXIT(mapping_->Store(8190, AsBytes("abc")), killed, "");
+  EXPECT_EXIT(mapping_->StoreZeros(SIZE_MAX, 2), killed, "");
+  EXPECT_EXIT(mapping_->Store16(8184, 1, 2), killed, "");
+  EXPECT_EXIT(mapping_->WriteBack(8192, 1), killed, "");
+  EXPECT_EXIT(mapping_->Invalidate(0, 8193), killed, "");
+  EXPECT_EXIT(mapping_->Store16(8, 1, 2), killed, "");
+}
+
+TEST_F(MappingTest, AReadOnlyMappingCannotBeStoredTo) {
+  FAMFS_ASSERT_OK_AND_ASSIGN(const auto reader,
+                             device_->Map(0, 4096, Access::kRead));
+  EXPECT_EXIT(reader->Store(0, AsBytes("x")),
+              ::testing::KilledBySignal(SIGSEGV), "");
+}
+
+TEST_F(MappingTest, NoMappingReachesBeyondTheFile) {
+  // The file was shortened behind the device's back: SIGBUS would wait there.
+  ASSERT_EQ(::truncate(directory_.File("image").c_str(), 3 * kMiB), 0);
+  EXPECT_THAT(device_->Map(2 * kMiB, 2 * kMiB, Access::kRead),
+              HasError(StatusCode::kOutOfRange, "do not lie within"));
+  EXPECT_THAT(device_->Map(2 * kMiB, kMiB, Access::kRead), IsOk());
+}
+
+}  // namespace
+}  // namespace famfs
