@@ -14,6 +14,7 @@
 
 #include "base/unique_fd.h"
 #include "base/uuid.h"
+#include "csi/not_offered.h"
 
 namespace famfs::csi {
 namespace {
@@ -78,6 +79,7 @@ absl::StatusOr<std::unique_ptr<grpc::Server>> Build(
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.SetMaxReceiveMessageSize(options.max_message_bytes);
   builder.SetMaxSendMessageSize(options.max_message_bytes);
+  builder.experimental().SetInterceptorCreators(MakeNotOfferedInterceptors());
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
   for (grpc::Service* service : services) builder.RegisterService(service);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
@@ -150,7 +152,7 @@ class GrpcServer::Impl {
       if (!server.ok()) return CannotBind(path);
       server_ = *std::move(server);
     }
-    const absl::Status placed = PlaceSocket(bound, path);
+    absl::Status placed = PlaceSocket(bound, path);
     if (!placed.ok()) {
       server_->Shutdown(std::chrono::system_clock::now());
       server_.reset();

@@ -279,6 +279,23 @@ TEST(GrpcServer, AMessageOverTheLimitIsRefused) {
   EXPECT_EQ(client.SendLarge(1 << 17).error_code(), grpc::RESOURCE_EXHAUSTED);
 }
 
+TEST(GrpcServer, ACallThatNobodyImplementsSaysSo) {
+  class Nothing final : public pb::Controller::Service {};
+  Nothing service;
+  const auto server = GrpcServer::Start(AnyPort(), {&service});
+  ASSERT_TRUE(server.ok()) << server.status();
+  const auto stub = pb::Controller::NewStub(grpc::CreateChannel(
+      (*server)->endpoint().GrpcAddress(), grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  pb::CreateSnapshotResponse response;
+  const grpc::Status status = stub->CreateSnapshot(&context, {}, &response);
+  EXPECT_EQ(status.error_code(), grpc::UNIMPLEMENTED);
+  EXPECT_EQ(status.error_message(),
+            "this driver does not offer CreateSnapshot; ask it for its "
+            "capabilities");
+  EXPECT_TRUE(status.error_details().empty());
+}
+
 TEST(GrpcServer, AMissingDirectoryIsTold) {
   const auto service = Identity();
   ExpectError(
