@@ -14,8 +14,9 @@ enum class Severity {
 
 struct Finding {
   Severity severity = Severity::kError;
-  std::optional<std::uint64_t> entry;  // index in the log, where there is one
-  std::string rule;     // short and stable: "superblock", "crc", "path", "overlap"
+  /// Index in the log, where there is one.
+  std::optional<std::uint64_t> entry = std::nullopt;
+  std::string rule;     // short and stable: "superblock", "crc", "overlap"
   std::string message;  // what is wrong, with the value, and where
 
   /// "error: entry 17: overlap: ..."

@@ -168,9 +168,7 @@ absl::StatusOr<Reader::Source> Reader::OpenImage(
 
 absl::StatusOr<Reader::Source> Reader::OpenSource(const Moment& moment,
                                                   bool trust_log) const {
-  if (moment.compaction.length != 0 && !trust_log) {
-    return OpenImage(moment.compaction);
-  }
+  if (moment.in_image() && !trust_log) return OpenImage(moment.compaction);
   Source source;
   source.bytes = &layout_.log();
   FAMFS_ASSIGN_OR_RETURN(source.header, LoadHeader());
@@ -182,7 +180,7 @@ absl::StatusOr<Reader::Pass> Reader::Read(const Moment& moment,
   Pass pass;
   const bool known = player_ != nullptr && moment == moment_;
   // Nothing is appended while a compaction is under way.
-  if (known && moment.compaction.length != 0) return pass;
+  if (known && moment.in_image()) return pass;
   FAMFS_ASSIGN_OR_RETURN(const Source source, OpenSource(moment, trust_log));
   const std::uint64_t end = source.header.next_index;
   if (known) {
@@ -271,7 +269,7 @@ absl::Status Reader::Break(const Moment& moment, std::uint64_t index,
 }
 
 bool Reader::StillBroken(const Moment& moment) const {
-  if (!broken_ || broken_->moment != moment || moment.compaction.length != 0) {
+  if (!broken_ || broken_->moment != moment || moment.in_image()) {
     return false;
   }
   if (layout_.LoadLogHeader().next_index <= broken_->index) return false;

@@ -69,6 +69,11 @@ class Reader {
   struct Moment {
     std::uint64_t generation = 0;
     CompactionRecord compaction;
+    /// Whether the entries are those of the record's image. A record that is no
+    /// newer than the state only waits to be cleared: its log is whole.
+    [[nodiscard]] bool in_image() const {
+      return compaction.length != 0 && compaction.generation > generation;
+    }
     bool operator==(const Moment&) const = default;
   };
   /// The entries of one pass: of the log, or of a compaction's image.

@@ -1,0 +1,102 @@
+#include "instance/fsck_extents.h"
+
+#include <algorithm>
+#include <string>
+
+namespace famfs {
+namespace {
+
+struct Named {
+  Range range;
+  const Node* node;  // null: superblock region, log or a compaction's image
+  bool must_exist;
+};
+
+std::vector<Named> NamedExtents(const LogPlayer& player,
+                                std::uint64_t log_length,
+                                std::optional<Range> image) {
+  std::vector<Named> named;
+  named.push_back({{kSuperblockOffset, kSuperblockRegion}, nullptr, true});
+  named.push_back({{kLogOffset, log_length}, nullptr, true});
+  if (image) named.push_back({*image, nullptr, false});
+  // What a deleted volume held may already be gone.
+  for (const Range& range : player.pending()) {
+    named.push_back({range, nullptr, false});
+  }
+  for (const auto& [id, node] : player.tree().nodes()) {
+    if (node->is_meta) continue;
+    for (const MediaExtent& extent : node->extents) {
+      if (extent.device_index != 0) continue;
+      named.push_back({{extent.offset, extent.length}, node.get(), true});
+    }
+  }
+  std::sort(named.begin(), named.end(),
+            [](const Named& a, const Named& b) { return a.range < b.range; });
+  return named;
+}
+
+std::string Owner(const LogPlayer& player, const Named& named) {
+  if (named.node == nullptr) {
+    return named.range.offset == kSuperblockOffset ? "the superblock region"
+                                                   : "the log";
+  }
+  return fmt::format("file '{}'", Printable(player.tree().PathOf(*named.node)));
+}
+
+bool Overlaps(const std::vector<Named>& sorted, const Range& range) {
+  // An image may lie over a pending extent, so more than one can begin before.
+  const auto end = std::lower_bound(sorted.begin(), sorted.end(), range.end(),
+                                    [](const Named& a, std::uint64_t offset) {
+                                      return a.range.offset < offset;
+                                    });
+  return std::any_of(sorted.begin(), end, [&](const Named& a) {
+    return a.range.end() > range.offset;
+  });
+}
+
+}  // namespace
+
+std::vector<Finding> CheckExtentFiles(DaxDevice& device,
+                                      const LogPlayer& player,
+                                      std::uint64_t log_length,
+                                      std::optional<Range> image) {
+  std::vector<Finding> findings;
+  if (!device.has_extent_files()) return findings;
+  const auto present = device.ListExtents();
+  const auto malformed = device.MalformedExtents();
+  if (!present.ok() || !malformed.ok()) {
+    const absl::Status& status =
+        present.ok() ? malformed.status() : present.status();
+    findings.push_back(
+        {.rule = "extent_file", .message = std::string(Message(status))});
+    return findings;
+  }
+  for (const std::string& sentence : *malformed) {
+    findings.push_back({.rule = "extent_file", .message = sentence});
+  }
+  const std::vector<Named> named = NamedExtents(player, log_length, image);
+  for (const Named& one : named) {
+    if (!one.must_exist ||
+        std::binary_search(present->begin(), present->end(), one.range)) {
+      continue;
+    }
+    findings.push_back(
+        {.rule = "extent_file",
+         .message = fmt::format("{} has no extent file of {} bytes at {:#x}",
+                                Owner(player, one), one.range.length,
+                                one.range.offset)});
+  }
+  for (const Range& range : *present) {
+    if (Overlaps(named, range)) continue;
+    findings.push_back(
+        {.severity = Severity::kUnfinished,
+         .rule = "extent_file",
+         .message = fmt::format("the extent file at {:#x} ({} bytes) is named "
+                                "by no entry: something is being made or "
+                                "removed, or was when its writer ended",
+                                range.offset, range.length)});
+  }
+  return findings;
+}
+
+}  // namespace famfs

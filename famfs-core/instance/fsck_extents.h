@@ -1,0 +1,24 @@
+// Fsck's part for emulated devices: the extent files against the log.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "base/range.h"
+#include "dax/device.h"
+#include "instance/finding.h"
+#include "instance/log_player.h"
+
+namespace famfs {
+
+/// A live file without its extent file (or one of another length) is an error
+/// that names the path; a file that no entry names is unfinished work: of a
+/// creation, or of a removal after a compaction. `log_length` in bytes;
+/// `image`: that of a compaction under way. Nothing on devices without extent
+/// files.
+std::vector<Finding> CheckExtentFiles(DaxDevice& device,
+                                      const LogPlayer& player,
+                                      std::uint64_t log_length,
+                                      std::optional<Range> image);
+
+}  // namespace famfs
