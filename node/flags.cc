@@ -1,0 +1,101 @@
+#include "node/flags.h"
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <filesystem>
+
+namespace famfs::node {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string HostName() {
+  std::array<char, 256> name = {};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+absl::Status OverrideLog(const Flags& flags, csi::LogSection& log) {
+  if (!flags.log_format.empty()) {
+    FAMFS_ASSIGN_OR_RETURN(log.format, csi::ParseLogFormat(flags.log_format));
+  }
+  if (!flags.log_level.empty()) {
+    FAMFS_ASSIGN_OR_RETURN(log.level, csi::ParseLogLevel(flags.log_level));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FindFusedProgram(std::string& path) {
+  std::error_code error;
+  if (path.empty()) {
+    path = (fs::read_symlink("/proc/self/exe", error).parent_path() /
+            "famfs-fused")
+               .string();
+  }
+  if (::access(path.c_str(), X_OK) != 0) {
+    return NotFound("{}: no program there; say where famfs-fused is by --fused",
+                    path);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddFlags(CLI::App& app, Flags& flags) {
+  app.add_option("--config", flags.config,
+                 "The driver's YAML file (docs/configuration.md)")
+      ->required();
+  app.add_option("--endpoint", flags.endpoint,
+                 "unix:///path/csi.sock or tcp://host:port; replaces "
+                 "driver.endpoint");
+  app.add_option("--node-id", flags.node_id,
+                 "Name of this node in the cluster; replaces driver.nodeId "
+                 "(default: the host's name)");
+  app.add_option("--kubelet-path", flags.kubelet_path,
+                 "kubelet's directory; replaces driver.kubeletPath. Instances "
+                 "are mounted below its plugins/ directory");
+  app.add_option("--fused", flags.fused,
+                 "Path of famfs-fused (default: beside this program)");
+  app.add_option("--log-format", flags.log_format, "text or json");
+  app.add_option("--log-level", flags.log_level,
+                 "trace, debug, info, warning or error");
+  app.set_version_flag("--version", FAMFS_VERSION);
+}
+
+absl::StatusOr<csi::Config> LoadSettings(const Flags& flags) {
+  FAMFS_ASSIGN_OR_RETURN(csi::Config config, csi::LoadConfig(flags.config));
+  csi::DriverSection& driver = config.driver;
+  if (!flags.endpoint.empty()) driver.endpoint = flags.endpoint;
+  if (driver.endpoint.empty()) {
+    return InvalidArgument(
+        "no endpoint: set driver.endpoint in {} or use --endpoint",
+        flags.config);
+  }
+  if (!flags.node_id.empty()) driver.node_id = flags.node_id;
+  if (driver.node_id.empty()) driver.node_id = HostName();
+  FAMFS_RETURN_IF_ERROR(csi::CheckNodeId(driver.node_id));
+  if (!flags.kubelet_path.empty()) {
+    FAMFS_ASSIGN_OR_RETURN(driver.kubelet_path,
+                           NormalizePath(flags.kubelet_path));
+  }
+  if (!flags.fused.empty()) config.node.fused_path = flags.fused;
+  FAMFS_RETURN_IF_ERROR(FindFusedProgram(config.node.fused_path));
+  FAMFS_RETURN_IF_ERROR(OverrideLog(flags, config.log));
+  return config;
+}
+
+NodeOptions ToNodeOptions(const csi::Config& config) {
+  NodeOptions options;
+  options.driver_name = config.driver.name;
+  options.node_id = config.driver.node_id;
+  options.kubelet_path = config.driver.kubelet_path;
+  options.fused_program = config.node.fused_path;
+  options.log_format =
+      config.log.format == csi::LogFormat::kJson ? "json" : "text";
+  options.pools = config.pools;
+  return options;
+}
+
+}  // namespace famfs::node

@@ -1,0 +1,180 @@
+#include "node/fused.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/file.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "node/mounts.h"
+
+extern char** environ;
+
+namespace famfs::node {
+namespace {
+
+constexpr int kReadyFd = 3;
+constexpr char kDataPathXattr[] = "user.famfs.datapath";
+
+UniqueFd PidfdOpen(pid_t pid) {
+  return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+}
+
+// posix_spawn's two attribute objects, freed whatever happens.
+class SpawnSettings {
+ public:
+  SpawnSettings() {
+    ::posix_spawn_file_actions_init(&actions_);
+    ::posix_spawnattr_init(&attributes_);
+  }
+  ~SpawnSettings() {
+    ::posix_spawn_file_actions_destroy(&actions_);
+    ::posix_spawnattr_destroy(&attributes_);
+  }
+  SpawnSettings(const SpawnSettings&) = delete;
+  SpawnSettings& operator=(const SpawnSettings&) = delete;
+
+  // A session of its own, no signal blocked (we block SIGTERM), no descriptor
+  // of ours but stdout, stderr and the ready pipe. SIGPIPE stays ignored: the
+  // pipe's reader and stderr may be gone before the server is.
+  absl::Status Fill(int ready) {
+    sigset_t none;
+    ::sigemptyset(&none);
+    int error = ::posix_spawnattr_setsigmask(&attributes_, &none);
+    if (error == 0) {
+      error = ::posix_spawnattr_setflags(
+          &attributes_, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
+    }
+    if (error == 0) {
+      error = ::posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO,
+                                                 "/dev/null", O_RDONLY, 0);
+    }
+    if (error == 0) {
+      error = ::posix_spawn_file_actions_adddup2(&actions_, ready, kReadyFd);
+    }
+    if (error == 0) {
+      error =
+          ::posix_spawn_file_actions_addclosefrom_np(&actions_, kReadyFd + 1);
+    }
+    return error == 0 ? absl::OkStatus() : ErrnoError(error, "posix_spawn");
+  }
+
+  posix_spawn_file_actions_t* actions() { return &actions_; }
+  posix_spawnattr_t* attributes() { return &attributes_; }
+
+ private:
+  posix_spawn_file_actions_t actions_;
+  posix_spawnattr_t attributes_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::optional<FusedProcess>> FindFused(
+    const std::string& lock_file) {
+  const UniqueFd fd(::open(lock_file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) {
+    if (errno == ENOENT) return std::nullopt;
+    return ErrnoError(errno, lock_file);
+  }
+  // Shared, so that two plugins that look at once do not see each other.
+  if (::flock(fd.get(), LOCK_SH | LOCK_NB) == 0) return std::nullopt;
+  if (errno != EWOULDBLOCK) return ErrnoError(errno, lock_file);
+  FAMFS_ASSIGN_OR_RETURN(const std::string text, ReadFile(lock_file));
+  FusedProcess process;
+  std::from_chars(text.data(), text.data() + text.size(), process.pid);
+  if (process.pid <= 0) {
+    return Unavailable("{}: locked, but names no process yet", lock_file);
+  }
+  process.pidfd = PidfdOpen(process.pid);
+  if (!process.pidfd.valid()) {
+    return Unavailable(
+        "{}: held, but there is no process {} here; a "
+        "famfs-fused of another pid namespace serves this pool",
+        lock_file, process.pid);
+  }
+  return process;
+}
+
+absl::StatusOr<StartingFused> SpawnFused(const FusedOptions& options) {
+  std::array<int, 2> pipe = {};
+  if (::pipe2(pipe.data(), O_CLOEXEC) != 0) return ErrnoError(errno, "pipe2");
+  StartingFused starting;
+  starting.ready = UniqueFd(pipe[0]);
+  const UniqueFd write_end(pipe[1]);
+  std::vector<std::string> words = {options.program,
+                                    options.device,
+                                    options.mount_point,
+                                    "--data-path",
+                                    "auto",
+                                    "--ready-fd",
+                                    std::to_string(kReadyFd),
+                                    "--lock-file",
+                                    options.lock_file,
+                                    "--log-format",
+                                    options.log_format};
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  SpawnSettings settings;
+  FAMFS_RETURN_IF_ERROR(settings.Fill(write_end.get()));
+  if (const int error = ::posix_spawn(
+          &starting.process.pid, options.program.c_str(), settings.actions(),
+          settings.attributes(), argv.data(), environ);
+      error != 0) {
+    return ErrnoError(error, fmt::format("starting {}", options.program));
+  }
+  starting.process.pidfd = PidfdOpen(starting.process.pid);
+  if (!starting.process.pidfd.valid()) return ErrnoError(errno, "pidfd_open");
+  return starting;
+}
+
+absl::StatusOr<DataPath> ParseReadyLine(std::string_view line) {
+  constexpr std::string_view kReady = "ready ";
+  constexpr std::string_view kError = "error: ";
+  while (!line.empty() && line.back() == '\n') line.remove_suffix(1);
+  if (line.starts_with(kReady)) {
+    return ParseDataPath(line.substr(kReady.size()));
+  }
+  if (line.starts_with(kError)) {
+    return Unavailable("famfs-fused: {}", line.substr(kError.size()));
+  }
+  if (line.empty()) return Unavailable("famfs-fused ended before it served");
+  return Unavailable("famfs-fused said neither ready nor error: \"{}\"", line);
+}
+
+absl::StatusOr<DataPath> AskDataPath(const std::string& mount_point) {
+  auto answer = std::make_shared<std::string>();
+  const auto asked = Bounded(
+      mount_point, kServerPatience,
+      [answer, mount_point]() -> absl::StatusOr<UniqueFd> {
+        std::array<char, 64> value = {};
+        const ssize_t length = ::lgetxattr(mount_point.c_str(), kDataPathXattr,
+                                           value.data(), value.size());
+        if (length < 0) return ErrnoError(errno, mount_point);
+        answer->assign(value.data(), static_cast<std::size_t>(length));
+        return UniqueFd();
+      });
+  if (!asked.ok()) return asked.status();
+  return ParseDataPath(*answer);
+}
+
+std::string DescribeEnd(pid_t pid) {
+  int status = 0;
+  if (::waitpid(pid, &status, WNOHANG) != pid) return "ended";
+  if (WIFSIGNALED(status)) {
+    return fmt::format("was killed by signal {}", WTERMSIG(status));
+  }
+  return fmt::format("ended with status {}", WEXITSTATUS(status));
+}
+
+}  // namespace famfs::node

@@ -1,0 +1,56 @@
+// One famfs-fused process: how it is found, started and watched.
+//
+// It runs in a session of its own and outlives the plugin; a later plugin finds
+// it by its lock file, which it holds (flock) for life with its pid inside. The
+// plugin never ends a living server, unless its mount is gone.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "base/status.h"
+#include "base/unique_fd.h"
+#include "media/volume_attributes.h"
+
+namespace famfs::node {
+
+struct FusedOptions {
+  std::string program;      // path of famfs-fused
+  std::string device;       // as OpenDevice takes it
+  std::string mount_point;  // an existing directory
+  std::string lock_file;
+  std::string log_format = "text";
+};
+
+/// A running server. pidfd becomes readable when it ends.
+struct FusedProcess {
+  pid_t pid = -1;
+  UniqueFd pidfd;
+};
+
+/// The process that holds the lock; nullopt: nobody does.
+absl::StatusOr<std::optional<FusedProcess>> FindFused(
+    const std::string& lock_file);
+
+struct StartingFused {
+  FusedProcess process;
+  UniqueFd ready;  // one line, then end of file
+};
+absl::StatusOr<StartingFused> SpawnFused(const FusedOptions& options);
+
+/// The ready line: "ready passthrough" or "error: ...". Unavailable for an
+/// error, for another line, and for none (the process ended).
+absl::StatusOr<DataPath> ParseReadyLine(std::string_view line);
+
+/// The data path of a mounted instance, asked by xattr, within
+/// kServerPatience.
+absl::StatusOr<DataPath> AskDataPath(const std::string& mount_point);
+
+/// Reaps the process if it is our child and has ended: "was killed by signal
+/// 9", "ended with status 1"; "ended" when it is not ours to reap.
+std::string DescribeEnd(pid_t pid);
+
+}  // namespace famfs::node

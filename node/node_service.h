@@ -1,0 +1,75 @@
+// The CSI Node service of one node. What each call does when repeated or half
+// done is said in attachments.h; what the mounts are is read from mountinfo.
+#pragma once
+
+#include <string>
+
+#include "csi/config.h"
+#include "csi/csi.grpc.pb.h"
+#include "node/attachments.h"
+#include "node/volumes.h"
+
+namespace famfs::node {
+
+namespace pb = ::csi::v1;
+
+struct NodeOptions {
+  std::string driver_name;
+  std::string node_id;
+  std::string kubelet_path;   // as configured
+  std::string fused_program;  // path of famfs-fused
+  std::string log_format;     // of famfs-fused
+  std::vector<csi::PoolSection> pools;
+};
+
+/// Health and expansion are not advertised and answer UNIMPLEMENTED (the base
+/// class does).
+class NodeService final : public pb::Node::Service {
+ public:
+  /// Opens the pools and starts, or finds, their servers. NotFound: no kubelet
+  /// directory; another error: the pools directory cannot be made.
+  static absl::StatusOr<std::unique_ptr<NodeService>> Start(
+      const NodeOptions& options);
+
+  grpc::Status NodeStageVolume(grpc::ServerContext* context,
+                               const pb::NodeStageVolumeRequest* request,
+                               pb::NodeStageVolumeResponse* response) override;
+  grpc::Status NodeUnstageVolume(
+      grpc::ServerContext* context, const pb::NodeUnstageVolumeRequest* request,
+      pb::NodeUnstageVolumeResponse* response) override;
+  grpc::Status NodePublishVolume(
+      grpc::ServerContext* context, const pb::NodePublishVolumeRequest* request,
+      pb::NodePublishVolumeResponse* response) override;
+  grpc::Status NodeUnpublishVolume(
+      grpc::ServerContext* context,
+      const pb::NodeUnpublishVolumeRequest* request,
+      pb::NodeUnpublishVolumeResponse* response) override;
+  /// From the log alone: total and available are the volume's size (its file is
+  /// there to be filled), used is 0.
+  grpc::Status NodeGetVolumeStats(
+      grpc::ServerContext* context,
+      const pb::NodeGetVolumeStatsRequest* request,
+      pb::NodeGetVolumeStatsResponse* response) override;
+  grpc::Status NodeGetCapabilities(
+      grpc::ServerContext* context,
+      const pb::NodeGetCapabilitiesRequest* request,
+      pb::NodeGetCapabilitiesResponse* response) override;
+  /// One topology key for each pool that opens here.
+  grpc::Status NodeGetInfo(grpc::ServerContext* context,
+                           const pb::NodeGetInfoRequest* request,
+                           pb::NodeGetInfoResponse* response) override;
+
+ private:
+  NodeService(const NodeOptions& options, const std::string& pools_directory);
+
+  const NodeOptions options_;
+  // Before volumes_, whose threads use it until they have ended.
+  Attachments attachments_;
+  Volumes volumes_;
+};
+
+/// Makes KUBELET_PATH/plugins/DRIVER/pools and answers its real path. NotFound
+/// when there is no kubelet directory; warns when it is no shared mount.
+absl::StatusOr<std::string> PreparePoolsDirectory(const NodeOptions& options);
+
+}  // namespace famfs::node

@@ -1,0 +1,69 @@
+// One pool of the configuration, on this node: its device, its log, its server.
+//
+// A pool whose device is missing or blank does not keep the plugin from
+// running: each call that needs the pool tries again, and says what to do.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "base/status.h"
+#include "csi/config.h"
+#include "csi/volume_id.h"
+#include "instance/reader.h"
+#include "node/pool_server.h"
+
+namespace famfs::node {
+
+struct PoolSettings {
+  std::string fused_program;
+  std::string pools_directory;  // real path: instances are mounted below
+  std::string log_format;
+};
+
+/// A live volume, as the log says.
+struct Volume {
+  csi::VolumeId id;
+  std::uint64_t size = 0;                // bytes
+  DataPath data_path = DataPath::kAuto;  // what its StorageClass asks for
+  bool sealed = false;
+};
+
+/// Thread-safe.
+class Pool {
+ public:
+  using Serving = std::function<void(Pool&, const ServedPool&)>;
+
+  /// `serving` is handed to the PoolServer.
+  Pool(csi::PoolSection section, PoolSettings settings, Serving serving);
+
+  [[nodiscard]] const std::string& name() const { return section_.name; }
+  /// Opens device and log and starts the server, once. Unavailable names the
+  /// pool, the reason and what to do.
+  [[nodiscard]] absl::Status Open();
+  /// The uuid of the file system; nullopt while it is not open.
+  [[nodiscard]] std::optional<Uuid> fs_uuid() const;
+
+  // Of an open pool:
+
+  /// NotFound: no such live volume.
+  absl::StatusOr<Volume> Find(const csi::VolumeId& id);
+  /// Where the instance is served; waits for its server.
+  absl::StatusOr<ServedPool> Served();
+
+ private:
+  [[nodiscard]] absl::Status OpenLocked();
+
+  const csi::PoolSection section_;
+  const PoolSettings settings_;
+  const Serving serving_;
+
+  mutable std::mutex mutex_;  // the two below, until they are set
+  std::unique_ptr<Reader> reader_;
+  std::unique_ptr<PoolServer> server_;
+};
+
+}  // namespace famfs::node

@@ -1,0 +1,79 @@
+// Keeps one pool served on this node: finds the famfs-fused that a plugin
+// before us started, or starts one, and replaces it when it dies.
+//
+//   starting --> serving --(dies)--> starting
+//      \--> failed --(asked, or a pause of 1 s, 2 s, .. 30 s)--> starting
+//
+// All of that happens in one thread of its own; calls only wait for its
+// outcome. The destructor ends the watch and leaves mount and server as they
+// are.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "base/status.h"
+#include "base/unique_fd.h"
+#include "node/fused.h"
+
+namespace famfs::node {
+
+/// What a served pool is.
+struct ServedPool {
+  std::string mount_point;
+  DataPath data_path = DataPath::kAuto;
+};
+
+class PoolServer {
+ public:
+  /// `serving` is called in the thread each time a server serves (also one that
+  /// was found), after Wait has begun to answer: it binds dead volumes again.
+  PoolServer(FusedOptions options,
+             std::function<void(const ServedPool&)> serving);
+  ~PoolServer();
+  PoolServer(const PoolServer&) = delete;
+  PoolServer& operator=(const PoolServer&) = delete;
+
+  /// The served pool, at once while its server lives. Otherwise waits for the
+  /// attempt under way, or starts one, at most `limit`. Unavailable: why not.
+  absl::StatusOr<ServedPool> Wait(std::chrono::milliseconds limit);
+
+ private:
+  enum class State { kStarting, kServing, kFailed };
+
+  void Run();
+  /// Leaves process_ set and a mount that it serves.
+  absl::StatusOr<DataPath> Ensure();
+  absl::StatusOr<DataPath> Adopt(FusedProcess process);
+  absl::StatusOr<DataPath> Start();
+  /// Waits for the pool's mount to appear; false: not within the limit.
+  bool WaitForMount(std::chrono::milliseconds limit);
+  [[nodiscard]] absl::Status RemoveDeadMounts();
+  [[nodiscard]] bool IsMounted() const;
+  /// Until the server has died; false: until we are to stop.
+  bool Watch();
+  void Publish(State state, absl::Status error, DataPath data_path);
+  /// True: stop was asked for.
+  bool WaitForEvent(int fd, short events, int timeout_ms) const;
+  [[nodiscard]] bool Stopping() const;
+
+  const FusedOptions options_;
+  const std::function<void(const ServedPool&)> serving_;
+  UniqueFd stop_;  // eventfd, readable for good once we are to stop
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  State state_ = State::kStarting;  // under mutex_, like all that follows
+  bool wanted_ = false;             // somebody asks while it has failed
+  absl::Status error_;              // of the last attempt
+  ServedPool served_;
+  FusedProcess process_;
+
+  std::thread thread_;  // last: runs on the members above
+};
+
+}  // namespace famfs::node

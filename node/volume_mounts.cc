@@ -1,0 +1,81 @@
+#include "node/volume_mounts.h"
+
+namespace famfs::node {
+namespace {
+
+constexpr std::string_view kFsType = "fuse.famfs";
+
+}  // namespace
+
+std::string Describe(const MountEntry& entry) {
+  return fmt::format("{} of {}, directory {}", entry.fs_type, entry.source,
+                     entry.root);
+}
+
+std::string_view VolumeDirectoryOf(const MountEntry& entry) {
+  const std::string_view root = entry.root;
+  if (entry.fs_type != kFsType || root.size() < 2 || root.front() != '/' ||
+      root.find('/', 1) != std::string_view::npos) {
+    return {};
+  }
+  return root.substr(1);
+}
+
+absl::StatusOr<VolumeMounts> VolumeMounts::Read(
+    const std::string& pools_directory) {
+  FAMFS_ASSIGN_OR_RETURN(MountTable table, MountTable::Read());
+  return VolumeMounts(std::move(table), pools_directory);
+}
+
+std::string_view VolumeMounts::InstanceOf(DeviceNumber device) const {
+  for (const MountEntry& entry : table_.entries()) {
+    const std::string_view point = entry.mount_point;
+    if (entry.device == device && entry.fs_type == kFsType &&
+        entry.root == "/" && point.size() > pools_directory_.size() + 1 &&
+        point.starts_with(pools_directory_) &&
+        point[pools_directory_.size()] == '/') {
+      return point.substr(pools_directory_.size() + 1);
+    }
+  }
+  return {};
+}
+
+PlaceState VolumeMounts::Classify(const MountEntry& entry,
+                                  const csi::VolumeId& volume) const {
+  if (VolumeDirectoryOf(entry) != volume.directory) return PlaceState::kForeign;
+  const std::string_view instance = InstanceOf(entry.device);
+  if (instance.empty()) return PlaceState::kDead;
+  return instance.starts_with(volume.instance) ? PlaceState::kLive
+                                               : PlaceState::kForeign;
+}
+
+PlaceState VolumeMounts::Examine(const std::string& path,
+                                 const csi::VolumeId& volume) const {
+  const MountEntry* top = table_.Top(path);
+  return top == nullptr ? PlaceState::kFree : Classify(*top, volume);
+}
+
+std::vector<const MountEntry*> VolumeMounts::ElsewhereThan(
+    const csi::VolumeId& volume, std::string_view staging,
+    std::string_view target) const {
+  std::vector<const MountEntry*> found;
+  for (const MountEntry& entry : table_.entries()) {
+    if (entry.mount_point != staging && entry.mount_point != target &&
+        Classify(entry, volume) != PlaceState::kForeign) {
+      found.push_back(&entry);
+    }
+  }
+  return found;
+}
+
+std::vector<const MountEntry*> VolumeMounts::DeadDirectories() const {
+  std::vector<const MountEntry*> found;
+  for (const MountEntry& entry : table_.entries()) {
+    if (!VolumeDirectoryOf(entry).empty() && InstanceOf(entry.device).empty()) {
+      found.push_back(&entry);
+    }
+  }
+  return found;
+}
+
+}  // namespace famfs::node

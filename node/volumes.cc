@@ -1,0 +1,44 @@
+#include "node/volumes.h"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+namespace famfs::node {
+
+Volumes::Volumes(const std::vector<csi::PoolSection>& pools,
+                 const PoolSettings& settings, const Pool::Serving& serving) {
+  for (const csi::PoolSection& section : pools) {
+    pools_.push_back(std::make_unique<Pool>(section, settings, serving));
+  }
+}
+
+void Volumes::Open() {
+  for (const auto& pool : pools_) {
+    const absl::Status status = pool->Open();
+    if (!status.ok()) spdlog::warn("{}", Message(status));
+  }
+}
+
+absl::StatusOr<FoundVolume> Volumes::Find(std::string_view volume_id) {
+  const auto id = csi::ParseVolumeId(volume_id);
+  if (!id.ok()) {
+    return NotFound("no volume of this driver: {}", Message(id.status()));
+  }
+  absl::Status closed;
+  for (const auto& pool : pools_) {
+    const absl::Status opened = pool->Open();
+    if (!opened.ok()) {
+      closed = opened;
+    } else if (id->BelongsTo(*pool->fs_uuid())) {
+      FAMFS_ASSIGN_OR_RETURN(Volume volume, pool->Find(*id));
+      return FoundVolume{pool.get(), std::move(volume)};
+    }
+  }
+  // It may lie in a pool that we cannot see into.
+  if (!closed.ok()) return closed;
+  return NotFound("volume {} lies in no pool of this node's configuration",
+                  id->ToString());
+}
+
+}  // namespace famfs::node

@@ -1,0 +1,42 @@
+// All pools of this node, and the way from a volume id to its pool.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "csi/config.h"
+#include "node/pool.h"
+
+namespace famfs::node {
+
+/// A volume and the pool that it lies in, which outlives the calls.
+struct FoundVolume {
+  Pool* pool = nullptr;
+  Volume volume;
+};
+
+/// Thread-safe.
+class Volumes {
+ public:
+  Volumes(const std::vector<csi::PoolSection>& pools,
+          const PoolSettings& settings, const Pool::Serving& serving);
+
+  /// Tries every pool; those that fail are logged and tried again by each call
+  /// that needs them.
+  void Open();
+
+  /// NotFound: a malformed id, or no such live volume. Unavailable: the pool
+  /// that could hold it cannot be used now.
+  absl::StatusOr<FoundVolume> Find(std::string_view volume_id);
+
+  [[nodiscard]] const std::vector<std::unique_ptr<Pool>>& pools() const {
+    return pools_;
+  }
+
+ private:
+  std::vector<std::unique_ptr<Pool>> pools_;
+};
+
+}  // namespace famfs::node
