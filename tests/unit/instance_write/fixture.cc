@@ -1,0 +1,115 @@
+#include "fixture.h"
+
+#include <stdlib.h>
+
+#include <filesystem>
+
+#include "dax/emulated.h"
+#include "dax/image.h"
+#include "instance/fsck.h"
+
+namespace famfs {
+
+void WriteTest::SetUp() {
+  const char* base =
+      std::filesystem::is_directory("/dev/shm") ? "/dev/shm" : "/tmp";
+  std::string name = fmt::format("{}/famfs-write-XXXXXX", base);
+  ASSERT_NE(::mkdtemp(name.data()), nullptr);
+  directory_ = name;
+}
+
+void WriteTest::TearDown() {
+  writer_.reset();
+  device_.reset();
+  std::filesystem::remove_all(directory_);
+}
+
+void WriteTest::MakeDevice(Kind kind, std::uint64_t size) {
+  kind_ = kind;
+  if (kind == Kind::kEmulated) {
+    ASSERT_OK(CreateEmulatedDevice(
+        Path("pool"),
+        {.size = size, .tag = Uuid::Random(), .hosts = {}, .sparse = true}));
+  } else {
+    ASSERT_OK(CreateImage(Path("pool.img"), size));
+  }
+  device_ = OpenAgain();
+}
+
+std::shared_ptr<DaxDevice> WriteTest::OpenAgain(Access access) {
+  auto device = kind_ == Kind::kEmulated
+                    ? OpenEmulatedDevice(Path("pool"), access)
+                    : OpenImage(Path("pool.img"), access);
+  EXPECT_OK(device);
+  return device.ok() ? std::shared_ptr<DaxDevice>(*std::move(device)) : nullptr;
+}
+
+MkfsOptions WriteTest::Options() const {
+  return {.fs_uuid = std::nullopt,
+          .device_uuid = std::nullopt,
+          .system_uuid = system_uuid_,
+          .device_name = std::nullopt,
+          .lock_directory = Path("locks")};
+}
+
+absl::StatusOr<std::unique_ptr<Writer>> WriteTest::TryOpen(
+    const std::string& lock_directory) {
+  return Writer::Open(
+      OpenAgain(), {.system_uuid = system_uuid_,
+                    .lock_directory = lock_directory.empty() ? Path("locks")
+                                                             : lock_directory});
+}
+
+void WriteTest::Open() {
+  auto writer = TryOpen();
+  ASSERT_OK(writer);
+  writer_ = *std::move(writer);
+}
+
+void WriteTest::Start(Kind kind) {
+  ASSERT_NO_FATAL_FAILURE(MakeDevice(kind));
+  ASSERT_NO_FATAL_FAILURE(Mkfs());
+  ASSERT_NO_FATAL_FAILURE(Open());
+}
+
+absl::Status WriteTest::CreateVolume(const std::string& directory,
+                                     std::uint64_t size) {
+  return writer_->CreateVolume(directory, Attributes("pvc-" + directory, size),
+                               {.uid = 1000, .gid = 1000, .mode = 0770});
+}
+
+std::vector<std::string> WriteTest::Volumes() const {
+  std::vector<std::string> names;
+  const Reader::View tree = writer_->Tree();
+  for (const auto& [name, id] : tree->volumes()) names.push_back(name);
+  return names;
+}
+
+std::string WriteTest::Fsck() {
+  const FsckReport report = famfs::Fsck(*OpenAgain(Access::kRead));
+  std::string text;
+  for (const Finding& finding : report.findings) {
+    text += finding.ToString() + "\n";
+  }
+  return text;
+}
+
+std::vector<std::byte> WriteTest::Bytes(std::uint64_t offset,
+                                        std::uint64_t length) {
+  const auto mapping =
+      OpenAgain(Access::kRead)->Map(offset, length, Access::kRead);
+  EXPECT_OK(mapping);
+  if (!mapping.ok()) return {};
+  const auto bytes = (*mapping)->bytes();
+  return {bytes.begin(), bytes.end()};
+}
+
+VolumeAttributes Attributes(const std::string& name, std::uint64_t capacity) {
+  VolumeAttributes attributes;
+  attributes.name = name;
+  attributes.capacity = capacity;
+  attributes.created_unix_ns = 1;
+  return attributes;
+}
+
+}  // namespace famfs
