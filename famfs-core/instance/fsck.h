@@ -12,18 +12,18 @@
 namespace famfs {
 
 struct FsckReport {
-  std::vector<Finding> findings;     // empty: clean; capped, see truncated
-  bool truncated = false;            // more findings than the cap (1,000)
+  std::vector<Finding> findings;  // empty: clean; capped, see truncated
+  bool truncated = false;         // more findings than the cap (1,000)
   bool have_superblock = false;
   MediaSuperblock superblock;
-  std::uint64_t entries = 0;         // in use
+  std::uint64_t entries = 0;  // in use
   std::uint64_t slots = 0;
   std::uint64_t files = 0;
   std::uint64_t directories = 0;
-  std::uint64_t volumes = 0;         // live
-  std::uint64_t used_bytes = 0;      // with superblock and log
+  std::uint64_t volumes = 0;     // live
+  std::uint64_t used_bytes = 0;  // with superblock and log
   std::uint64_t free_bytes = 0;
-  std::uint64_t pending_bytes = 0;   // of deleted volumes
+  std::uint64_t pending_bytes = 0;  // of deleted volumes
   [[nodiscard]] bool clean() const { return findings.empty(); }
 };
 
