@@ -109,6 +109,8 @@ absl::StatusOr<Writer::Claim> Writer::TryReserve(const Wanted& wanted) {
   {
     const std::unique_lock lock(mutex_);
     FAMFS_RETURN_IF_ERROR(CheckWantedLocked(wanted));
+    // A stale writer must not litter its successor's free space.
+    FAMFS_RETURN_IF_ERROR(CheckStillOwner());
     FAMFS_ASSIGN_OR_RETURN(claim, TakeClaimLocked(wanted));
   }
   if (!claim.extent) return claim;

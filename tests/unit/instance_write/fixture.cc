@@ -7,6 +7,9 @@
 #include "dax/emulated.h"
 #include "dax/image.h"
 #include "instance/fsck.h"
+#include "instance/metadata_store.h"
+#include "instance/new_entry.h"
+#include "media/checksum.h"
 
 namespace famfs {
 
@@ -72,6 +75,18 @@ void WriteTest::Start(Kind kind) {
   ASSERT_NO_FATAL_FAILURE(Open());
 }
 
+void WriteTest::AppendRaw(std::vector<MediaEntry> entries) {
+  auto layout = Layout::Open(*device_, Access::kReadWrite);
+  ASSERT_OK(layout);
+  std::uint64_t index = layout->LoadLogHeader().next_index;
+  for (MediaEntry& entry : entries) {
+    entry.seqnum = index;
+    Seal(entry);
+    layout->log().Store(EntryAt(index++), std::as_bytes(std::span(&entry, 1)));
+  }
+  StoreLogCounters(layout->log(), index);
+}
+
 absl::Status WriteTest::CreateVolume(const std::string& directory,
                                      std::uint64_t size) {
   return writer_->CreateVolume(directory, Attributes("pvc-" + directory, size),
@@ -102,6 +117,13 @@ std::vector<std::byte> WriteTest::Bytes(std::uint64_t offset,
   if (!mapping.ok()) return {};
   const auto bytes = (*mapping)->bytes();
   return {bytes.begin(), bytes.end()};
+}
+
+MediaEntry VolumeEntry(const std::string& directory,
+                       const VolumeAttributes& attributes) {
+  MediaEntry entry = NewMkdirEntry(directory, {});
+  EXPECT_OK(EncodeVolumeAttributes(attributes, entry.mkdir));
+  return entry;
 }
 
 VolumeAttributes Attributes(const std::string& name, std::uint64_t capacity) {

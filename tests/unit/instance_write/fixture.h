@@ -67,6 +67,10 @@ class WriteTest : public ::testing::Test {
   /// Device, file system and writer at once.
   void Start(Kind kind);
 
+  /// Writes entries into the log of a closed instance, numbered and sealed, as
+  /// another program would.
+  void AppendRaw(std::vector<MediaEntry> entries);
+
   absl::Status CreateVolume(const std::string& directory, std::uint64_t size);
   std::vector<std::string> Volumes() const;
   /// What fsck finds, a line each; empty: clean.
@@ -83,6 +87,10 @@ class WriteTest : public ::testing::Test {
   Uuid system_uuid_ = Uuid::Random();
   std::unique_ptr<Writer> writer_;
 };
+
+/// A volume's mkdir entry, as AppendRaw wants it.
+MediaEntry VolumeEntry(const std::string& directory,
+                       const VolumeAttributes& attributes);
 
 VolumeAttributes Attributes(const std::string& name, std::uint64_t capacity);
 

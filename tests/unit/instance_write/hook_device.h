@@ -1,0 +1,68 @@
+// A device that calls a test at the moments it names.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "dax/device.h"
+
+namespace famfs {
+
+struct Hooks {
+  std::function<void(Range)> before_create_extent;
+  std::function<void()> after_store16;  // of any mapping
+};
+
+class HookDevice final : public DaxDevice {
+ public:
+  HookDevice(std::shared_ptr<DaxDevice> inner, Hooks& hooks)
+      : inner_(std::move(inner)), hooks_(hooks) {}
+
+  std::string spec() const override { return inner_->spec(); }
+  std::uint64_t size() const override { return inner_->size(); }
+  Uuid tag() const override { return inner_->tag(); }
+  bool has_extent_files() const override { return inner_->has_extent_files(); }
+  absl::StatusOr<std::unique_ptr<famfs::Mapping>> Map(std::uint64_t offset,
+                                                      std::uint64_t length,
+                                                      Access access) override {
+    FAMFS_ASSIGN_OR_RETURN(auto inner, inner_->Map(offset, length, access));
+    return std::make_unique<HookMapping>(std::move(inner), hooks_);
+  }
+  absl::Status CreateExtent(Range range) override {
+    if (hooks_.before_create_extent) hooks_.before_create_extent(range);
+    return inner_->CreateExtent(range);
+  }
+  absl::Status RemoveExtent(std::uint64_t offset) override {
+    return inner_->RemoveExtent(offset);
+  }
+  absl::StatusOr<std::vector<Range>> ListExtents() override {
+    return inner_->ListExtents();
+  }
+  absl::StatusOr<UniqueFd> OpenExtent(std::uint64_t offset) override {
+    return inner_->OpenExtent(offset);
+  }
+
+ private:
+  class HookMapping final : public Mapping {
+   public:
+    HookMapping(std::unique_ptr<Mapping> inner, Hooks& hooks)
+        : Mapping(inner->mutable_data(), inner->size()),
+          inner_(std::move(inner)),
+          hooks_(hooks) {}
+    void Store16(std::size_t at, std::uint64_t first,
+                 std::uint64_t second) override {
+      inner_->Store16(at, first, second);
+      if (hooks_.after_store16) hooks_.after_store16();
+    }
+
+   private:
+    std::unique_ptr<Mapping> inner_;
+    Hooks& hooks_;
+  };
+
+  std::shared_ptr<DaxDevice> inner_;
+  Hooks& hooks_;
+};
+
+}  // namespace famfs
