@@ -1,0 +1,105 @@
+// What every subcommand of `famfs` shares: exit codes, opening a device, and
+// how an error reaches the person at the terminal.
+//
+// A subcommand is one file with one Add function. Its work is a function that
+// answers the exit code, or an error; OnRun prints the error and turns it into
+// an exit code, so that no subcommand prints errors or exits itself.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "base/status.h"
+#include "base/uuid.h"
+#include "dax/device.h"
+#include "instance/namespace.h"
+#include "instance/reader.h"
+#include "instance/writer.h"
+
+namespace famfs {
+
+/// Keys stay in the order in which they were written.
+using Json = nlohmann::ordered_json;
+
+enum class ExitCode : int {
+  kOk = 0,
+  kProblems = 1,  // something is wrong on the medium, or the operation refused
+  kUsage = 2,     // a wrong command line, or a device that could not be opened
+};
+
+/// Marks an error as the command line's or the device's: exit code 2.
+absl::Status AsUsage(absl::Status status);
+
+/// `famfs: MESSAGE` on stderr, and the exit code that fits.
+ExitCode Report(const absl::Status& status);
+
+/// Runs `run(*options)` when `command` was given; the outcome goes to `exit`.
+template <typename Options>
+void OnRun(CLI::App* command, std::shared_ptr<Options> options,
+           absl::StatusOr<ExitCode> (*run)(const Options&), ExitCode& exit) {
+  command->callback([options = std::move(options), run, &exit] {
+    auto outcome = run(*options);
+    exit = outcome.ok() ? *outcome : Report(outcome.status());
+  });
+}
+
+/// Options of every subcommand that writes.
+struct WriteOptions {
+  std::optional<Uuid> system_uuid;  // absent: this host's
+  std::string lock_directory = "/run/famfs";
+
+  /// The given one, else this host's (instance/system_uuid.h).
+  [[nodiscard]] absl::StatusOr<Uuid> Owner() const;
+};
+void AddWriteOptions(CLI::App* command, WriteOptions& options);
+
+/// Options of every subcommand that makes a file or a directory. What is not
+/// given comes from the caller's process, or from the source of a copy.
+struct OwnerOptions {
+  std::optional<std::uint32_t> mode;  // permission bits
+  std::optional<std::uint32_t> uid;
+  std::optional<std::uint32_t> gid;
+
+  [[nodiscard]] Ownership Resolve(std::uint32_t default_mode) const;
+};
+void AddOwnerOptions(CLI::App* command, OwnerOptions& options,
+                     const std::string& default_mode);
+
+/// A path in the instance as people write it: slashes around it are dropped, so
+/// that "/" and "" are the root.
+std::string InstancePath(std::string_view text);
+
+/// The positional DEVICE, first in every subcommand.
+void AddDevice(CLI::App* command, std::string& device);
+
+// Option values that are not plain numbers or strings; a bad one is an error of
+// the command line that names the option and the text.
+CLI::Option* AddSize(CLI::App* command, const std::string& name,
+                     std::optional<std::uint64_t>& value,
+                     const std::string& help);
+CLI::Option* AddUuid(CLI::App* command, const std::string& name,
+                     std::optional<Uuid>& value, const std::string& help);
+
+/// Errors carry exit code 2.
+absl::StatusOr<std::shared_ptr<DaxDevice>> OpenForReading(
+    const std::string& spec);
+absl::StatusOr<std::shared_ptr<DaxDevice>> OpenForWriting(
+    const std::string& spec);
+
+/// Opens the device, then the instance on it. The message says what to do about
+/// another host's or another program's instance.
+absl::StatusOr<std::unique_ptr<Reader>> OpenReader(const std::string& spec);
+absl::StatusOr<std::unique_ptr<Writer>> OpenWriter(const std::string& spec,
+                                                   const WriteOptions& options);
+
+/// `text` itself when it is UTF-8, else with \xNN for what is not printable
+/// ASCII: so that JSON of any medium is valid.
+std::string JsonText(std::string_view text);
+
+/// One JSON value and a newline on stdout; never throws.
+void PrintJson(const Json& json);
+
+}  // namespace famfs

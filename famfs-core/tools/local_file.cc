@@ -1,0 +1,98 @@
+#include "tools/local_file.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+namespace famfs {
+namespace {
+
+absl::Status TargetExists(const std::string& path) {
+  return AlreadyExists("{}: is there already; --force replaces it", path);
+}
+
+}  // namespace
+
+absl::StatusOr<LocalSource> LocalSource::Open(const std::string& path) {
+  // O_NONBLOCK: a FIFO named by mistake must not hang.
+  FAMFS_ASSIGN_OR_RETURN(UniqueFd fd, OpenFile(path, O_RDONLY | O_NONBLOCK));
+  struct stat info {};
+  if (::fstat(fd.get(), &info) != 0) return ErrnoError(errno, path);
+  if (S_ISDIR(info.st_mode)) {
+    return InvalidArgument("{}: is a directory; name the files in it", path);
+  }
+  if (!S_ISREG(info.st_mode)) {
+    return InvalidArgument("{}: is no regular file", path);
+  }
+  if (info.st_size == 0) {
+    return InvalidArgument(
+        "{}: is empty, and a famfs instance has no files of 0 bytes", path);
+  }
+  return LocalSource(path, std::move(fd),
+                     static_cast<std::uint64_t>(info.st_size),
+                     info.st_mode & 0777);
+}
+
+absl::Status LocalSource::Read(std::uint64_t at,
+                               std::span<std::byte> into) const {
+  while (!into.empty()) {
+    const ssize_t n =
+        ::pread(fd_.get(), into.data(), into.size(), static_cast<off_t>(at));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return ErrnoError(errno, path_);
+    if (n == 0) {
+      return Aborted("{}: became shorter than {} bytes while it was copied",
+                     path_, size_);
+    }
+    at += static_cast<std::uint64_t>(n);
+    into = into.subspan(static_cast<std::size_t>(n));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<LocalTarget> LocalTarget::Create(const std::string& path,
+                                                bool replace) {
+  std::error_code ignored;
+  const auto existing = std::filesystem::symlink_status(path, ignored);
+  if (std::filesystem::exists(existing) && !replace) return TargetExists(path);
+  if (std::filesystem::is_directory(existing)) {
+    return InvalidArgument("{}: is a directory", path);
+  }
+  std::string temporary = path + ".XXXXXX";
+  UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));
+  if (!fd.valid()) return ErrnoError(errno, path);
+  return LocalTarget(path, std::move(temporary), std::move(fd), replace);
+}
+
+LocalTarget::~LocalTarget() {
+  if (fd_.valid()) ::unlink(temporary_.c_str());
+}
+
+absl::Status LocalTarget::Append(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(fd_.get(), bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return ErrnoError(errno, path_);
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LocalTarget::Finish(std::uint32_t mode) {
+  if (::fchmod(fd_.get(), mode & 0777) != 0) return ErrnoError(errno, path_);
+  if (replace_) {
+    if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
+      return ErrnoError(errno, path_);
+    }
+  } else if (const absl::Status status = RenameNew(temporary_, path_);
+             !status.ok()) {
+    return absl::IsAlreadyExists(status) ? TargetExists(path_) : status;
+  }
+  fd_.reset();
+  return absl::OkStatus();
+}
+
+}  // namespace famfs

@@ -1,0 +1,68 @@
+// The local end of a copy: a file that is read whole, and one that gets its
+// name when it is whole.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "base/status.h"
+#include "base/unique_fd.h"
+
+namespace famfs {
+
+class LocalSource {
+ public:
+  /// InvalidArgument for what is no regular file, or empty: an instance has no
+  /// files of 0 bytes.
+  static absl::StatusOr<LocalSource> Open(const std::string& path);
+
+  [[nodiscard]] std::uint64_t size() const { return size_; }  // bytes
+  [[nodiscard]] std::uint32_t mode() const { return mode_; }  // permission bits
+  /// Fills `into` from byte `at`; Aborted when the file has become shorter.
+  [[nodiscard]] absl::Status Read(std::uint64_t at,
+                                  std::span<std::byte> into) const;
+
+ private:
+  LocalSource(std::string path, UniqueFd fd, std::uint64_t size,
+              std::uint32_t mode)
+      : path_(std::move(path)), fd_(std::move(fd)), size_(size), mode_(mode) {}
+
+  std::string path_;
+  UniqueFd fd_;
+  std::uint64_t size_;
+  std::uint32_t mode_;
+};
+
+/// Written under a temporary name beside `path`, which is removed when Finish
+/// is not reached.
+class LocalTarget {
+ public:
+  /// AlreadyExists when `path` is there, without `replace`.
+  static absl::StatusOr<LocalTarget> Create(const std::string& path,
+                                            bool replace);
+  ~LocalTarget();
+  LocalTarget(LocalTarget&& other) noexcept = default;
+  LocalTarget& operator=(LocalTarget&&) = delete;
+  LocalTarget(const LocalTarget&) = delete;
+  LocalTarget& operator=(const LocalTarget&) = delete;
+
+  [[nodiscard]] absl::Status Append(std::span<const std::byte> bytes);
+  /// Gives it its mode and its name.
+  [[nodiscard]] absl::Status Finish(std::uint32_t mode);
+
+ private:
+  LocalTarget(std::string path, std::string temporary, UniqueFd fd,
+              bool replace)
+      : path_(std::move(path)),
+        temporary_(std::move(temporary)),
+        fd_(std::move(fd)),
+        replace_(replace) {}
+
+  std::string path_;
+  std::string temporary_;
+  UniqueFd fd_;  // invalid: moved from, or finished
+  bool replace_;
+};
+
+}  // namespace famfs

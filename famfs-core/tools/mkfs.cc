@@ -1,0 +1,190 @@
+// famfs mkfs: makes an instance, and with --size the device under it.
+#include "instance/mkfs.h"
+
+#include <filesystem>
+#include <system_error>
+
+#include "base/units.h"
+#include "dax/emulated.h"
+#include "dax/image.h"
+#include "tools/commands.h"
+
+namespace famfs {
+namespace {
+
+constexpr const char* kExamples = R"(
+Examples:
+  famfs mkfs emulated:/dev/shm/pool --size 16G
+      makes the emulated device, too; its extents are files on tmpfs
+  famfs mkfs image:/tmp/pool.img --size 4G
+      makes a flat, sparse image
+  famfs mkfs emulated:/dev/shm/pool --force
+      replaces the instance that is there: everything in it is lost
+
+The smallest device is 4 GiB. The log is never enlarged later: 8 MiB hold 15420
+files and directories.)";
+
+struct Options {
+  std::string device;
+  std::optional<std::uint64_t> size;        // bytes
+  std::optional<std::uint64_t> log_length;  // bytes
+  std::optional<Uuid> uuid;
+  std::optional<Uuid> device_uuid;
+  std::optional<std::string> device_name;
+  std::optional<Uuid> tag;
+  std::vector<std::string> hosts;
+  bool sparse = false;
+  bool force = false;
+  WriteOptions write;
+};
+
+/// Removes what --size made, unless the instance got onto it.
+class NewDevice {
+ public:
+  NewDevice() = default;
+  NewDevice(const NewDevice&) = delete;
+  NewDevice& operator=(const NewDevice&) = delete;
+  ~NewDevice() {
+    std::error_code ignored;
+    for (const std::string& path : paths_) {
+      std::filesystem::remove_all(path, ignored);
+    }
+  }
+
+  absl::Status Create(const Options& options) {
+    const std::size_t colon = options.device.find(':');
+    const std::string kind = options.device.substr(0, colon);
+    const std::string path =
+        colon == std::string::npos ? "" : options.device.substr(colon + 1);
+    if (kind == "emulated" && !path.empty()) return Emulated(path, options);
+    if (kind == "image" && !path.empty()) return Image(path, options);
+    return AsUsage(InvalidArgument(
+        "device {}: --size makes a new device; write emulated:DIR or "
+        "image:FILE, or leave out --size for a device that is there",
+        options.device));
+  }
+  void Keep() { paths_.clear(); }
+
+ private:
+  absl::Status Emulated(const std::string& directory, const Options& options) {
+    // A directory that was there stays, also when what follows fails.
+    const bool existed = std::filesystem::exists(directory);
+    FAMFS_RETURN_IF_ERROR(CreateEmulatedDevice(
+        directory, {.size = *options.size,
+                    .tag = options.tag ? *options.tag : Uuid::Random(),
+                    .hosts = options.hosts,
+                    .sparse = options.sparse}));
+    if (existed) {
+      paths_ = {directory + "/device.yaml", directory + "/extents"};
+    } else {
+      paths_ = {directory};
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Image(const std::string& path, const Options& options) {
+    FAMFS_RETURN_IF_ERROR(CreateImage(path, *options.size));
+    paths_ = {path};
+    return absl::OkStatus();
+  }
+
+  std::vector<std::string> paths_;
+};
+
+absl::Status CheckOptions(const Options& options) {
+  if (options.size) {
+    if (options.device.starts_with("emulated:")) return absl::OkStatus();
+    if (!options.tag && options.hosts.empty() && !options.sparse) {
+      return absl::OkStatus();
+    }
+  } else if (!options.tag && options.hosts.empty() && !options.sparse) {
+    return absl::OkStatus();
+  }
+  return AsUsage(InvalidArgument(
+      "--tag, --host and --sparse describe a new emulated device: they need "
+      "--size and emulated:DIR"));
+}
+
+absl::Status CreateDevice(const Options& options, NewDevice& made) {
+  const absl::Status status = made.Create(options);
+  if (absl::IsAlreadyExists(status)) {
+    return AlreadyExists(
+        "{}\nLeave out --size to make an instance on the device that is there "
+        "(with --force when it holds one already).",
+        Message(status));
+  }
+  return status;
+}
+
+absl::StatusOr<ExitCode> Run(const Options& options) {
+  FAMFS_RETURN_IF_ERROR(CheckOptions(options));
+  FAMFS_ASSIGN_OR_RETURN(const Uuid owner, options.write.Owner());
+  NewDevice made;
+  if (options.size) FAMFS_RETURN_IF_ERROR(CreateDevice(options, made));
+  FAMFS_ASSIGN_OR_RETURN(const auto device, OpenForWriting(options.device));
+  const MkfsOptions mkfs{
+      .log_length = options.log_length.value_or(kMinLogLength),
+      .fs_uuid = options.uuid,
+      .device_uuid = options.device_uuid,
+      .system_uuid = owner,
+      .device_name = options.device_name,
+      .force = options.force,
+      .lock_directory = options.write.lock_directory};
+  FAMFS_RETURN_IF_ERROR(Mkfs(*device, mkfs));
+  made.Keep();
+  FAMFS_ASSIGN_OR_RETURN(const Layout layout,
+                         Layout::Open(*device, Access::kRead));
+  const MediaSuperblock& super = layout.superblock();
+  fmt::print(
+      "{}: a new famfs instance\n"
+      "  uuid   {}\n"
+      "  owner  {}\n"
+      "  size   {} ({} bytes)\n"
+      "  log    {}, room for {} entries\n",
+      device->spec(), super.fs_uuid.ToString(), super.system_uuid.ToString(),
+      FormatSize(super.device_size), super.device_size,
+      FormatSize(super.log_length), LastIndex(super.log_length) + 1);
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+void AddMkfs(CLI::App& app, ExitCode& exit) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("mkfs", "Make an instance");
+  command->footer(kExamples);
+  AddDevice(command, options->device);
+  AddSize(command, "-s,--size", options->size,
+          "Make the device first, of this size (emulated:DIR or image:FILE): a "
+          "multiple of 2M, at least 4G");
+  AddSize(command, "-l,--log-length", options->log_length,
+          "Size of the log: a power of two, at least 8M. Default: 8M");
+  command->add_flag("-f,--force", options->force,
+                    "Replace an instance that is there, also another host's");
+  AddUuid(command, "--uuid", options->uuid, "Of the instance. Default: random");
+  AddUuid(command, "--device-uuid", options->device_uuid,
+          "Of the device, in the superblock. Default: its tag, else random");
+  command
+      ->add_option("--device-name", options->device_name,
+                   "Name of the device in the superblock, for information "
+                   "only. Default: the device as it is named here")
+      ->type_name("NAME");
+  AddUuid(command, "--tag", options->tag,
+          "Tag of the new emulated device. Default: random")
+      ->group("New emulated device");
+  command
+      ->add_option("--host", options->hosts,
+                   "A host that may see the new emulated device; may be given "
+                   "more than once. Default: every host")
+      ->type_name("NAME")
+      ->group("New emulated device");
+  command
+      ->add_flag("--sparse", options->sparse,
+                 "Do not fill extents when they are made: for tests with "
+                 "volumes larger than the machine")
+      ->group("New emulated device");
+  AddWriteOptions(command, options->write);
+  OnRun(command, options, Run, exit);
+}
+
+}  // namespace famfs
