@@ -1,6 +1,7 @@
 #include "dax/cacheline.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -8,6 +9,8 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+
+#include "tests/unit/dax/dax_testing.h"
 
 namespace famfs {
 namespace {
@@ -72,10 +75,19 @@ TEST_F(GuardedPagesTest, NoLineOutsideOfTheRangeIsTouched) {
 
 TEST_F(GuardedPagesTest, TheWholeRangeIsTouched) {
   // The guard page proves that the last line is not left out: it faults.
-  EXPECT_EXIT(WriteBackLines(middle_ + page_ - 1, 2),
-              ::testing::KilledBySignal(SIGSEGV), "");
-  EXPECT_EXIT(InvalidateLines(middle_ - 1, 2),
-              ::testing::KilledBySignal(SIGSEGV), "");
+  const auto killed = ::testing::KilledBySignal(SIGSEGV);
+  EXPECT_EXIT(
+      {
+        testing::LetFaultsKill();
+        WriteBackLines(middle_ + page_ - 1, 2);
+      },
+      killed, "");
+  EXPECT_EXIT(
+      {
+        testing::LetFaultsKill();
+        InvalidateLines(middle_ - 1, 2);
+      },
+      killed, "");
 }
 
 TEST_F(GuardedPagesTest, ReadOnlyMemoryCanBeWrittenBackAndInvalidated) {

@@ -87,6 +87,8 @@ int Process::Wait() {
 
 void Process::Kill() { ::kill(pid_, SIGKILL); }
 
+void LetFaultsKill() { ::signal(SIGSEGV, SIG_DFL); }
+
 std::string MountPrivately(const std::string& type,
                            const std::string& directory,
                            const std::string& options) {

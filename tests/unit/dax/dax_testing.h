@@ -76,6 +76,10 @@ class Process {
   std::optional<Peer> peer_;
 };
 
+/// For the body of EXPECT_EXIT(..., KilledBySignal(SIGSEGV), ""): a sanitizer's
+/// handler would turn the fault into an ordinary exit.
+void LetFaultsKill();
+
 /// Mounts a fresh file system on `directory`, in a mount namespace that this
 /// thread alone has from then on. Empty when it worked; otherwise the missing
 /// capability in words, for GTEST_SKIP.

@@ -2,6 +2,7 @@
 #include "dax/device.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 #include <cstring>
@@ -164,8 +165,12 @@ TEST_F(MappingTest, AStoreOutsideOfTheMappingEndsTheProcess) {
 TEST_F(MappingTest, AReadOnlyMappingCannotBeStoredTo) {
   FAMFS_ASSERT_OK_AND_ASSIGN(const auto reader,
                              device_->Map(0, 4096, Access::kRead));
-  EXPECT_EXIT(reader->Store(0, AsBytes("x")),
-              ::testing::KilledBySignal(SIGSEGV), "");
+  EXPECT_EXIT(
+      {
+        testing::LetFaultsKill();
+        reader->Store(0, AsBytes("x"));
+      },
+      ::testing::KilledBySignal(SIGSEGV), "");
 }
 
 TEST_F(MappingTest, NoMappingReachesBeyondTheFile) {
