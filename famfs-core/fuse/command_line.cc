@@ -25,6 +25,8 @@ by another process.)";
 
 void AddOptions(CLI::App& app, FusedOptions& options) {
   ServerOptions& server = options.server;
+  // A wrapper may append options of its own to a supervisor's.
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.add_option("DEVICE", options.device, "The instance's primary device")
       ->required();
   app.add_option("MOUNTPOINT", server.mount_point,
@@ -52,8 +54,8 @@ void AddOptions(CLI::App& app, FusedOptions& options) {
   app.add_option("--threads", server.threads,
                  "Threads that answer the kernel (default 4)")
       ->check(CLI::Range(1, 256));
-  app.add_flag_callback("--foreground", [] {},
-                        "Stay in the foreground (it always does)");
+  app.add_flag_callback(
+      "--foreground", [] {}, "Stay in the foreground (it always does)");
   app.add_option("--ready-fd", options.ready_fd,
                  "Write \"ready PATH\" (or \"error: ...\") to this descriptor")
       ->check(CLI::Range(0, 1 << 20))

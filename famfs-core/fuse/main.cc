@@ -25,7 +25,6 @@ int Fail(const FusedOptions& options, FusedExit exit,
 
 /// SIGTERM and SIGINT as a descriptor; blocked from here on in all threads.
 absl::StatusOr<UniqueFd> TakeSignals() {
-  std::signal(SIGPIPE, SIG_IGN);
   sigset_t set;
   ::sigemptyset(&set);
   ::sigaddset(&set, SIGTERM);
@@ -112,6 +111,7 @@ int Serve(const FusedOptions& options) {
 
 int main(int argc, char** argv) {
   famfs::KeepStandardDescriptors();
+  std::signal(SIGPIPE, SIG_IGN);  // a log that nobody reads ends no service
   int exit = 0;
   const auto options = famfs::ParseCommandLine(argc, argv, exit);
   if (!options.has_value()) return exit;

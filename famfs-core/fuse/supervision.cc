@@ -1,6 +1,7 @@
 #include "fuse/supervision.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -10,6 +11,12 @@
 #include <cstdlib>
 
 namespace famfs {
+namespace {
+
+constexpr int kLockPatience = 20;  // attempts
+constexpr int kLockPauseMs = 50;   // between them
+
+}  // namespace
 
 void KeepStandardDescriptors() {
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
@@ -22,8 +29,14 @@ void KeepStandardDescriptors() {
 
 absl::StatusOr<UniqueFd> TakeLockFile(const std::string& path) {
   FAMFS_ASSIGN_OR_RETURN(UniqueFd fd, OpenFile(path, O_RDWR | O_CREAT, 0644));
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+  // A supervisor that asks whether somebody serves has it for a moment, too.
+  for (int patience = kLockPatience;
+       ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0;) {
     if (errno != EWOULDBLOCK) return ErrnoError(errno, path);
+    if (--patience > 0) {
+      static_cast<void>(::poll(nullptr, 0, kLockPauseMs));
+      continue;
+    }
     std::array<char, 32> holder{};
     const ssize_t got = ::pread(fd.get(), holder.data(), holder.size() - 1, 0);
     return Unavailable("{}: held by process {}, which serves already", path,
