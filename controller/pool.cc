@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "base/units.h"
-#include "dax/device.h"
 #include "instance/mkfs.h"
 #include "instance/system_uuid.h"
 
@@ -46,7 +45,8 @@ absl::Status FormatIfBlank(DaxDevice& device, const csi::PoolSection& pool,
 
 }  // namespace
 
-Pool::Pool(csi::PoolSection section) : section_(std::move(section)) {
+Pool::Pool(csi::PoolSection section, DeviceOpener open_device)
+    : section_(std::move(section)), open_device_(std::move(open_device)) {
   reclaimer_ = std::thread([this] { RunReclaimer(); });
 }
 
@@ -81,7 +81,7 @@ absl::StatusOr<std::shared_ptr<Writer>> Pool::Open() {
 
 absl::StatusOr<std::shared_ptr<Writer>> Pool::OpenDeviceAndWriter() const {
   FAMFS_ASSIGN_OR_RETURN(std::shared_ptr<DaxDevice> device,
-                         OpenDevice(section_.device, Access::kReadWrite));
+                         open_device_(section_.device, Access::kReadWrite));
   WriterOptions options;
   if (section_.system_uuid.has_value()) {
     options.system_uuid = *section_.system_uuid;
@@ -120,9 +120,9 @@ void Pool::RunReclaimer() {
   }
 }
 
-PoolSet::PoolSet(const csi::Config& config) {
+PoolSet::PoolSet(const csi::Config& config, const DeviceOpener& open_device) {
   for (const csi::PoolSection& section : config.pools) {
-    pools_.push_back(std::make_unique<Pool>(section));
+    pools_.push_back(std::make_unique<Pool>(section, open_device));
   }
 }
 

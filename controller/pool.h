@@ -7,6 +7,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -15,14 +16,19 @@
 
 #include "base/status.h"
 #include "csi/config.h"
+#include "dax/device.h"
 #include "instance/writer.h"
 
 namespace famfs::controller {
 
+/// How a pool gets its device: OpenDevice, or a test's own.
+using DeviceOpener = std::function<absl::StatusOr<std::unique_ptr<DaxDevice>>(
+    std::string_view spec, Access access)>;
+
 /// Thread-safe.
 class Pool {
  public:
-  explicit Pool(csi::PoolSection section);
+  Pool(csi::PoolSection section, DeviceOpener open_device);
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -42,6 +48,7 @@ class Pool {
   void RunReclaimer();
 
   const csi::PoolSection section_;
+  const DeviceOpener open_device_;
   std::mutex open_mutex_;  // one opening at a time
   std::shared_ptr<Writer> writer_;
 
@@ -55,7 +62,8 @@ class Pool {
 /// All pools, in the configuration's order.
 class PoolSet {
  public:
-  explicit PoolSet(const csi::Config& config);
+  explicit PoolSet(const csi::Config& config,
+                   const DeviceOpener& open_device = OpenDevice);
 
   /// Opens all, for a clear log at start; errors are logged, never fatal.
   void OpenAll();

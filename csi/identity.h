@@ -17,7 +17,7 @@ struct IdentityOptions {
   std::string version;  // FAMFS_VERSION
   /// Empty: ready. Answer false only while a restart would not help and calls
   /// cannot be served at all: liveness probes turn a long false into a kill.
-  std::function<bool()> ready;
+  std::function<bool()> ready{};
 };
 
 std::unique_ptr<grpc::Service> MakeIdentityService(IdentityOptions options);

@@ -1,0 +1,23 @@
+// The benchmarks, by name (facts: bench.md §2). Each adds rows.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tests/bench/report.h"
+
+namespace famfs::bench {
+
+/// Rows 1 and 2: loads through the published mapping, first touch, page sizes;
+/// peer: a raw file on the same tmpfs.
+std::vector<Row> MappedBench();
+/// Row 3: read() of read-only opens beside tmpfs, write() of writable opens.
+std::vector<Row> ReadBench();
+/// Row 5: CreateVolume, Stage+Publish at 1 and 1,000 volumes beside a bare
+/// echo.
+std::vector<Row> CallBench();
+
+/// Serves the peer of CallBench on a Unix socket until killed.
+int ServeEcho(const std::string& socket);
+
+}  // namespace famfs::bench

@@ -1,0 +1,155 @@
+// The Controller service over its socket: what csi-sanity does not ask.
+#include <future>
+
+#include "tests/integration/controller/fixture.h"
+#include "tests/unit/base/status_matchers.h"
+
+namespace famfs {
+namespace {
+
+using ::famfs::testing::HasError;
+using Mode = pb::VolumeCapability::AccessMode;
+
+class ControllerServiceTest : public ControllerTest {
+ protected:
+  void SetUp() override {
+    ASSERT_NO_FATAL_FAILURE(MakeDevice());
+    ASSERT_NO_FATAL_FAILURE(StartController());
+  }
+
+  static pb::CreateVolumeRequest Request(const std::string& name) {
+    pb::CreateVolumeRequest request;
+    request.set_name(name);
+    *request.add_volume_capabilities() = SharedWriter();
+    return request;
+  }
+  absl::StatusOr<pb::CreateVolumeResponse> Send(
+      const pb::CreateVolumeRequest& request) {
+    return rig::Call(stub(), &pb::Controller::Stub::CreateVolume, request);
+  }
+};
+
+TEST_F(ControllerServiceTest, VolumesSurviveARestartByteForByte) {
+  const auto before = Send(Request("pvc"));
+  ASSERT_TRUE(before.ok()) << before.status();
+  EXPECT_EQ(before->volume().capacity_bytes(), static_cast<std::int64_t>(kGiB));
+  ASSERT_EQ(controller().Stop().value_or(-1), 0) << controller().output();
+  EXPECT_NE(::access(socket().c_str(), F_OK), 0) << "the socket was left";
+  ASSERT_NO_FATAL_FAILURE(StartController());
+  const auto after = Send(Request("pvc"));
+  ASSERT_TRUE(after.ok()) << after.status();
+  EXPECT_EQ(after->SerializeAsString(), before->SerializeAsString());
+}
+
+TEST_F(ControllerServiceTest, HostileNamesAreOnlyNames) {
+  for (const std::string& name :
+       {std::string("../../etc/passwd"), std::string("a/b/c"),
+        std::string(".."), std::string(128, 'x'), std::string("ünïcödé ☃")}) {
+    const auto created = Send(Request(name));
+    ASSERT_TRUE(created.ok()) << name << ": " << created.status();
+    EXPECT_LE(created->volume().volume_id().size(), 128U);
+    EXPECT_EQ(created->volume().volume_id().find('/'), std::string::npos);
+  }
+  for (const std::string& name :
+       {std::string(), std::string("bell\a"), std::string("nul\0x", 5),
+        std::string(129, 'x')}) {
+    EXPECT_EQ(Send(Request(name)).status().code(),
+              absl::StatusCode::kInvalidArgument);
+  }
+}
+
+TEST_F(ControllerServiceTest, ImpossibleWishesAreInvalid) {
+  auto request = Request("pvc");
+  (*request.mutable_parameters())["datapath"] = "copy";
+  EXPECT_THAT(Send(request),
+              HasError(absl::StatusCode::kInvalidArgument, "dataPath"));
+  request = Request("pvc");
+  (*request.mutable_parameters())["dataPath"] = "copy";
+  EXPECT_THAT(Send(request), HasError(absl::StatusCode::kInvalidArgument,
+                                      "MULTI_NODE_MULTI_WRITER"));
+  (*request.mutable_parameters())["dataPath"] = "fmap";
+  EXPECT_THAT(Send(request),
+              HasError(absl::StatusCode::kInvalidArgument, "devdax"));
+  request = Request("pvc");
+  request.mutable_volume_capabilities(0)->mutable_access_mode()->set_mode(
+      Mode::MULTI_NODE_SINGLE_WRITER);
+  EXPECT_EQ(Send(request).status().code(), absl::StatusCode::kInvalidArgument);
+  request = Request("pvc");
+  request.mutable_volume_capabilities(0)->mutable_block();
+  EXPECT_EQ(Send(request).status().code(), absl::StatusCode::kInvalidArgument);
+  request = Request("pvc");
+  request.mutable_volume_content_source()->mutable_volume()->set_volume_id("x");
+  EXPECT_EQ(Send(request).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(List().empty()) << "a refusal left something";
+}
+
+TEST_F(ControllerServiceTest, SidecarsParametersAreIgnored) {
+  auto request = Request("pvc");
+  (*request.mutable_parameters())["csi.storage.k8s.io/pvc/name"] = "claim";
+  EXPECT_TRUE(Send(request).ok());
+}
+
+TEST_F(ControllerServiceTest, TopologyDecidesWhoReachesThePool) {
+  auto request = Request("pvc");
+  auto& segments = *request.mutable_accessibility_requirements()
+                        ->add_requisite()
+                        ->mutable_segments();
+  segments["topology.famfs.csi/other"] = "true";
+  EXPECT_THAT(Send(request), HasError(absl::StatusCode::kResourceExhausted,
+                                      "topology.famfs.csi/fast"));
+  segments["topology.famfs.csi/fast"] = "true";
+  const auto created = Send(request);
+  ASSERT_TRUE(created.ok()) << created.status();
+  ASSERT_EQ(created->volume().accessible_topology_size(), 1);
+  const auto& reachable = created->volume().accessible_topology(0).segments();
+  EXPECT_EQ(reachable.size(), 1U);
+  EXPECT_EQ(reachable.at("topology.famfs.csi/fast"), "true");
+}
+
+TEST_F(ControllerServiceTest, CapacityIsZeroWhereThePoolIsNotReached) {
+  EXPECT_GT(Capacity().available_capacity(), 0);
+  pb::GetCapacityRequest request;
+  request.mutable_accessible_topology();  // present and empty
+  auto answer = rig::Call(stub(), &pb::Controller::Stub::GetCapacity, request);
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(answer->available_capacity(), 0);
+  EXPECT_EQ(answer->maximum_volume_size().value(), 0);
+}
+
+TEST_F(ControllerServiceTest, ATokenThatCannotBeFollowedIsAborted) {
+  pb::ListVolumesRequest request;
+  request.set_starting_token("nonsense");
+  EXPECT_EQ(rig::Call(stub(), &pb::Controller::Stub::ListVolumes, request)
+                .status()
+                .code(),
+            absl::StatusCode::kAborted);
+}
+
+TEST_F(ControllerServiceTest, ManyCallersOfOneNameGetOneVolume) {
+  std::vector<std::future<absl::StatusOr<pb::CreateVolumeResponse>>> calls;
+  for (int i = 0; i < 16; ++i) {
+    calls.push_back(std::async(std::launch::async,
+                               [this] { return Send(Request("same")); }));
+  }
+  std::string id;
+  for (auto& call : calls) {
+    const auto created = call.get();
+    ASSERT_TRUE(created.ok()) << created.status();
+    if (id.empty()) id = created->volume().volume_id();
+    EXPECT_EQ(created->volume().volume_id(), id);
+  }
+  EXPECT_EQ(List().size(), 1U);
+}
+
+TEST_F(ControllerServiceTest, SecretsAreNotInTheLog) {
+  auto request = Request("pvc");
+  (*request.mutable_secrets())["token"] = "hunter2-secret";
+  ASSERT_TRUE(Send(request).ok());
+  request.set_name("other");
+  (*request.mutable_parameters())["unknown"] = "x";
+  ASSERT_FALSE(Send(request).ok());
+  EXPECT_EQ(controller().output().find("hunter2-secret"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace famfs

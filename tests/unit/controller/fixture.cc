@@ -1,0 +1,136 @@
+#include "tests/unit/controller/fixture.h"
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "dax/emulated.h"
+
+namespace famfs::controller {
+namespace {
+
+constexpr auto kPatience = std::chrono::seconds(60);
+
+class GatedDevice final : public DaxDevice {
+ public:
+  GatedDevice(std::unique_ptr<DaxDevice> device, Gate& gate)
+      : device_(std::move(device)), gate_(gate) {}
+
+  [[nodiscard]] std::string spec() const override { return device_->spec(); }
+  [[nodiscard]] std::uint64_t size() const override { return device_->size(); }
+  [[nodiscard]] Uuid tag() const override { return device_->tag(); }
+  absl::StatusOr<std::unique_ptr<Mapping>> Map(std::uint64_t offset,
+                                               std::uint64_t length,
+                                               Access access) override {
+    return device_->Map(offset, length, access);
+  }
+  absl::Status CreateExtent(Range range) override {
+    gate_.Pass(range.length);
+    return device_->CreateExtent(range);
+  }
+  absl::Status RemoveExtent(std::uint64_t offset) override {
+    return device_->RemoveExtent(offset);
+  }
+  absl::StatusOr<std::vector<Range>> ListExtents() override {
+    return device_->ListExtents();
+  }
+  absl::StatusOr<UniqueFd> OpenExtent(std::uint64_t offset) override {
+    return device_->OpenExtent(offset);
+  }
+  [[nodiscard]] bool has_extent_files() const override {
+    return device_->has_extent_files();
+  }
+
+ private:
+  std::unique_ptr<DaxDevice> device_;
+  Gate& gate_;
+};
+
+std::string MakeDirectory() {
+  std::string path = "/dev/shm/famfs-controller-test.XXXXXX";
+  if (::mkdtemp(path.data()) == nullptr) std::abort();
+  return path;
+}
+
+}  // namespace
+
+void Gate::Pass(std::uint64_t length) {
+  if (length != length_) return;
+  std::unique_lock lock(mutex_);
+  arrived_ = true;
+  changed_.notify_all();
+  changed_.wait_for(lock, kPatience, [this] { return open_; });
+}
+
+bool Gate::AwaitArrival() {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, kPatience, [this] { return arrived_; });
+}
+
+void Gate::Open() {
+  const std::lock_guard lock(mutex_);
+  open_ = true;
+  changed_.notify_all();
+}
+
+ProvisionerTest::ProvisionerTest()
+    : directory_(MakeDirectory()), gate_(std::make_unique<Gate>(kGatedSize)) {
+  ::setenv("FAMFS_SYSTEM_UUID_FILE", (directory_ + "/system_uuid").c_str(), 1);
+  for (const char* name : {"one", "two"}) {
+    csi::PoolSection pool;
+    pool.name = name;
+    pool.device = "emulated:" + directory_ + "/" + name;
+    pool.format = csi::FormatPolicy::kIfBlank;
+    EmulatedConfig device;
+    device.size = 4 * kGiB;
+    device.tag = Uuid::Random();
+    device.sparse = true;
+    const absl::Status made =
+        CreateEmulatedDevice(directory_ + "/" + name, device);
+    EXPECT_TRUE(made.ok()) << made;
+    config_.pools.push_back(pool);
+  }
+  config_.defaults.pool = "one";
+  Restart();
+}
+
+ProvisionerTest::~ProvisionerTest() {
+  gate_->Open();
+  provisioner_.reset();
+  pools_.reset();
+  std::filesystem::remove_all(directory_);
+}
+
+void ProvisionerTest::Restart() {
+  provisioner_.reset();
+  pools_.reset();
+  pools_ = std::make_unique<PoolSet>(
+      config_,
+      [this](std::string_view spec,
+             Access access) -> absl::StatusOr<std::unique_ptr<DaxDevice>> {
+        FAMFS_ASSIGN_OR_RETURN(auto device, OpenDevice(spec, access));
+        return std::make_unique<GatedDevice>(std::move(device), *gate_);
+      });
+  provisioner_ = std::make_unique<Provisioner>(*pools_);
+}
+
+absl::StatusOr<VolumeInfo> ProvisionerTest::Create(const std::string& name,
+                                                   std::uint64_t size,
+                                                   const std::string& pool) {
+  ::csi::v1::CapacityRange range;
+  range.set_required_bytes(static_cast<std::int64_t>(size));
+  CreateRequest request;
+  request.name = name;
+  request.parameters.pool = pool;
+  request.range = &range;
+  return provisioner().Create(request);
+}
+
+Capacity ProvisionerTest::FreeOf(const std::string& pool) {
+  csi::VolumeParameters parameters;
+  parameters.pool = pool;
+  const auto capacity = provisioner().GetCapacity(parameters);
+  EXPECT_TRUE(capacity.ok()) << capacity.status();
+  return capacity.ok() ? *capacity : Capacity{};
+}
+
+}  // namespace famfs::controller
