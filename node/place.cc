@@ -135,7 +135,8 @@ absl::StatusOr<Place> Place::Resolve(std::string_view path,
   FAMFS_ASSIGN_OR_RETURN(std::string real, RealPath(fd.get()));
   std::string name = normal.substr(slash + 1);
   if (real != "/") real += "/";
-  return Place(std::move(fd), real + name, std::move(name));
+  real += name;
+  return Place(std::move(fd), std::move(real), std::move(name));
 }
 
 std::string Place::ProcPath() const {
