@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdlib.h>
+#include <sys/mount.h>
 
 #include <filesystem>
 #include <stdexcept>
@@ -18,6 +19,8 @@ class TemporaryDirectory {
     }
   }
   ~TemporaryDirectory() {
+    // A test may have mounted something on it, which would keep it.
+    ::umount2(path_.c_str(), MNT_DETACH);
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);
   }
