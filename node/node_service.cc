@@ -124,7 +124,8 @@ grpc::Status NodeService::NodeGetVolumeStats(
     pb::NodeGetVolumeStatsResponse* response) {
   return Serve(*request, response, [&]() -> absl::Status {
     FAMFS_RETURN_IF_ERROR(Require(request->volume_id(), "volume_id"));
-    FAMFS_RETURN_IF_ERROR(RequirePath(request->volume_path(), "volume_path"));
+    // A path that is not absolute is no place of the volume: NOT_FOUND, below.
+    FAMFS_RETURN_IF_ERROR(Require(request->volume_path(), "volume_path"));
     FAMFS_ASSIGN_OR_RETURN(const FoundVolume found,
                            volumes_.Find(request->volume_id()));
     FAMFS_RETURN_IF_ERROR(
