@@ -71,7 +71,7 @@ absl::StatusOr<std::unique_ptr<Reader>> Reader::Open(
   return reader;
 }
 
-Reader::View Reader::Tree() const { return {mutex_, player_->tree()}; }
+Reader::View Reader::Tree() const { return {mutex_, player_}; }
 
 const MediaSuperblock& Reader::superblock() const {
   return layout_.superblock();

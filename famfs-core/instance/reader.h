@@ -43,6 +43,9 @@ class Reader {
    public:
     View(std::shared_mutex& mutex, const Namespace& tree)
         : lock_(mutex), tree_(&tree) {}
+    /// For a player that may be replaced: looked at under the lock.
+    View(std::shared_mutex& mutex, const std::unique_ptr<LogPlayer>& player)
+        : lock_(mutex), tree_(&player->tree()) {}
     const Namespace& operator*() const { return *tree_; }
     const Namespace* operator->() const { return tree_; }
 
