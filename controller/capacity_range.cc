@@ -1,6 +1,7 @@
 #include "controller/capacity_range.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/units.h"
 #include "media/format.h"
@@ -28,7 +29,10 @@ absl::StatusOr<std::uint64_t> ChooseSize(
                ? kDefaultVolumeSize
                : std::min(kDefaultVolumeSize, upper / kAllocUnit * kAllocUnit);
   }
-  if (size == 0 || (limit > 0 && size > upper)) {
+  // Rounding up may leave what CSI's signed numbers can say.
+  const std::uint64_t most =
+      limit > 0 ? upper : std::numeric_limits<std::int64_t>::max();
+  if (size == 0 || size > most) {
     return OutOfRange(
         "capacity_range: a volume is a multiple of 2 MiB, and none lies "
         "between "

@@ -49,7 +49,13 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"NegativeRequired", -1, 0, std::nullopt},
         Case{"NegativeLimit", 0, -1, std::nullopt}, Case{"Empty", 0, 0, kGiB},
         Case{"TheLargestNumber", std::numeric_limits<std::int64_t>::max(), 0,
-             1ULL << 63}),
+             std::nullopt},
+        Case{"TheLargestMultiple",
+             std::numeric_limits<std::int64_t>::max() / (2 * kMiBs) * 2 * kMiBs,
+             0,
+             static_cast<std::uint64_t>(
+                 std::numeric_limits<std::int64_t>::max()) /
+                 (2 * kMiB) * 2 * kMiB}),
     [](const auto& param) { return param.param.name; });
 
 TEST(ChooseSize, WithoutARangeIsOneGiB) {
