@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <span>
 
 #include "media/checksum.h"
@@ -24,12 +25,15 @@ void StoreHeaderWords(Mapping& log, const MediaLogHeader& header) {
   log.Store16(16, header.last_index, header.crc);
 }
 
-bool IsZero(std::span<const std::byte> bytes) {
-  return std::all_of(bytes.begin(), bytes.end(),
-                     [](std::byte b) { return b == std::byte{0}; });
-}
-
 }  // namespace
+
+bool IsZero(std::span<const std::byte> bytes) {
+  // Each byte equals its successor, and the first one is zero: many times
+  // faster than a look at each byte.
+  return bytes.empty() ||
+         (bytes[0] == std::byte{0} &&
+          std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+}
 
 void StoreState(Mapping& head, const StateRecord& record, const Uuid& fs_uuid) {
   StoreLine(head, CopyAt(kStateAt, record.sequence),

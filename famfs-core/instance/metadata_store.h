@@ -3,7 +3,9 @@
 // stored.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "dax/device.h"
 #include "media/format.h"
@@ -29,6 +31,8 @@ void StoreCompactingHeader(Mapping& log);
 
 /// Publishes `entries` by one 16-byte store of both counters.
 void StoreLogCounters(Mapping& log, std::uint64_t entries);
+
+bool IsZero(std::span<const std::byte> bytes);
 
 /// Makes [at, at + length) zero; pages that are zero already are left alone, so
 /// that a sparse image stays sparse.

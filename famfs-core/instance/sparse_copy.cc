@@ -4,21 +4,15 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "base/units.h"
+#include "instance/metadata_store.h"
 
 namespace famfs {
 namespace {
 
 constexpr std::uint64_t kPage = 4096;
 constexpr std::uint64_t kStep = 8 * kMiB;  // between two calls of Advance
-
-bool IsZero(std::span<const std::byte> page) {
-  return page.empty() ||
-         (page[0] == std::byte{0} &&
-          std::memcmp(page.data(), page.data() + 1, page.size() - 1) == 0);
-}
 
 /// [at, end) of the source: its runs of pages that are not zero.
 absl::Status CopyStep(std::span<const std::byte> source, std::uint64_t at,
