@@ -18,7 +18,7 @@ std::string Advice(const absl::Status& status) {
       return "attach the device to this node or correct pools[].device";
     case absl::StatusCode::kFailedPrecondition:
       return "make an instance on it with `famfs mkfs`, or let the controller "
-             "do it (pools[].format: ifBlank)";
+             "do it (pools[].format: if-blank)";
     case absl::StatusCode::kPermissionDenied:
       return "let this host see the device";
     case absl::StatusCode::kDataLoss:

@@ -27,26 +27,31 @@ absl::StatusOr<VolumeMounts> VolumeMounts::Read(
   return VolumeMounts(std::move(table), pools_directory);
 }
 
-std::string_view VolumeMounts::InstanceOf(DeviceNumber device) const {
+std::optional<std::string_view> VolumeMounts::InstanceOf(
+    DeviceNumber device) const {
+  std::optional<std::string_view> found;
   for (const MountEntry& entry : table_.entries()) {
-    const std::string_view point = entry.mount_point;
-    if (entry.device == device && entry.fs_type == kFsType &&
-        entry.root == "/" && point.size() > pools_directory_.size() + 1 &&
-        point.starts_with(pools_directory_) &&
-        point[pools_directory_.size()] == '/') {
-      return point.substr(pools_directory_.size() + 1);
+    if (entry.device != device || entry.fs_type != kFsType ||
+        entry.root != "/") {
+      continue;
     }
+    const std::string_view point = entry.mount_point;
+    const std::size_t length = pools_directory_.size();
+    if (point.starts_with(pools_directory_) && point.substr(length, 1) == "/") {
+      return point.substr(length + 1);
+    }
+    found = std::string_view();
   }
-  return {};
+  return found;
 }
 
 PlaceState VolumeMounts::Classify(const MountEntry& entry,
                                   const csi::VolumeId& volume) const {
   if (VolumeDirectoryOf(entry) != volume.directory) return PlaceState::kForeign;
-  const std::string_view instance = InstanceOf(entry.device);
-  if (instance.empty()) return PlaceState::kDead;
-  return instance.starts_with(volume.instance) ? PlaceState::kLive
-                                               : PlaceState::kForeign;
+  const auto instance = InstanceOf(entry.device);
+  if (!instance.has_value()) return PlaceState::kDead;
+  return instance->starts_with(volume.instance) ? PlaceState::kLive
+                                                : PlaceState::kForeign;
 }
 
 PlaceState VolumeMounts::Examine(const std::string& path,
@@ -71,7 +76,8 @@ std::vector<const MountEntry*> VolumeMounts::ElsewhereThan(
 std::vector<const MountEntry*> VolumeMounts::DeadDirectories() const {
   std::vector<const MountEntry*> found;
   for (const MountEntry& entry : table_.entries()) {
-    if (!VolumeDirectoryOf(entry).empty() && InstanceOf(entry.device).empty()) {
+    if (!VolumeDirectoryOf(entry).empty() &&
+        !InstanceOf(entry.device).has_value()) {
       found.push_back(&entry);
     }
   }

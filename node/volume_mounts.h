@@ -8,6 +8,7 @@
 // Directories' names are never used twice, so the root alone says which volume.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,8 +49,10 @@ class VolumeMounts {
   [[nodiscard]] std::vector<const MountEntry*> DeadDirectories() const;
 
  private:
-  /// The uuid in the name of the instance mount of that device; empty: none.
-  [[nodiscard]] std::string_view InstanceOf(DeviceNumber device) const;
+  /// The uuid in the name of the device's instance mount; empty when it is
+  /// mounted elsewhere (`famfs mount`), nullopt when nowhere: dead.
+  [[nodiscard]] std::optional<std::string_view> InstanceOf(
+      DeviceNumber device) const;
 
   MountTable table_;
   std::string pools_directory_;

@@ -15,7 +15,7 @@ namespace famfs::rig {
 struct DeviceOptions {
   std::uint64_t size = 8 * kGiB;  // bytes; memory is taken by extents alone
   bool sparse = false;
-  std::string lock_directory;  // of the writer; default: beside the device
+  std::string lock_directory{};  // of the writer; default: beside the device
 };
 
 /// An emulated device in a directory that it makes (on a Tmpfs, say).

@@ -110,10 +110,10 @@ class MountNamespace {
 class Process {
  public:
   struct Options {
-    std::vector<std::string> argv;         // [0] is a path
-    std::vector<std::string> environment;  // "K=V", added to ours
-    int mount_namespace = -1;              // of a MountNamespace
-    std::string working_directory;         // in that namespace; empty: ours
+    std::vector<std::string> argv;           // [0] is a path
+    std::vector<std::string> environment{};  // "K=V", added to ours
+    int mount_namespace = -1;                // of a MountNamespace
+    std::string working_directory{};         // in that namespace; empty: ours
     uid_t uid = 0;  // other than 0: runs as this user and group
   };
   static absl::StatusOr<std::unique_ptr<Process>> Start(Options options);

@@ -1,0 +1,314 @@
+#include "tests/integration/node/test_node.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+
+#include "csi/volume_id.h"
+#include "instance/mkfs.h"
+
+namespace famfs::node {
+namespace {
+
+namespace fs = std::filesystem;
+
+const auto* const kIsolation =
+    ::testing::AddGlobalTestEnvironment(new rig::Isolation);
+
+constexpr std::uint64_t kImageSize = 4 * kGiB;
+
+// A flat file is sparse: only what is touched takes memory.
+void MakeImage(const std::string& path, const Uuid& fs_uuid,
+               const Uuid& system_uuid, const std::string& locks) {
+  rig::WriteFile(path, "");
+  ASSERT_EQ(::truncate(path.c_str(), kImageSize), 0);
+  auto device = OpenDevice("image:" + path, Access::kReadWrite);
+  ASSERT_TRUE(device.ok()) << Message(device.status());
+  MkfsOptions options;
+  options.fs_uuid = fs_uuid;
+  options.system_uuid = system_uuid;
+  options.lock_directory = locks;
+  ASSERT_THAT(Mkfs(**device, options), IsOk());
+}
+
+pb::VolumeCapability Capability(Mode::Mode mode,
+                                const std::vector<std::string>& flags = {}) {
+  pb::VolumeCapability capability;
+  capability.mutable_access_mode()->set_mode(mode);
+  capability.mutable_mount();
+  for (const std::string& flag : flags) {
+    capability.mutable_mount()->add_mount_flags(flag);
+  }
+  return capability;
+}
+
+}  // namespace
+
+TestPool::TestPool(const std::string& name, bool image) : name_(name) {
+  Uuid system_uuid = Uuid::Random();
+  std::string locks = memory_ / "locks";
+  fs::create_directory(locks);
+  if (image) {
+    fs_uuid_ = Uuid::Random();
+    MakeImage(memory_ / "image", fs_uuid_, system_uuid, locks);
+    spec_ = "image:" + (memory_ / "image");
+  } else {
+    auto device =
+        rig::Device::Create(memory_ / "dcd", {.lock_directory = locks});
+    EXPECT_TRUE(device.ok()) << Message(device.status());
+    fs_uuid_ = device->fs_uuid();
+    system_uuid = device->system_uuid();
+    spec_ = device->spec();
+  }
+  auto opened = OpenDevice(spec_, Access::kReadWrite);
+  EXPECT_TRUE(opened.ok()) << Message(opened.status());
+  auto writer = Writer::Open(*std::move(opened), {.system_uuid = system_uuid,
+                                                  .lock_directory = locks});
+  EXPECT_TRUE(writer.ok()) << Message(writer.status());
+  writer_ = *std::move(writer);
+}
+
+std::string TestPool::Create(const NewVolume& volume) {
+  VolumeAttributes attributes;
+  attributes.name = volume.csi_name;
+  attributes.capacity = volume.size;
+  attributes.data_path = volume.data_path;
+  const std::string directory = csi::MakeVolumeDirectory(volume.csi_name);
+  EXPECT_THAT(writer_->CreateVolume(directory, attributes, volume.owner),
+              IsOk());
+  return csi::FormatVolumeId(fs_uuid_, directory);
+}
+
+void TestPool::Delete(const std::string& volume_id) {
+  const auto id = csi::ParseVolumeId(volume_id);
+  ASSERT_TRUE(id.ok());
+  EXPECT_THAT(writer_->DeleteVolume(id->directory), IsOk());
+}
+
+TestNode::TestNode(const TestPool& pool)
+    : TestNode(std::vector<PoolLine>{{pool.name(), pool.spec()}}) {}
+
+TestNode::TestNode(const std::vector<PoolLine>& pools)
+    : dir_("famfs-node"),
+      kubelet_(dir_ / "kubelet"),
+      socket_(dir_ / "csi.sock"),
+      host_(rig::MountNamespace::Create().value()) {
+  rig::SubreapOrphans();
+  std::string config = "pools:\n";
+  for (const PoolLine& pool : pools) {
+    config +=
+        fmt::format("  - name: {}\n    device: {}\n", pool.name, pool.device);
+  }
+  rig::WriteFile(dir_ / "config.yaml", config);
+  fs::create_directory(kubelet_);
+  Run([&] {
+    ASSERT_EQ(::mount("kubelet", kubelet_.c_str(), "tmpfs", 0, "mode=0755"), 0);
+    ASSERT_EQ(::mount(nullptr, kubelet_.c_str(), nullptr, MS_SHARED, nullptr),
+              0);
+  });
+}
+
+TestNode::~TestNode() {
+  if (plugin_ == nullptr) return;
+  if (::testing::Test::HasFailure()) {
+    std::fprintf(stderr, "---- the plugin's output:\n%s----\n",
+                 output().c_str());
+  }
+  StopPlugin();
+  // famfs-fused outlives the plugin, as it should: end what this node started.
+  std::vector<pid_t> servers;
+  Run([&] {
+    for (const auto& file : fs::directory_iterator(PoolsDirectory())) {
+      if (file.path().extension() != ".lock") continue;
+      servers.push_back(std::atoi(rig::ReadWholeFile(file.path()).c_str()));
+    }
+  });
+  for (const pid_t pid : servers) {
+    if (pid > 0 && ::kill(pid, SIGKILL) == 0) {
+      EXPECT_TRUE(rig::WaitForExit(pid)) << "famfs-fused " << pid;
+    }
+  }
+}
+
+void TestNode::Start() {
+  auto plugin = rig::Process::Start(
+      {.argv = {rig::Binary("famfs-csi-node"), "--config", dir_ / "config.yaml",
+                "--endpoint", "unix://" + socket_, "--node-id", "node-1",
+                "--kubelet-path", kubelet_},
+       .mount_namespace = host_.fd()});
+  ASSERT_TRUE(plugin.ok()) << Message(plugin.status());
+  plugin_ = *std::move(plugin);
+  ASSERT_THAT(rig::WaitForSocket(socket_, plugin_.get()), IsOk());
+  stub_ = pb::Node::NewStub(rig::Connect(socket_));
+}
+
+int TestNode::StopPlugin() {
+  // A connection that is open but idle would only be noticed to be unwanted
+  // when the server's patience ends.
+  stub_.reset();
+  return plugin_->Stop().value_or(-1);
+}
+
+std::string TestNode::PoolsDirectory() const {
+  return kubelet_ + "/plugins/famfs.csi/pools";
+}
+
+std::string TestNode::StagingPath(const std::string& name) {
+  const std::string parent =
+      fmt::format("{}/plugins/kubernetes.io/csi/famfs.csi/{}", kubelet_, name);
+  Run([&] { fs::create_directories(parent + "/globalmount"); });
+  return parent + "/globalmount";
+}
+
+std::string TestNode::TargetPath(const std::string& name) {
+  const std::string parent =
+      fmt::format("{}/pods/{}/volumes/kubernetes.io~csi/pv", kubelet_, name);
+  Run([&] { fs::create_directories(parent); });
+  return parent + "/mount";
+}
+
+absl::Status TestNode::Stage(const std::string& volume,
+                             const std::string& staging, Mode::Mode mode) {
+  pb::NodeStageVolumeRequest request;
+  request.set_volume_id(volume);
+  request.set_staging_target_path(staging);
+  *request.mutable_volume_capability() = Capability(mode);
+  return rig::Call(*stub_, &pb::Node::Stub::NodeStageVolume, request).status();
+}
+
+absl::Status TestNode::Publish(const std::string& volume,
+                               const std::string& staging,
+                               const std::string& target, bool readonly,
+                               Mode::Mode mode,
+                               const std::vector<std::string>& flags) {
+  pb::NodePublishVolumeRequest request;
+  request.set_volume_id(volume);
+  request.set_staging_target_path(staging);
+  request.set_target_path(target);
+  request.set_readonly(readonly);
+  *request.mutable_volume_capability() = Capability(mode, flags);
+  return rig::Call(*stub_, &pb::Node::Stub::NodePublishVolume, request)
+      .status();
+}
+
+absl::Status TestNode::Unpublish(const std::string& volume,
+                                 const std::string& target) {
+  pb::NodeUnpublishVolumeRequest request;
+  request.set_volume_id(volume);
+  request.set_target_path(target);
+  return rig::Call(*stub_, &pb::Node::Stub::NodeUnpublishVolume, request)
+      .status();
+}
+
+absl::Status TestNode::Unstage(const std::string& volume,
+                               const std::string& staging) {
+  pb::NodeUnstageVolumeRequest request;
+  request.set_volume_id(volume);
+  request.set_staging_target_path(staging);
+  return rig::Call(*stub_, &pb::Node::Stub::NodeUnstageVolume, request)
+      .status();
+}
+
+absl::StatusOr<pb::NodeGetVolumeStatsResponse> TestNode::Stats(
+    const std::string& volume, const std::string& path) {
+  pb::NodeGetVolumeStatsRequest request;
+  request.set_volume_id(volume);
+  request.set_volume_path(path);
+  return rig::Call(*stub_, &pb::Node::Stub::NodeGetVolumeStats, request);
+}
+
+MountTable TestNode::Mounts() const {
+  absl::StatusOr<MountTable> table = Internal("not read");
+  Run([&] { table = MountTable::Read(); });
+  EXPECT_TRUE(table.ok()) << Message(table.status());
+  return *std::move(table);
+}
+
+std::size_t TestNode::MountsAt(const std::string& path) const {
+  return Mounts().At(path).size();
+}
+
+std::string TestNode::TopOptions(const std::string& path) const {
+  const MountTable table = Mounts();
+  const MountEntry* top = table.Top(path);
+  return top == nullptr ? "" : top->options;
+}
+
+bool TestNode::Exists(const std::string& path) const {
+  bool exists = false;
+  Run([&] {
+    struct stat info = {};
+    exists = ::lstat(path.c_str(), &info) == 0;
+  });
+  return exists;
+}
+
+pid_t TestNode::FusedPid(const Uuid& fs_uuid) const {
+  pid_t pid = 0;
+  Run([&] {
+    const std::string lock =
+        fmt::format("{}/{}.lock", PoolsDirectory(), fs_uuid.ToString());
+    pid = std::atoi(rig::ReadWholeFile(lock).c_str());
+  });
+  EXPECT_GT(pid, 0);
+  return pid;
+}
+
+std::string TestNode::DataPathOf(const Uuid& fs_uuid) const {
+  std::array<char, 64> value = {};
+  Run([&] {
+    const std::string instance =
+        fmt::format("{}/{}", PoolsDirectory(), fs_uuid.ToString());
+    ::getxattr(instance.c_str(), "user.famfs.datapath", value.data(),
+               value.size() - 1);
+  });
+  return value.data();
+}
+
+bool TestNode::WaitUntilServed(const std::string& path) const {
+  return rig::Eventually([&] {
+    bool served = false;
+    // Not stat(2): the kernel may still know the answer of a dead server.
+    Run([&] { served = OpenErrno(path + "/data", O_RDONLY) == 0; });
+    return served && MountsAt(path) == 1;
+  });
+}
+
+MappedFile::MappedFile(const std::string& path, bool writable,
+                       std::size_t length)
+    : length_(length) {
+  const UniqueFd fd(
+      ::open(path.c_str(), (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC));
+  if (!fd.valid()) {
+    ADD_FAILURE() << path << ": " << std::strerror(errno);
+    return;
+  }
+  void* const data =
+      ::mmap(nullptr, length_, PROT_READ | (writable ? PROT_WRITE : 0),
+             MAP_SHARED, fd.get(), 0);
+  if (data == MAP_FAILED) {
+    ADD_FAILURE() << "mmap " << path << ": " << std::strerror(errno);
+    return;
+  }
+  data_ = static_cast<char*>(data);
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(data_, length_);
+}
+
+int OpenErrno(const std::string& path, int flags) {
+  const UniqueFd fd(::open(path.c_str(), flags | O_CLOEXEC));
+  return fd.valid() ? 0 : errno;
+}
+
+}  // namespace famfs::node
