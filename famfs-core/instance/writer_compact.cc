@@ -147,8 +147,10 @@ absl::StatusOr<std::unique_ptr<Mapping>> Writer::PlaceImageLocked(
   const bool files = device_->has_extent_files();
   if (reserve_) {
     place = {reserve_->offset, length};
-    const absl::Status made =
-        files ? device_->CreateExtent(place) : absl::OkStatus();
+    // What an earlier image left there, if anything, is nobody's.
+    absl::Status made;
+    if (files) made = device_->RemoveExtent(place.offset);
+    if (files && made.ok()) made = device_->CreateExtent(place);
     if (made.ok())
       return device_->Map(place.offset, length, Access::kReadWrite);
     if (!absl::IsResourceExhausted(made)) return made;

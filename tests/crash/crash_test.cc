@@ -62,7 +62,7 @@ class CrashTest : public ::testing::TestWithParam<bool> {
         ++crashes_;
         const auto medium = MediumAt(scenario, count, fate);
         for (const std::string& problem :
-             Judge(medium, expected, locks_, nullptr)) {
+             Judge(medium, expected, locks_, Depth::kThorough)) {
           problems.push_back(fmt::format(
               "after {} events, in '{}', loss {} seed {}: {}", count,
               expected.step, static_cast<int>(fate.loss), fate.seed, problem));
@@ -102,7 +102,6 @@ TEST_P(CrashTest, EveryStoreOfEveryRecovery) {
     const Expected expected = ExpectedAt(scenario, count);
     Recorder recovery;
     {
-      // Only the opening: what Judge does after it is of no interest here.
       const auto medium = MediumAt(scenario, count, fate);
       const auto writer =
           Writer::Open(std::make_shared<RecordingDevice>(medium, &recovery),
@@ -115,7 +114,7 @@ TEST_P(CrashTest, EveryStoreOfEveryRecovery) {
       ApplyAndCrash(*medium, std::span(recovery.events).first(second),
                     Loss::kRandom, second);
       for (const std::string& problem :
-           Judge(medium, expected, locks_, nullptr)) {
+           Judge(medium, expected, locks_, Depth::kBrief)) {
         problems.push_back(
             fmt::format("after {} events, in '{}', and {} of the recovery: {}",
                         count, expected.step, second, problem));

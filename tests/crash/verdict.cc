@@ -36,12 +36,10 @@ class Judgement {
         expected_(expected),
         lock_directory_(std::move(lock_directory)) {}
 
-  std::vector<std::string> Run(Recorder* recovery) {
+  std::vector<std::string> Run(Depth depth) {
     if (!expected_.acknowledged.formatted && !Format()) return problems_;
-    BeforeOpening();
-    auto writer =
-        Writer::Open(std::make_shared<RecordingDevice>(medium_, recovery),
-                     FixedWriterOptions(lock_directory_));
+    BeforeOpening(depth);
+    auto writer = Writer::Open(device_, FixedWriterOptions(lock_directory_));
     if (!writer.ok()) {
       Problem(fmt::format("it cannot be opened: {}", Message(writer.status())));
       return problems_;
@@ -50,7 +48,7 @@ class Judgement {
     CheckState(state, "the writer");
     CheckFsck(false);
     CheckSpace(**writer, state);
-    GoOn(*std::move(writer), state);
+    if (depth == Depth::kThorough) GoOn(*std::move(writer), state);
     return problems_;
   }
 
@@ -71,14 +69,14 @@ class Judgement {
     return made.ok();
   }
 
-  void BeforeOpening() {
+  void BeforeOpening(Depth depth) {
     // While a compaction's record stands, its image is the log, and a header
     // that tore between its two forms is none of fsck's to accept.
     const auto layout = Layout::Open(*device_, Access::kRead);
     const auto record = layout->LoadCompaction();
-    if (!record.ok() || !record->has_value() || (*record)->length == 0) {
-      CheckFsck(true);
-    }
+    const bool under_way =
+        record.ok() && record->has_value() && (*record)->length > 0;
+    if (depth == Depth::kThorough && !under_way) CheckFsck(true);
     const auto reader = Reader::Open(device_);
     if (reader.ok()) {
       CheckState(Collect(*(*reader)->Tree()), "a reader before the writer");
@@ -166,7 +164,6 @@ class Judgement {
     if (!SameTree(Collect(*(*again)->Tree()), state)) {
       Problem("a second opening sees another state");
     }
-    CheckFsck(false);
   }
 
   std::shared_ptr<Medium> medium_;
@@ -180,9 +177,8 @@ class Judgement {
 
 std::vector<std::string> Judge(const std::shared_ptr<Medium>& medium,
                                const Expected& expected,
-                               const std::string& lock_directory,
-                               Recorder* recovery) {
-  return Judgement(medium, expected, lock_directory).Run(recovery);
+                               const std::string& lock_directory, Depth depth) {
+  return Judgement(medium, expected, lock_directory).Run(depth);
 }
 
 }  // namespace famfs::crash
