@@ -19,9 +19,9 @@ using Progress = std::function<void(std::uint64_t done, std::uint64_t total)>;
                                        const std::string& image_path,
                                        const Progress& progress);
 
-/// Makes the emulated device `directory` (new) hold the instance of a flat image:
-/// superblock region, log and each file's extents. The image must be clean
-/// (fsck); on error nothing is left.
+/// Makes the emulated device `directory` (new) hold the instance of a flat
+/// image: superblock region, log and each file's extents. The image must be
+/// clean (fsck); on error nothing is left.
 [[nodiscard]] absl::Status ImportImage(const std::string& image_path,
                                        const std::string& directory,
                                        const Uuid& tag,
