@@ -42,6 +42,13 @@ absl::Status LocalSource::Read(std::uint64_t at,
     const ssize_t n =
         ::pread(fd_.get(), into.data(), into.size(), static_cast<off_t>(at));
     if (n < 0 && errno == EINTR) continue;
+    // read(2) into a mapped page that cannot be had; a store would be SIGBUS.
+    if (n < 0 && errno == EFAULT) {
+      return ResourceExhausted(
+          "{}: cannot be copied: the file system that holds the device's file "
+          "is full; make room there and try again",
+          path_);
+    }
     if (n < 0) return ErrnoError(errno, path_);
     if (n == 0) {
       return Aborted("{}: became shorter than {} bytes while it was copied",

@@ -19,7 +19,8 @@ class LocalSource {
 
   [[nodiscard]] std::uint64_t size() const { return size_; }  // bytes
   [[nodiscard]] std::uint32_t mode() const { return mode_; }  // permission bits
-  /// Fills `into` from byte `at`; Aborted when the file has become shorter.
+  /// Fills `into` from byte `at`; Aborted when the file has become shorter,
+  /// ResourceExhausted when `into` is mapped and its pages cannot be had.
   [[nodiscard]] absl::Status Read(std::uint64_t at,
                                   std::span<std::byte> into) const;
 
