@@ -20,10 +20,7 @@ void Follower::Stop() {
 }
 
 absl::Status Follower::CatchUp() {
-  absl::StatusOr<std::vector<Change>> changes = [this] {
-    const std::lock_guard lock(tree_mutex_);
-    return reader_.Refresh();
-  }();
+  absl::StatusOr<std::vector<Change>> changes = reader_.Refresh();
   if (!changes.ok()) {
     const std::lock_guard lock(mutex_);
     if (last_error_ != Message(changes.status())) {
@@ -52,11 +49,6 @@ absl::Status Follower::CatchUp() {
   }
   if (added) wake_.notify_all();
   return absl::OkStatus();
-}
-
-Reader::View Follower::Tree() const {
-  const std::shared_lock lock(tree_mutex_);
-  return reader_.Tree();
 }
 
 void Follower::Run(std::chrono::milliseconds interval) {

@@ -12,7 +12,6 @@
 #include <deque>
 #include <functional>
 #include <mutex>
-#include <shared_mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -39,11 +38,6 @@ class Follower {
   /// error is logged once until it changes; the tree stays as it was.
   absl::Status CatchUp();
 
-  /// The tree, as Reader::Tree. Through here alone: Reader::Tree looks up the
-  /// tree before it locks it, which a Refresh that replaces the whole tree
-  /// (after a compaction) must not overlap.
-  [[nodiscard]] Reader::View Tree() const;
-
  private:
   void Run(std::chrono::milliseconds interval);
   void Tell(const Change& change);
@@ -51,8 +45,6 @@ class Follower {
   Reader& reader_;
   fuse_session* session_;
   std::function<void(NodeId)> removed_;
-
-  mutable std::shared_mutex tree_mutex_;  // see Tree
 
   std::mutex mutex_;  // below
   std::condition_variable wake_;

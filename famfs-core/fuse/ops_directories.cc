@@ -11,7 +11,7 @@ namespace {
 /// A fresh listing, or the errno.
 int ListNow(const Service& service, NodeId id,
             std::shared_ptr<const Directories::Listing>& listing) {
-  const Reader::View tree = service.follower->Tree();
+  const Reader::View tree = service.reader->Tree();
   const Node* node = tree->Find(id);
   if (node == nullptr) return ESTALE;
   if (!node->is_directory) return ENOTDIR;
@@ -62,7 +62,7 @@ void Read(fuse_req_t request, fuse_ino_t id, std::size_t size, off_t offset,
   }
   std::vector<char> reply(size);
   std::size_t used = 0;
-  const Reader::View tree = service.follower->Tree();
+  const Reader::View tree = service.reader->Tree();
   for (auto at = static_cast<std::size_t>(offset); at < listing->size(); ++at) {
     const Directories::Entry& entry = (*listing)[at];
     const auto next = static_cast<off_t>(at + 1);

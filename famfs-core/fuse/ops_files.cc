@@ -29,7 +29,7 @@ struct Wanted {
 
 /// The file as the tree has it now; 0 or the errno.
 int FindFile(const Service& service, NodeId id, std::optional<Wanted>& found) {
-  const Reader::View tree = service.follower->Tree();
+  const Reader::View tree = service.reader->Tree();
   const Node* node = tree->Find(id);
   if (node == nullptr) return ESTALE;
   if (node->is_directory) return EISDIR;
@@ -67,7 +67,7 @@ int CheckFlags(const FileShape& shape, int flags) {
 /// log: before, its extent may have been somebody else's already.
 int CheckStillThere(Service& service, const FileShape& shape) {
   if (!service.follower->CatchUp().ok()) return EIO;
-  const Reader::View tree = service.follower->Tree();
+  const Reader::View tree = service.reader->Tree();
   const Node* node = tree->Find(shape.node.id);
   return node != nullptr && node->extents == shape.node.extents ? 0 : ESTALE;
 }

@@ -25,7 +25,7 @@ void Lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
     if (look_again) IgnoreError(service.follower->CatchUp(), "it was logged");
     // The answer is sent under the lock: a removal that comes later is told to
     // the kernel after it, and so drops what it cached.
-    const Reader::View tree = service.follower->Tree();
+    const Reader::View tree = service.reader->Tree();
     if (const Node* node = tree->Lookup(parent, name); node != nullptr) {
       const fuse_entry_param entry = EntryFor(service, *node, *tree);
       fuse_reply_entry(request, &entry);
@@ -46,7 +46,7 @@ void ForgetMany(fuse_req_t request, std::size_t, fuse_forget_data*) {
 /// Null: neither in the tree nor open.
 std::optional<struct stat> StatOf(const Service& service, NodeId id) {
   {
-    const Reader::View tree = service.follower->Tree();
+    const Reader::View tree = service.reader->Tree();
     if (const Node* node = tree->Find(id); node != nullptr) {
       return service.attributes.Of(*node, *tree);
     }

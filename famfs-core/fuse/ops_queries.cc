@@ -34,7 +34,7 @@ void GetXattr(fuse_req_t request, fuse_ino_t id, const char* name,
     ReplyValue(request, ToString(service.PathOf(file->shape())), size);
     return;
   }
-  const Reader::View tree = service.follower->Tree();
+  const Reader::View tree = service.reader->Tree();
   const Node* node = tree->Find(id);
   if (node == nullptr) {
     fuse_reply_err(request, ESTALE);
@@ -55,7 +55,7 @@ void Statfs(fuse_req_t request, fuse_ino_t id) {
   struct statvfs figures = {};
   std::size_t nodes = 0;
   {
-    const Reader::View tree = service.follower->Tree();
+    const Reader::View tree = service.reader->Tree();
     if (tree->Find(id) == nullptr) {
       fuse_reply_err(request, ESTALE);
       return;

@@ -50,13 +50,14 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
       CheckMountPoint(options.mount_point, options.allow_existing_mount));
   std::unique_ptr<Server> server(new Server());
   server->options_ = options;
-  server->service_.device = device;
+  server->service_.device = std::move(device);
   server->service_.path_asked = options.data_path;
   server->service_.reader = std::move(reader);
 
   FAMFS_ASSIGN_OR_RETURN(
       NewMount mount,
-      CreateMount(options.source.empty() ? device->spec() : options.source));
+      CreateMount(options.source.empty() ? server->service_.device->spec()
+                                         : options.source));
   FAMFS_RETURN_IF_ERROR(server->OpenSession(std::move(mount.fuse)));
   FAMFS_RETURN_IF_ERROR(server->Negotiate());
   server->ended_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
