@@ -132,10 +132,11 @@ TEST_F(RecoveryTest, PluginAndServerDieAndTheNextPluginRestoresAll) {
 TEST_F(RecoveryTest, DeadPublicationsCanBeTakenAwayWithoutTheirDevice) {
   node_.KillPlugin();
   KillFused();
-  // Started for another pool alone: nothing here can serve the volume.
-  TestPool other("other");
-  EXPECT_EQ(node_.MountsAt(writable_), 1U);
+  node_.Configure({{"fast", "emulated:/nonexistent"}});
   node_.Start();
+  EXPECT_EQ(node_.MountsAt(writable_), 1U);
+  EXPECT_THAT(node_.Stage(volume_, staging_),
+              IsError(StatusCode::kUnavailable, "/nonexistent"));
   EXPECT_THAT(node_.Unpublish(volume_, writable_), IsOk());
   EXPECT_THAT(node_.Unpublish(volume_, readonly_), IsOk());
   EXPECT_THAT(node_.Unstage(volume_, staging_), IsOk());

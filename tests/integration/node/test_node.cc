@@ -103,12 +103,7 @@ TestNode::TestNode(const std::vector<PoolLine>& pools)
       socket_(dir_ / "csi.sock"),
       host_(rig::MountNamespace::Create().value()) {
   rig::SubreapOrphans();
-  std::string config = "pools:\n";
-  for (const PoolLine& pool : pools) {
-    config +=
-        fmt::format("  - name: {}\n    device: {}\n", pool.name, pool.device);
-  }
-  rig::WriteFile(dir_ / "config.yaml", config);
+  Configure(pools);
   fs::create_directory(kubelet_);
   Run([&] {
     ASSERT_EQ(::mount("kubelet", kubelet_.c_str(), "tmpfs", 0, "mode=0755"), 0);
@@ -137,6 +132,15 @@ TestNode::~TestNode() {
       EXPECT_TRUE(rig::WaitForExit(pid)) << "famfs-fused " << pid;
     }
   }
+}
+
+void TestNode::Configure(const std::vector<PoolLine>& pools) {
+  std::string config = "pools:\n";
+  for (const PoolLine& pool : pools) {
+    config +=
+        fmt::format("  - name: {}\n    device: {}\n", pool.name, pool.device);
+  }
+  rig::WriteFile(dir_ / "config.yaml", config);
 }
 
 void TestNode::Start() {

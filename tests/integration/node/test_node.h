@@ -66,6 +66,8 @@ class TestNode {
   explicit TestNode(const TestPool& pool);
   ~TestNode();
 
+  /// Replaces the configuration for the next Start.
+  void Configure(const std::vector<PoolLine>& pools);
   void Start();
   void KillPlugin() { plugin_->Kill(); }
   /// SIGTERM; the exit status, or -1.
