@@ -24,6 +24,10 @@ absl::Status Run(const Flags& flags) {
   csi::SetUpLogging(config.log, "famfs-csi-node");
   FAMFS_ASSIGN_OR_RETURN(const csi::Endpoint endpoint,
                          csi::ParseEndpoint(config.driver.endpoint));
+  // Before anything is mounted: a second plugin must change nothing.
+  if (endpoint.kind == csi::Endpoint::Kind::kUnix) {
+    FAMFS_RETURN_IF_ERROR(csi::CheckSocketPath(endpoint.path));
+  }
   FAMFS_ASSIGN_OR_RETURN(const auto node,
                          NodeService::Start(ToNodeOptions(config)));
   const auto identity = csi::MakeIdentityService(

@@ -228,6 +228,8 @@ TEST(Refusals, AStaleSocketFileIsReplacedAndALivingOneIsNot) {
   EXPECT_NE(*status, 0);
   EXPECT_THAT((*second)->output(), HasSubstr("listening"));
   EXPECT_TRUE(node.plugin().Running());
+  EXPECT_FALSE(std::filesystem::exists(node.kubelet() + "/plugins"))
+      << "the second one runs outside of the node's namespace";
 }
 
 TEST(Refusals, TheDataPathAskedForIsServedOrRefused) {
