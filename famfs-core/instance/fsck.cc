@@ -13,6 +13,7 @@
 
 #include "instance/fsck_extents.h"
 #include "instance/log_player.h"
+#include "instance/metadata_store.h"
 #include "media/checksum.h"
 #include "media/region.h"
 #include "media/rules.h"
@@ -206,28 +207,36 @@ bool Checker::ChooseLog(const MediaLogHeader& header) {
   const absl::Status status =
       CheckLogHeader(header, report_.superblock.log_length);
   const bool under_way = compaction_ && compaction_->length != 0;
-  if (!absl::IsUnavailable(status)) {
+  if (status.ok()) {
     entries_ = log_.get();
     slots_ = report_.slots;
-    if (!status.ok()) Error("log_header", std::string(Message(status)));
-    if (status.ok() && under_way) {
+    if (under_way) {
       Unfinished("compaction",
                  "the log is whole, but the compaction's record "
                  "is not cleared yet");
     }
-    return status.ok();
+    return true;
   }
-  if (!under_way) {
-    Error("log_header",
-          "the log is in the compacting form, but there is no "
-          "record of a compaction");
+  // The compacting form, or a header torn on the way into it or out of it: the
+  // next writer's opening copies the image again.
+  if (under_way && OpenImage()) {
+    Unfinished("compaction", fmt::format("the log is being replaced by the "
+                                         "image at {:#x}",
+                                         compaction_->offset));
+    return true;
+  }
+  if (absl::IsUnavailable(status)) {
+    if (!under_way) {
+      Error("log_header",
+            "the log is in the compacting form, but there is no "
+            "record of a compaction");
+    }
     return false;
   }
-  if (!OpenImage()) return false;
-  Unfinished("compaction", fmt::format("the log is being replaced by the image "
-                                       "at {:#x}",
-                                       compaction_->offset));
-  return true;
+  Error("log_header", std::string(Message(status)));
+  entries_ = log_.get();
+  slots_ = report_.slots;
+  return false;
 }
 
 bool Checker::OpenImage() {
@@ -324,10 +333,7 @@ void Checker::CheckBeyondEnd(std::uint64_t next_index) {
   for (std::uint64_t i = next_index; i < slots_; ++i) {
     Load(i, entry);
     const auto bytes = std::as_bytes(std::span(&entry, 1));
-    if (std::all_of(bytes.begin(), bytes.end(),
-                    [](std::byte b) { return b == std::byte{0}; })) {
-      continue;
-    }
+    if (IsZero(bytes)) continue;
     if (!first) first = i;
     ++(IsTorn(entry, i) ? parts : whole);
   }

@@ -70,13 +70,7 @@ class Judgement {
   }
 
   void BeforeOpening(Depth depth) {
-    // While a compaction's record stands, its image is the log, and a header
-    // that tore between its two forms is none of fsck's to accept.
-    const auto layout = Layout::Open(*device_, Access::kRead);
-    const auto record = layout->LoadCompaction();
-    const bool under_way =
-        record.ok() && record->has_value() && (*record)->length > 0;
-    if (depth == Depth::kThorough && !under_way) CheckFsck(true);
+    if (depth == Depth::kThorough) CheckFsck(true);
     const auto reader = Reader::Open(device_);
     if (reader.ok()) {
       CheckState(Collect(*(*reader)->Tree()), "a reader before the writer");
