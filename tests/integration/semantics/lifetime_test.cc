@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 
 #include "tests/integration/semantics/fixture.h"
@@ -73,7 +74,8 @@ TEST_F(Semantics, Example21_AMappingOutlivesItsServer) {
   a().Run([&] {
     const Mapped mapped(volume + "/data", O_RDWR);
     const UniqueFd directory = Open(volume, O_PATH | O_DIRECTORY);
-    ASSERT_TRUE(mapped.ok() && directory.valid());
+    const UniqueFd reader = Open(volume + "/data", O_RDONLY);
+    ASSERT_TRUE(mapped.ok() && directory.valid() && reader.valid());
     mapped.Put(0, "before");
     const pid_t server = a().FusedPid();
     ASSERT_GT(server, 0);
@@ -84,6 +86,10 @@ TEST_F(Semantics, Example21_AMappingOutlivesItsServer) {
     EXPECT_EQ(mapped.Text(0, 6), "before");
     mapped.Put(8 * kMiB, "a new page");
     EXPECT_EQ(mapped.Text(8 * kMiB, 10), "a new page");
+    std::array<char, 6> read = {};
+    EXPECT_EQ(::pread(reader.get(), read.data(), read.size(), 0), 6);
+    EXPECT_EQ(std::string_view(read.data(), read.size()), "before");
+    EXPECT_EQ(ErrnoOf(::pwrite(mapped.fd(), "x", 1, 0)), ENOTCONN);
     // Bound again at the pod's path by the plugin, without a call.
     EXPECT_TRUE(rig::Eventually(
         [&] { return OpenErrno(volume + "/data", O_RDWR) == 0; }));
