@@ -1,6 +1,6 @@
-// The fixed part of an instance on a device: superblock, our region, log header,
-// log. One opened Layout holds the two mappings that Reader, Writer, fsck and
-// the tools share.
+// The fixed part of an instance on a device: superblock, our region, log
+// header, log. One opened Layout holds the two mappings that Reader, Writer,
+// fsck and the tools share.
 #pragma once
 
 #include <memory>

@@ -41,11 +41,9 @@ int Run(std::vector<std::string> names, const std::string& json) {
   }
   utsname system{};
   ::uname(&system);
-  fmt::print("machine: Linux {}, {} CPUs, huge pages {}, write-back by {}\n",
+  fmt::print("machine: Linux {}, {} CPUs, write-back by {}\n",
              static_cast<const char*>(system.release),
-             sysconf(_SC_NPROCESSORS_ONLN),
-             rig::ReadWholeFile("/sys/kernel/mm/transparent_hugepage/enabled"),
-             WriteBackInstruction());
+             sysconf(_SC_NPROCESSORS_ONLN), WriteBackInstruction());
   bool ok = true;
   for (const std::string& name : names) {
     fmt::print("\n{}\n", name);

@@ -1,11 +1,13 @@
 #include "tests/bench/stack.h"
 
 #include <signal.h>
-#include <spdlog/spdlog.h>
+#include <sys/mount.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 
 #include "tests/integration/support/rpc.h"
 
@@ -20,11 +22,26 @@ pb::VolumeCapability SharedWriter() {
   return capability;
 }
 
+// Everything mounted below `root`, the last mount first.
+void DetachMounts(const std::string& root) {
+  std::ifstream mountinfo("/proc/self/mountinfo");
+  std::vector<std::string> points;
+  for (std::string line; std::getline(mountinfo, line);) {
+    std::istringstream fields(line);
+    std::string skipped;
+    std::string point;
+    fields >> skipped >> skipped >> skipped >> skipped >> point;
+    if (point.starts_with(root + "/")) points.push_back(point);
+  }
+  for (auto it = points.rbegin(); it != points.rend(); ++it) {
+    ::umount2(it->c_str(), MNT_DETACH);
+  }
+}
+
 // famfs-fused outlives the plugin on purpose: its lock file names its pid.
-void StopServers(const std::filesystem::path& root) {
+void StopServers(const std::string& pools) {
   std::error_code error;
-  for (const auto& entry :
-       std::filesystem::recursive_directory_iterator(root, error)) {
+  for (const auto& entry : std::filesystem::directory_iterator(pools, error)) {
     if (entry.path().extension() != ".lock") continue;
     const pid_t pid = std::atoi(rig::ReadWholeFile(entry.path()).c_str());
     if (pid > 1) {
@@ -75,7 +92,8 @@ Stack::Stack(bool sparse) {
 Stack::~Stack() {
   node_->Kill();
   controller_->Kill();
-  StopServers(dir_ / "kubelet");
+  DetachMounts(dir_ / "kubelet");
+  StopServers(dir_ / "kubelet/plugins/famfs.csi/pools");
 }
 
 pb::CreateVolumeRequest Stack::CreateRequest(const std::string& name,
