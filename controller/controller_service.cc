@@ -166,7 +166,7 @@ absl::Status ControllerService::Capacity(const pb::GetCapacityRequest& request,
       CheckWriters(capabilities, parameters.data_path).ok();
   famfs::Capacity capacity;
   if (reachable && servable) {
-    const absl::Status data_path = provisioner_.CheckDataPath(parameters);
+    absl::Status data_path = provisioner_.CheckDataPath(parameters);
     if (data_path.ok()) {
       FAMFS_ASSIGN_OR_RETURN(capacity, provisioner_.GetCapacity(parameters));
     } else if (!absl::IsInvalidArgument(data_path)) {

@@ -122,6 +122,7 @@ std::vector<Row> MappedBench() {
   const std::string ours_path = stack.PublishedFile("mapped", kSize);
   const std::string raw_path = stack.memory() + "/raw";
   MakeRawFile(raw_path);
+  PinThread();
   std::vector<Row> rows;
   {
     const MappedFile ours(ours_path, kSize, true);

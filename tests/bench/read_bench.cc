@@ -83,6 +83,7 @@ std::vector<Row> ReadBench() {
   }
   Fill(ours_path);
   Fill(raw_path);
+  PinThread();
   const UniqueFd ours_read = Open(ours_path, O_RDONLY);
   const UniqueFd raw_read = Open(raw_path, O_RDONLY);
   const UniqueFd ours_write = Open(ours_path, O_RDWR);

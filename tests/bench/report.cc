@@ -1,6 +1,8 @@
 #include "tests/bench/report.h"
 
 #include <fmt/format.h>
+#include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -14,6 +16,13 @@ double Percentile(std::vector<double> values, double p) {
   const auto at = static_cast<std::size_t>(
       p * static_cast<double>(values.size() - 1) + 0.5);
   return values[at];
+}
+
+void PinThread() {
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  CPU_SET(static_cast<std::size_t>(::sysconf(_SC_NPROCESSORS_ONLN) - 1), &cpus);
+  ::sched_setaffinity(0, sizeof(cpus), &cpus);
 }
 
 double Median(std::vector<double> values) {

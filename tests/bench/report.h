@@ -38,6 +38,10 @@ Row Compare(std::string name, std::string unit, Band band,
 Row Single(std::string name, std::string unit, Band band, double ours,
            double peer);
 
+/// Keeps the calling thread on the last CPU from here on, so that the rounds of
+/// a comparison do not differ by where they ran.
+void PinThread();
+
 double Median(std::vector<double> values);
 /// p in [0, 1].
 double Percentile(std::vector<double> values, double p);
