@@ -17,6 +17,7 @@ PASSED=0
 FAILED=0
 SKIPPED=0
 RESULTS=$(mktemp -d "${TMPDIR:-/tmp}/famfs-suite.XXXXXX")
+FAILURES=$RESULTS/failures
 trap 'rm -rf "$RESULTS"' EXIT
 
 # Configures and builds a preset; a second run only rebuilds what changed.
@@ -53,7 +54,7 @@ run_gtest() {
   (cd "$ROOT" && timeout --kill-after=10 "${SUITE_TIMEOUT:-900}" "$binary" \
     --gtest_output="json:$report" "$@") >"$output" 2>&1 || status=$?
   if [[ ! -s $report ]]; then
-    echo "FAILED $name: ended with status $status before it could report"
+    echo "FAILED  $name: ended with status $status before it could report" | tee -a "$FAILURES"
     tail -n 60 "$output"
     count 0 1 0
     return
@@ -72,12 +73,23 @@ run_gtest() {
     $((total - failed - skipped)) "$failed" "$skipped"
   if ((failed > 0)); then
     grep -vE '^\[ +(OK|RUN) +\]' "$output" | tail -n 80
+    note_failures "$name" "$report"
   fi
   if ((skipped > 0)); then
     # GoogleTest prints "file:line: Skipped" and the reason on the lines after it.
     grep -A 2 ': Skipped' "$output" | grep -vE ': Skipped|^--|^\[' | sort -u |
       sed '/^$/d; s/^/    skipped: /' || true
   fi
+}
+
+# Failures are told once more before the closing line: whoever sees only the end
+# of a long log sees what went wrong.
+note_failures() {
+  local name=$1 report=$2 told
+  told=$(jq -r --arg name "$name" '.testsuites[] | .name as $suite | .testsuite[] |
+    select(.failures) | "FAILED  \($name): \($suite).\(.name): \(.failures[0].failure
+    | gsub("\n"; " | ") | .[0:300])"' "$report")
+  echo "${told:-FAILED  $name: a bad end after all tests}" >>"$FAILURES"
 }
 
 # One named check by a command; its output is shown when it fails.
@@ -92,6 +104,7 @@ check() {
     count 0 1 0
     echo "FAILED  $name"
     tail -n 60 "$output"
+    echo "FAILED  $name" >>"$FAILURES"
   fi
 }
 
@@ -109,6 +122,10 @@ count_from() {
 }
 
 finish() {
+  if [[ -s $FAILURES ]]; then
+    echo "== what failed"
+    cat "$FAILURES"
+  fi
   echo "$PASSED passed, $FAILED failed, $SKIPPED skipped"
   ((FAILED == 0))
 }

@@ -1,13 +1,17 @@
 // Several processes on one emulated device, and file systems with little room.
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <filesystem>
 
+#include "base/unique_fd.h"
 #include "base/units.h"
 #include "dax/emulated.h"
 #include "dax/extent_files.h"
@@ -17,6 +21,33 @@
 
 namespace famfs {
 namespace {
+
+/// Sees the names that appear in a directory from its construction on.
+class CreationWatch {
+ public:
+  explicit CreationWatch(const std::string& directory)
+      : fd_(::inotify_init1(IN_CLOEXEC)) {
+    EXPECT_GE(::inotify_add_watch(fd_.get(), directory.c_str(), IN_CREATE), 0);
+  }
+
+  /// Until an extent's creation has begun; false after 60 s without one.
+  [[nodiscard]] bool AwaitUnfinished() const {
+    pollfd readable{.fd = fd_.get(), .events = POLLIN, .revents = 0};
+    while (::poll(&readable, 1, 60'000) == 1) {
+      alignas(inotify_event) char events[4096];
+      const auto size = ::read(fd_.get(), events, sizeof(events));
+      for (std::ptrdiff_t at = 0; at < size;) {
+        const auto* event = reinterpret_cast<const inotify_event*>(events + at);
+        if (event->len > 0 && IsUnfinishedExtentName(event->name)) return true;
+        at += static_cast<std::ptrdiff_t>(sizeof(*event) + event->len);
+      }
+    }
+    return false;
+  }
+
+ private:
+  UniqueFd fd_;
+};
 
 using absl::StatusCode;
 using testing::AsBytes;
@@ -143,6 +174,7 @@ TEST(EmulatedProcessesTest, AKilledCreatorLeavesOnlyWhatCleanUpRemoves) {
                                           {.size = kGiB, .tag = SomeTag()}));
   bool left = false;
   for (int attempt = 0; attempt < 50 && !left; ++attempt) {
+    const CreationWatch watch(extents);
     Process creator([&directory](Process::Peer& parent) {
       const auto own = OpenEmulatedDevice(directory.path(), Access::kReadWrite);
       if (!own.ok() || !parent.Tell()) return 2;
@@ -153,6 +185,8 @@ TEST(EmulatedProcessesTest, AKilledCreatorLeavesOnlyWhatCleanUpRemoves) {
       return 0;
     });
     ASSERT_TRUE(creator.peer().Await());
+    // A kill right away could come before the first creation, every time.
+    ASSERT_TRUE(watch.AwaitUnfinished());
     creator.Kill();
     EXPECT_EQ(creator.Wait(), 128 + SIGKILL);
     FAMFS_ASSERT_OK_AND_ASSIGN(const auto names, ListDirectory(extents));
