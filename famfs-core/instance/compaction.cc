@@ -53,8 +53,8 @@ class ImageBuilder {
   static constexpr std::uint64_t kNoSlot = ~std::uint64_t{0};
 
   [[nodiscard]] bool Drops(std::string_view path) const {
-    if (!plan_.drop_dead || plan_.dead->empty()) return false;
-    return plan_.dead->contains(Abseil(path.substr(0, path.find('/'))));
+    if (plan_.drop == nullptr || plan_.drop->empty()) return false;
+    return plan_.drop->contains(Abseil(path.substr(0, path.find('/'))));
   }
 
   void AddMkdir(const MediaEntry& entry) {

@@ -29,11 +29,9 @@ struct LogImage {
 struct CompactionPlan {
   std::uint64_t log_length = 0;  // bytes
   std::uint64_t entries = 0;     // in use
-  /// Top-level directories of deleted volumes.
-  const absl::flat_hash_set<std::string>* dead = nullptr;
-  /// Whether their entries go (emulated devices), or stay because their extents
-  /// must stay taken (all others).
-  bool drop_dead = false;
+  /// Directories of the deleted volumes whose entries go; those of all others
+  /// stay, because their extents must stay taken. Null: none goes.
+  const absl::flat_hash_set<std::string>* drop = nullptr;
 };
 
 /// Keeps the order and renumbers. A directory's entry stands where its first

@@ -20,7 +20,7 @@ std::vector<Named> NamedExtents(const LogPlayer& player,
   named.push_back({{kLogOffset, log_length}, nullptr, true});
   if (image) named.push_back({*image, nullptr, false});
   // What a deleted volume held may already be gone.
-  for (const Range& range : player.pending()) {
+  for (const Range& range : player.PendingOn(0)) {
     named.push_back({range, nullptr, false});
   }
   for (const auto& [id, node] : player.tree().nodes()) {

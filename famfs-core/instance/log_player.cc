@@ -114,9 +114,9 @@ LogPlayer::Verdict LogPlayer::ApplyEntry(std::uint64_t index,
 }
 
 LogPlayer::Verdict LogPlayer::CheckDead(std::string_view path) const {
-  if (dead_.empty()) return std::nullopt;
+  if (pending_.empty()) return std::nullopt;
   const std::string_view top = path.substr(0, path.find('/'));
-  if (!dead_.contains(Abseil(top))) return std::nullopt;
+  if (!pending_.contains(Abseil(top))) return std::nullopt;
   return Broken{"dead", fmt::format("path '{}' is of the deleted volume '{}'",
                                     Printable(path), Printable(top))};
 }
@@ -259,7 +259,7 @@ LogPlayer::Verdict LogPlayer::ApplyAgain(
                               Printable(before.name))};
   }
   if (attributes->state == VolumeState::kDeleted) {
-    Delete(directory);
+    Delete(directory, attributes->deletion_number);
     return std::nullopt;
   }
   tree_.SetOwner(directory.id,
@@ -269,7 +269,9 @@ LogPlayer::Verdict LogPlayer::ApplyAgain(
   return std::nullopt;
 }
 
-void LogPlayer::Delete(const Node& directory) {
+void LogPlayer::Delete(const Node& directory, std::uint64_t deletion_number) {
+  PendingVolume& dead = pending_[directory.name];
+  dead.deletion_number = deletion_number;
   std::vector<const Node*> nodes = {&directory};
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     for (const auto& [name, child] : nodes[i]->children) {
@@ -278,16 +280,10 @@ void LogPlayer::Delete(const Node& directory) {
   }
   // Backwards, so that children are told before their parents.
   for (auto it = nodes.rbegin(); it != nodes.rend(); ++it) {
-    for (const MediaExtent& extent : (*it)->extents) {
-      if (extent.device_index == 0) {
-        pending_.push_back({extent.offset, extent.length});
-      } else {
-        other_pending_.push_back(extent);
-      }
-    }
+    dead.extents.insert(dead.extents.end(), (*it)->extents.begin(),
+                        (*it)->extents.end());
     if (record_changes_) Record(Change::Kind::kRemoved, **it);
   }
-  dead_.insert(directory.name);
   tree_.RemoveTree(directory.id);
 }
 
@@ -316,10 +312,6 @@ LogPlayer::Verdict LogPlayer::ApplyAddDaxdev(const MediaAddDaxdev& device) {
   return std::nullopt;
 }
 
-ExtentAllocator& LogPlayer::AllocatorOf(std::uint64_t device_index) {
-  return device_index == 0 ? allocator_ : other_allocators_[device_index - 1];
-}
-
 LogPlayer::Verdict LogPlayer::TakeExtents(
     std::span<const MediaExtent> extents) {
   for (std::size_t i = 0; i < extents.size(); ++i) {
@@ -330,7 +322,8 @@ LogPlayer::Verdict LogPlayer::TakeExtents(
                                           "entry added",
                                           i, device)};
     }
-    const absl::Status status = AllocatorOf(device).Take({offset, length});
+    const absl::Status status =
+        mutable_allocator(device).Take({offset, length});
     if (!status.ok()) {
       GiveBack(extents.first(i));
       return Broken{absl::IsAlreadyExists(status) ? "overlap" : "extent",
@@ -343,30 +336,48 @@ LogPlayer::Verdict LogPlayer::TakeExtents(
 
 void LogPlayer::GiveBack(std::span<const MediaExtent> extents) {
   for (const MediaExtent& extent : extents) {
-    IgnoreError(
-        AllocatorOf(extent.device_index).Free({extent.offset, extent.length}),
-        "it was taken by the same entry");
+    IgnoreError(mutable_allocator(extent.device_index)
+                    .Free({extent.offset, extent.length}),
+                "it was taken by the same entry");
   }
+}
+
+std::uint64_t PendingVolume::bytes() const {
+  std::uint64_t bytes = 0;
+  for (const MediaExtent& extent : extents) bytes += extent.length;
+  return bytes;
 }
 
 std::uint64_t LogPlayer::pending_bytes() const {
   std::uint64_t bytes = 0;
-  for (const Range& range : pending_) bytes += range.length;
+  for (const auto& [directory, volume] : pending_) bytes += volume.bytes();
   return bytes;
+}
+
+std::vector<Range> LogPlayer::PendingOn(std::uint64_t device_index) const {
+  std::vector<Range> ranges;
+  for (const auto& [directory, volume] : pending_) {
+    for (const MediaExtent& extent : volume.extents) {
+      if (extent.device_index == device_index) {
+        ranges.push_back({extent.offset, extent.length});
+      }
+    }
+  }
+  return ranges;
 }
 
 bool LogPlayer::PathInUse(std::string_view path) const {
   return CheckDead(path).has_value() || tree_.FindPath(path) != nullptr;
 }
 
-void LogPlayer::ForgetDead(std::uint64_t next_index) {
-  for (const Range& range : pending_) {
-    IgnoreError(allocator_.Free(range), "it was taken when it was played");
+void LogPlayer::ForgetDead(const absl::flat_hash_set<std::string>& directories,
+                           std::uint64_t next_index) {
+  for (const std::string& directory : directories) {
+    const auto it = pending_.find(directory);
+    if (it == pending_.end()) continue;
+    GiveBack(it->second.extents);
+    pending_.erase(it);
   }
-  GiveBack(other_pending_);
-  pending_.clear();
-  other_pending_.clear();
-  dead_.clear();
   next_index_ = next_index;
 }
 

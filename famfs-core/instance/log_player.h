@@ -37,6 +37,17 @@ struct Change {
   std::string name;
 };
 
+/// A deleted volume whose entries are still in the log. Its extents stay taken
+/// until ForgetDead.
+struct PendingVolume {
+  std::uint64_t deletion_number = 0;
+  std::vector<MediaExtent> extents;
+
+  [[nodiscard]] std::uint64_t bytes() const;
+};
+/// By the volume's directory.
+using PendingVolumes = absl::flat_hash_map<std::string, PendingVolume>;
+
 class LogPlayer {
  public:
   /// `device_size`: bytes of device 0, the smaller of the device's and the
@@ -58,29 +69,34 @@ class LogPlayer {
   void SkipTo(std::uint64_t index) { next_index_ = index; }
 
   [[nodiscard]] const Namespace& tree() const { return tree_; }
-  [[nodiscard]] const ExtentAllocator& allocator() const { return allocator_; }
-  ExtentAllocator& mutable_allocator() { return allocator_; }
+  /// Of the device with this index: 0, or one that an entry added.
+  [[nodiscard]] const ExtentAllocator& allocator(
+      std::uint64_t device_index = 0) const {
+    return device_index == 0 ? allocator_ : other_allocators_[device_index - 1];
+  }
+  ExtentAllocator& mutable_allocator(std::uint64_t device_index = 0) {
+    return device_index == 0 ? allocator_ : other_allocators_[device_index - 1];
+  }
   [[nodiscard]] std::uint64_t next_index() const { return next_index_; }
 
   /// Devices added by ADD_DAXDEV, by index - 1.
   [[nodiscard]] const std::vector<MediaAddDaxdev>& devices() const {
     return devices_;
   }
-  /// Extents of deleted volumes, on device 0, whose entries are in the log.
-  [[nodiscard]] const std::vector<Range>& pending() const { return pending_; }
-  [[nodiscard]] std::uint64_t pending_bytes() const;
-  /// Directories of deleted volumes whose entries are in the log.
-  [[nodiscard]] const absl::flat_hash_set<std::string>& dead_directories()
-      const {
-    return dead_;
-  }
+  /// Deleted volumes whose entries are in the log.
+  [[nodiscard]] const PendingVolumes& pending() const { return pending_; }
+  [[nodiscard]] std::uint64_t pending_bytes() const;  // on all devices
+  /// Their extents on one device, in no order.
+  [[nodiscard]] std::vector<Range> PendingOn(std::uint64_t device_index) const;
   /// Whether a path was ever used by an entry that is in the log, also a dead
   /// one.
   [[nodiscard]] bool PathInUse(std::string_view path) const;
 
-  /// Forgets dead entries, after a compaction dropped them: pending extents are
-  /// freed, dead paths forgotten, slots renumbered to `next_index`.
-  void ForgetDead(std::uint64_t next_index);
+  /// After a compaction dropped the entries of these deleted volumes: their
+  /// extents are freed, their paths forgotten, slots renumbered to
+  /// `next_index`.
+  void ForgetDead(const absl::flat_hash_set<std::string>& directories,
+                  std::uint64_t next_index);
 
   /// From now on changes are kept for TakeChanges; before, none are.
   void RecordChanges() { record_changes_ = true; }
@@ -108,8 +124,7 @@ class LogPlayer {
   const Node* FindParent(std::string_view path, Verdict& verdict) const;
   Verdict TakeExtents(std::span<const MediaExtent> extents);
   void GiveBack(std::span<const MediaExtent> extents);
-  ExtentAllocator& AllocatorOf(std::uint64_t device_index);
-  void Delete(const Node& directory);
+  void Delete(const Node& directory, std::uint64_t deletion_number);
   void Record(Change::Kind kind, const Node& node);
 
   Namespace tree_;
@@ -120,9 +135,7 @@ class LogPlayer {
   std::uint64_t next_index_ = 0;
   std::vector<MediaAddDaxdev> devices_;
   std::vector<ExtentAllocator> other_allocators_;  // by device index - 1
-  std::vector<Range> pending_;
-  std::vector<MediaExtent> other_pending_;  // the same, on other devices
-  absl::flat_hash_set<std::string> dead_;
+  PendingVolumes pending_;
   bool record_changes_ = false;
   std::vector<Change> changes_;
 };

@@ -1,5 +1,7 @@
 #include "instance/new_entry.h"
 
+#include <algorithm>
+
 namespace famfs {
 
 absl::Status CheckOwnership(const Ownership& owner) {
@@ -24,7 +26,9 @@ MediaEntry NewMkdirEntry(std::string_view path, const Ownership& owner) {
 }
 
 MediaEntry NewFileEntry(std::string_view path, std::uint64_t size,
-                        const Range& extent, const Ownership& owner) {
+                        std::uint64_t chunk,
+                        std::span<const MediaExtent> extents,
+                        const Ownership& owner) {
   MediaEntry entry{};
   entry.type = static_cast<std::uint32_t>(EntryType::kFile);
   MediaFile& file = entry.file;
@@ -34,10 +38,19 @@ MediaEntry NewFileEntry(std::string_view path, std::uint64_t size,
   file.gid = owner.gid;
   file.mode = owner.mode;
   SetPath(file.path, path);
-  file.extent_type = static_cast<std::uint32_t>(ExtentType::kSimple);
+  if (chunk == 0) {
+    file.extent_type = static_cast<std::uint32_t>(ExtentType::kSimple);
+    file.extent_count = static_cast<std::uint32_t>(extents.size());
+    std::copy_n(extents.begin(), std::min(extents.size(), kMaxExtents),
+                file.extents);
+    return entry;
+  }
+  file.extent_type = static_cast<std::uint32_t>(ExtentType::kInterleaved);
   file.extent_count = 1;
-  file.extents[0] = {
-      .device_index = 0, .offset = extent.offset, .length = extent.length};
+  file.interleave.strips_used = extents.size();
+  file.interleave.chunk = chunk;
+  std::copy_n(extents.begin(), std::min(extents.size(), kMaxStrips),
+              file.interleave.strips);
   return entry;
 }
 

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
-#include "base/range.h"
 #include "base/status.h"
 #include "instance/namespace.h"
 #include "media/format.h"
@@ -18,8 +18,11 @@ namespace famfs {
 
 /// `path` was checked (media/rules.h); seqnum and checksum are left to Append.
 MediaEntry NewMkdirEntry(std::string_view path, const Ownership& owner);
-/// A file in one extent of device 0.
+/// `chunk` 0: a file of 1..kMaxExtents extents, one after the other; else an
+/// interleaved one of 1..kMaxStrips strips.
 MediaEntry NewFileEntry(std::string_view path, std::uint64_t size,
-                        const Range& extent, const Ownership& owner);
+                        std::uint64_t chunk,
+                        std::span<const MediaExtent> extents,
+                        const Ownership& owner);
 
 }  // namespace famfs

@@ -19,7 +19,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <shared_mutex>
 #include <span>
 #include <string>
@@ -133,7 +132,8 @@ class Writer {
     std::string path;
     std::string name_key{};  // of claimed_names_; empty: no volume
     std::uint64_t slots = 0;
-    std::optional<Range> extent{};
+    std::vector<MediaExtent> extents{};  // or strips, when chunk > 0
+    std::uint64_t chunk = 0;             // bytes
   };
 
   Writer(std::shared_ptr<DaxDevice> device, Layout layout, WriterLock lock);
@@ -154,10 +154,10 @@ class Writer {
   absl::Status CheckStillOwner(std::uint64_t entries, std::uint64_t last_crc);
   absl::Status CheckNewEntry(const MediaEntry& entry) const;
   /// Stamps the entries, publishes all of them by one store, and plays them;
-  /// `extent` is the claimed one that they name. After an error nothing was
+  /// `extents` are the claimed ones that they name. After an error nothing was
   /// published, or stopped_ says why nothing more will be.
   absl::Status Append(std::span<MediaEntry> entries,
-                      const std::optional<Range>& extent);
+                      std::span<const MediaExtent> extents);
   void SetState(StateRecord next);
   void SetCompaction(CompactionRecord next);
   absl::Status Stop(absl::Status why);
@@ -169,8 +169,19 @@ class Writer {
   absl::Status CheckParentLocked(const std::string& path) const;
   absl::StatusOr<Claim> TakeClaimLocked(const Wanted& wanted);
   absl::Status Publish(const Claim& claim, std::span<MediaEntry> entries);
-  void GiveUp(const Claim& claim);
+  /// `created`: how many of its extents were created, the first ones.
+  void GiveUp(const Claim& claim, std::size_t created = kMaxExtents);
   void ForgetClaimLocked(const Claim& claim);
+  /// Places a file and makes its extents claimed ones.
+  absl::Status PlaceLocked(const Wanted& wanted, Claim& claim);
+  absl::Status CreateExtents(Claim claim);
+
+  // writer_extents.cc: one extent, on whichever device
+  DaxDevice& DeviceAt(std::uint64_t device_index) const;
+  absl::Status CreateExtent(const MediaExtent& extent);
+  absl::Status RemoveExtent(const MediaExtent& extent);
+  absl::Status TakeLocked(const MediaExtent& extent);
+  absl::Status FreeLocked(const MediaExtent& extent);
 
   absl::Status TryDeleteVolume(const std::string& directory);
 
@@ -178,10 +189,11 @@ class Writer {
   [[nodiscard]] std::uint64_t SlotsLocked() const;
   [[nodiscard]] std::uint64_t DroppableLocked() const;
   [[nodiscard]] bool CompactionHelps() const;
-  absl::StatusOr<std::vector<Range>> CompactLocked();
+  /// Directories of deleted volumes whose entries a compaction may drop.
+  [[nodiscard]] absl::flat_hash_set<std::string> ReleasedLocked() const;
+  absl::StatusOr<std::vector<MediaExtent>> CompactLocked();
   absl::StatusOr<std::unique_ptr<Mapping>> PlaceImageLocked(
       std::uint64_t length, Range& place);
-  absl::StatusOr<LogPlayer> Replay(const LogImage& image) const;
   void TakeReserveLocked();
 
   std::shared_ptr<DaxDevice> device_;
@@ -200,10 +212,10 @@ class Writer {
   CompactionRecord compaction_;
   absl::Status stopped_;        // once not OK, every change is refused with it
   std::uint64_t last_crc_ = 0;  // of the log's last entry
-  std::uint64_t superseded_ = 0;  // entries that a later one replaced
-  std::optional<Range> reserve_;  // kept free for a compaction's image
-  std::set<Range> claimed_;       // extents of creations under way
-  std::vector<Range> dying_;      // dead extents not yet removed, still taken
+  std::uint64_t superseded_ = 0;      // entries that a later one replaced
+  std::optional<Range> reserve_;      // kept free for a compaction's image
+  std::vector<MediaExtent> claimed_;  // extents of creations under way
+  std::vector<MediaExtent> dying_;    // dead, not yet removed: still taken
   std::uint64_t claimed_slots_ = 0;
   absl::flat_hash_set<std::string> claimed_paths_;
   absl::flat_hash_set<std::string> claimed_names_;  // kind, CSI name

@@ -64,7 +64,7 @@ absl::Status Writer::CheckNewEntry(const MediaEntry& entry) const {
 }
 
 absl::Status Writer::Append(std::span<MediaEntry> entries,
-                            const std::optional<Range>& extent) {
+                            std::span<const MediaExtent> extents) {
   const std::uint64_t first = player_->next_index();
   const std::uint64_t end = first + entries.size();
   if (end > SlotsLocked()) {
@@ -84,10 +84,9 @@ absl::Status Writer::Append(std::span<MediaEntry> entries,
   const std::uint64_t last_crc = entries.back().crc;
   FAMFS_RETURN_IF_ERROR(CheckStillOwner(end, last_crc));
   last_crc_ = last_crc;
-  if (extent) {
-    // The player takes what the entry names.
-    if (const absl::Status freed = player_->mutable_allocator().Free(*extent);
-        !freed.ok()) {
+  for (const MediaExtent& extent : extents) {
+    // The player takes what the entries name.
+    if (const absl::Status freed = FreeLocked(extent); !freed.ok()) {
       return Stop(freed);
     }
   }

@@ -1,5 +1,7 @@
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 #include "base/units.h"
 #include "instance/writer.h"
 #include "media/rules.h"
@@ -79,26 +81,31 @@ absl::StatusOr<Writer::Claim> Writer::TakeClaimLocked(const Wanted& wanted) {
   }
   Claim claim{.path = wanted.path,
               .name_key = NameKey(wanted.kind, wanted.volume_name),
-              .slots = wanted.slots,
-              .extent = std::nullopt};
+              .slots = wanted.slots};
   if (wanted.size > layout_.device_size()) {
     return ResourceExhausted("{} asked for, more than the whole device of {}",
                              FormatSize(wanted.size),
                              FormatSize(layout_.device_size()));
   }
-  if (wanted.size > 0) {
-    FAMFS_ASSIGN_OR_RETURN(claim.extent,
-                           player_->mutable_allocator().Allocate(wanted.size));
-    claimed_.insert(*claim.extent);
-  }
+  if (wanted.size > 0) FAMFS_RETURN_IF_ERROR(PlaceLocked(wanted, claim));
   claimed_slots_ += claim.slots;
   claimed_paths_.insert(claim.path);
   if (!claim.name_key.empty()) claimed_names_.insert(claim.name_key);
   return claim;
 }
 
+absl::Status Writer::PlaceLocked(const Wanted& wanted, Claim& claim) {
+  FAMFS_ASSIGN_OR_RETURN(const Range range,
+                         player_->mutable_allocator().Allocate(wanted.size));
+  claim.extents = {{0, range.offset, range.length}};
+  claimed_.insert(claimed_.end(), claim.extents.begin(), claim.extents.end());
+  return absl::OkStatus();
+}
+
 void Writer::ForgetClaimLocked(const Claim& claim) {
-  if (claim.extent) claimed_.erase(*claim.extent);
+  for (const MediaExtent& extent : claim.extents) {
+    claimed_.erase(std::find(claimed_.begin(), claimed_.end(), extent));
+  }
   claimed_slots_ -= claim.slots;
   claimed_paths_.erase(claim.path);
   claimed_names_.erase(claim.name_key);
@@ -113,24 +120,37 @@ absl::StatusOr<Writer::Claim> Writer::TryReserve(const Wanted& wanted) {
     FAMFS_RETURN_IF_ERROR(CheckStillOwner());
     FAMFS_ASSIGN_OR_RETURN(claim, TakeClaimLocked(wanted));
   }
-  if (!claim.extent) return claim;
-  const absl::Status made = device_->CreateExtent(*claim.extent);
-  if (made.ok()) return claim;
-  if (!absl::IsAlreadyExists(made)) {
-    GiveUp(claim);
-    return made;
+  FAMFS_RETURN_IF_ERROR(CreateExtents(claim));
+  return claim;
+}
+
+/// On error the claim is given up.
+absl::Status Writer::CreateExtents(Claim claim) {
+  for (std::size_t i = 0; i < claim.extents.size(); ++i) {
+    const absl::Status made = CreateExtent(claim.extents[i]);
+    if (made.ok()) continue;
+    if (!absl::IsAlreadyExists(made)) {
+      GiveUp(claim, i);
+      return made;
+    }
+    // Something that the writer does not know of sits there. Its first unit
+    // stays taken until the next open, so that the next attempt goes elsewhere.
+    const MediaExtent in_use = claim.extents[i];
+    {
+      const std::unique_lock lock(mutex_);
+      claimed_.erase(std::find(claimed_.begin(), claimed_.end(), in_use));
+      claim.extents.erase(claim.extents.begin() +
+                          static_cast<std::ptrdiff_t>(i));
+      const MediaExtent rest{in_use.device_index, in_use.offset + kAllocUnit,
+                             in_use.length - kAllocUnit};
+      if (rest.length > 0) {
+        IgnoreError(FreeLocked(rest), "it was allocated a moment ago");
+      }
+    }
+    GiveUp(claim, i);
+    return Internal("free space is in use: {}", Message(made));
   }
-  // Something that the writer does not know of sits there. Its first unit stays
-  // taken until the next open, so that the next attempt goes elsewhere.
-  const std::unique_lock lock(mutex_);
-  const Range rest{claim.extent->offset + kAllocUnit,
-                   claim.extent->length - kAllocUnit};
-  if (rest.length > 0) {
-    IgnoreError(player_->mutable_allocator().Free(rest),
-                "it was allocated a moment ago");
-  }
-  ForgetClaimLocked(claim);
-  return Internal("free space is in use: {}", Message(made));
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Writer::Claim> Writer::Reserve(const Wanted& wanted) {
@@ -150,34 +170,36 @@ absl::Status Writer::Publish(const Claim& claim,
   {
     const std::unique_lock lock(mutex_);
     status = stopped_;
-    if (status.ok()) status = Append(entries, claim.extent);
+    if (status.ok()) status = Append(entries, claim.extents);
     if (status.ok()) ForgetClaimLocked(claim);
   }
   if (!status.ok()) GiveUp(claim);
   return status;
 }
 
-void Writer::GiveUp(const Claim& claim) {
-  bool give_back = claim.extent.has_value();
+void Writer::GiveUp(const Claim& claim, std::size_t created) {
+  bool give_back = !claim.extents.empty();
   {
     // A writer that stopped does not know whether its entry counts: the extent
     // is the next writer's to judge.
     const std::shared_lock lock(mutex_);
     if (!stopped_.ok()) give_back = false;
   }
-  if (give_back) {
-    if (const absl::Status removed =
-            device_->RemoveExtent(claim.extent->offset);
-        !removed.ok()) {
+  std::vector<MediaExtent> removed;
+  for (std::size_t i = 0; give_back && i < claim.extents.size(); ++i) {
+    const MediaExtent& extent = claim.extents[i];
+    absl::Status status;
+    if (i < created) status = RemoveExtent(extent);
+    if (status.ok()) {
+      removed.push_back(extent);
+    } else {
       spdlog::error("{}: space is lost until the next start: {}",
-                    device_->spec(), Message(removed));
-      give_back = false;
+                    device_->spec(), Message(status));
     }
   }
   const std::unique_lock lock(mutex_);
-  if (give_back) {
-    IgnoreError(player_->mutable_allocator().Free(*claim.extent),
-                "the claim held it");
+  for (const MediaExtent& extent : removed) {
+    IgnoreError(FreeLocked(extent), "the claim held it");
   }
   ForgetClaimLocked(claim);
   if (give_back) TakeReserveLocked();

@@ -27,10 +27,21 @@ std::uint64_t Writer::SlotsLocked() const {
 }
 
 std::uint64_t Writer::DroppableLocked() const {
-  if (!device_->has_extent_files()) return superseded_;
+  if (ReleasedLocked().empty()) return superseded_;
   const std::uint64_t kept =
       player_->tree().size() - base_nodes_ + player_->devices().size();
   return player_->next_index() - kept;
+}
+
+/// Where each extent is a file of its own, a removed one lives on for who maps
+/// it: nobody has to be asked.
+absl::flat_hash_set<std::string> Writer::ReleasedLocked() const {
+  absl::flat_hash_set<std::string> released;
+  if (!device_->has_extent_files()) return released;
+  for (const auto& [directory, volume] : player_->pending()) {
+    released.insert(directory);
+  }
+  return released;
 }
 
 bool Writer::CompactionHelps() const {
@@ -40,7 +51,7 @@ bool Writer::CompactionHelps() const {
 
 absl::Status Writer::Compact() {
   const std::lock_guard one(compact_mutex_);
-  std::vector<Range> dead;
+  std::vector<MediaExtent> dead;
   {
     const std::unique_lock lock(mutex_);
     FAMFS_RETURN_IF_ERROR(stopped_);
@@ -50,39 +61,32 @@ absl::Status Writer::Compact() {
   }
   // No entry names them any more. Freeing pages takes its time, and nobody has
   // to wait for that but who needs the space.
-  for (Range& range : dead) {
-    if (const absl::Status status = device_->RemoveExtent(range.offset);
-        !status.ok()) {
+  for (MediaExtent& extent : dead) {
+    if (const absl::Status status = RemoveExtent(extent); !status.ok()) {
       spdlog::error("{}: space is lost until the next start: {}",
                     device_->spec(), Message(status));
-      range.length = 0;
+      extent.length = 0;
     }
   }
   const std::unique_lock lock(mutex_);
-  for (const Range& range : dead) {
-    if (range.length == 0) continue;
-    IgnoreError(player_->mutable_allocator().Free(range),
-                "it was taken by CompactLocked");
+  for (const MediaExtent& extent : dead) {
+    if (extent.length == 0) continue;
+    IgnoreError(FreeLocked(extent), "it was taken by CompactLocked");
   }
   dying_.clear();
   TakeReserveLocked();
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<Range>> Writer::CompactLocked() {
+absl::StatusOr<std::vector<MediaExtent>> Writer::CompactLocked() {
   const std::uint64_t entries = player_->next_index();
-  const bool frees = device_->has_extent_files();
+  const absl::flat_hash_set<std::string> drop = ReleasedLocked();
   FAMFS_RETURN_IF_ERROR(CheckStillOwner());
   const LogImage image = MakeLogImage(
       layout_.log().bytes(), {.log_length = layout_.superblock().log_length,
                               .entries = entries,
-                              .dead = &player_->dead_directories(),
-                              .drop_dead = frees});
-  if (image.entries == entries) return std::vector<Range>{};
-  std::optional<LogPlayer> replayed;
-  if (!frees) {
-    FAMFS_ASSIGN_OR_RETURN(replayed, Replay(image));
-  }
+                              .drop = &drop});
+  if (image.entries == entries) return std::vector<MediaExtent>{};
   Range place;
   FAMFS_ASSIGN_OR_RETURN(const auto mapping,
                          PlaceImageLocked(image.extent_length(), place));
@@ -102,44 +106,24 @@ absl::StatusOr<std::vector<Range>> Writer::CompactLocked() {
   SetCompaction({});
   last_crc_ = LastCrc(image);
   superseded_ = 0;
-  std::vector<Range> dead;
-  if (frees) {
-    dead = player_->pending();
-    player_->ForgetDead(image.entries);
-    for (const Range& range : dead) {
-      IgnoreError(player_->mutable_allocator().Take(range),
-                  "ForgetDead freed it");
-    }
-    if (const absl::Status removed = device_->RemoveExtent(place.offset);
-        !removed.ok()) {
-      spdlog::warn("{}: the compaction's image stays: {}", device_->spec(),
-                   Message(removed));
-    }
-  } else {
-    *player_ = *std::move(replayed);
+  std::vector<MediaExtent> dead;
+  for (const std::string& directory : drop) {
+    const PendingVolume& volume = player_->pending().at(directory);
+    dead.insert(dead.end(), volume.extents.begin(), volume.extents.end());
+  }
+  player_->ForgetDead(drop, image.entries);
+  for (const MediaExtent& extent : dead) {
+    IgnoreError(TakeLocked(extent), "ForgetDead freed it");
+  }
+  if (const absl::Status removed = device_->RemoveExtent(place.offset);
+      !removed.ok()) {
+    spdlog::warn("{}: the compaction's image stays: {}", device_->spec(),
+                 Message(removed));
   }
   FAMFS_RETURN_IF_ERROR(CheckStillOwner());
   spdlog::info("{}: compacted the log from {} to {} entries", device_->spec(),
                entries, image.entries);
   return dead;
-}
-
-absl::StatusOr<LogPlayer> Writer::Replay(const LogImage& image) const {
-  LogPlayer player(layout_.superblock(), layout_.device_size());
-  for (std::uint64_t i = 0; i < image.entries; ++i) {
-    MediaEntry entry{};
-    std::memcpy(&entry, image.bytes.data() + EntryAt(i), sizeof(entry));
-    if (const absl::Status played = player.Apply(i, entry); !played.ok()) {
-      return Internal("the compacted log would not play: {}", Message(played));
-    }
-  }
-  if (reserve_) {
-    FAMFS_RETURN_IF_ERROR(player.mutable_allocator().Take(*reserve_));
-  }
-  for (const Range& range : claimed_) {
-    FAMFS_RETURN_IF_ERROR(player.mutable_allocator().Take(range));
-  }
-  return player;
 }
 
 absl::StatusOr<std::unique_ptr<Mapping>> Writer::PlaceImageLocked(
@@ -155,7 +139,7 @@ absl::StatusOr<std::unique_ptr<Mapping>> Writer::PlaceImageLocked(
       return device_->Map(place.offset, length, Access::kReadWrite);
     if (!absl::IsResourceExhausted(made)) return made;
   }
-  for (const Range& dead : player_->pending()) {
+  for (const Range& dead : player_->PendingOn(0)) {
     if (!files || dead.length < length) continue;
     // The volume is deleted and no entry of a live one names its extent; who
     // still maps the old file keeps it.
@@ -174,7 +158,7 @@ void Writer::TakeReserveLocked() {
       RoundUp(layout_.superblock().log_length, kAllocUnit);
   ExtentAllocator& allocator = player_->mutable_allocator();
   if (reserve_ || allocator.largest_free() < need) return;
-  std::vector<Range> taken = player_->pending();
+  std::vector<Range> taken = player_->PendingOn(0);
   for (const auto& [id, node] : player_->tree().nodes()) {
     for (const MediaExtent& extent : node->extents) {
       if (extent.device_index == 0) {
@@ -182,8 +166,13 @@ void Writer::TakeReserveLocked() {
       }
     }
   }
-  taken.insert(taken.end(), claimed_.begin(), claimed_.end());
-  taken.insert(taken.end(), dying_.begin(), dying_.end());
+  for (const std::vector<MediaExtent>* extents : {&claimed_, &dying_}) {
+    for (const MediaExtent& extent : *extents) {
+      if (extent.device_index == 0) {
+        taken.push_back({extent.offset, extent.length});
+      }
+    }
+  }
   std::sort(taken.begin(), taken.end());
   // From the end: the last gap that is large enough, and in it the last bytes,
   // so that the reserve splits as little as possible.
@@ -210,7 +199,7 @@ const MediaSuperblock& Writer::superblock() const {
 PoolFigures Writer::Figures() const {
   const std::shared_lock lock(mutex_);
   std::uint64_t pending = player_->pending_bytes();
-  for (const Range& range : dying_) pending += range.length;
+  for (const MediaExtent& extent : dying_) pending += extent.length;
   return {.size = layout_.device_size(),
           .free = player_->allocator().free_bytes(),
           .pending = pending,

@@ -50,7 +50,8 @@ absl::Status Writer::CreateFile(std::string_view path, std::uint64_t size,
   if (size == 0) return EmptyFile(path);
   FAMFS_ASSIGN_OR_RETURN(const Claim claim,
                          Reserve({.path = std::string(path), .size = size}));
-  MediaEntry entry = NewFileEntry(path, size, *claim.extent, owner);
+  MediaEntry entry =
+      NewFileEntry(path, size, claim.chunk, claim.extents, owner);
   return Publish(claim, std::span(&entry, 1));
 }
 
@@ -60,13 +61,15 @@ absl::StatusOr<std::unique_ptr<PendingFile>> Writer::BeginFile(
   if (size == 0) return EmptyFile(path);
   FAMFS_ASSIGN_OR_RETURN(Claim claim,
                          Reserve({.path = std::string(path), .size = size}));
-  auto mapping = device_->Map(claim.extent->offset, claim.extent->length,
-                              Access::kReadWrite);
+  const MediaExtent& extent = claim.extents.front();
+  auto mapping = DeviceAt(extent.device_index)
+                     .Map(extent.offset, extent.length, Access::kReadWrite);
   if (!mapping.ok()) {
     GiveUp(claim);
     return mapping.status();
   }
-  const MediaEntry entry = NewFileEntry(path, size, *claim.extent, owner);
+  const MediaEntry entry =
+      NewFileEntry(path, size, claim.chunk, claim.extents, owner);
   return std::make_unique<PendingFileImpl>(*this, std::move(claim), entry,
                                            *std::move(mapping));
 }

@@ -178,8 +178,8 @@ absl::Status Writer::ReconcileExtents() {
   }
   std::sort(live.begin(), live.end());
   std::vector<Range> named = live;
-  named.insert(named.end(), player_->pending().begin(),
-               player_->pending().end());
+  const std::vector<Range> pending = player_->PendingOn(0);
+  named.insert(named.end(), pending.begin(), pending.end());
   named.push_back({kSuperblockOffset, kSuperblockRegion});
   named.push_back({kLogOffset, layout_.superblock().log_length});
   std::sort(named.begin(), named.end());

@@ -52,8 +52,9 @@ absl::Status Writer::CreateVolume(const std::string& directory,
   if (!has_file) return Publish(claim, std::span(entries).first(1));
   Ownership of_file = owner;
   of_file.mode &= ~0111U;
-  entries[1] = NewFileEntry(directory + std::string(kDataFile),
-                            attributes.capacity, *claim.extent, of_file);
+  entries[1] =
+      NewFileEntry(directory + std::string(kDataFile), attributes.capacity,
+                   claim.chunk, claim.extents, of_file);
   return Publish(claim, entries);
 }
 
@@ -86,7 +87,7 @@ absl::Status Writer::TryDeleteVolume(const std::string& directory) {
   attributes.deletion_number = next.last_deletion;
   MediaEntry entry = NewMkdirEntry(directory, node.owner);
   FAMFS_RETURN_IF_ERROR(EncodeVolumeAttributes(attributes, entry.mkdir));
-  return Append(std::span(&entry, 1), std::nullopt);
+  return Append(std::span(&entry, 1), {});
 }
 
 absl::Status Writer::DeleteVolume(const std::string& directory) {

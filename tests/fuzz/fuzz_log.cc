@@ -100,7 +100,7 @@ void RequireAccounted(const LogPlayer& player) {
       if (extent.device_index == 0) used += extent.length;
     }
   }
-  for (const Range& range : player.pending()) used += range.length;
+  for (const Range& range : player.PendingOn(0)) used += range.length;
   FUZZ_REQUIRE(used + player.allocator().free_bytes() == kDeviceSize);
 }
 
@@ -124,7 +124,11 @@ void Run(FuzzedDataProvider input) {
     }
     RequireAccounted(player);
   }
-  player.ForgetDead(player.next_index());
+  absl::flat_hash_set<std::string> dead;
+  for (const auto& [directory, volume] : player.pending()) {
+    dead.insert(directory);
+  }
+  player.ForgetDead(dead, player.next_index());
   FUZZ_REQUIRE(player.pending().empty());
   RequireAccounted(player);
 }

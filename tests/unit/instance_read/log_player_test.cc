@@ -263,7 +263,10 @@ TEST_F(LogPlayerTest, ADeletedVolumeIsGoneButItsSpaceStaysTaken) {
   ExpectBroken(FileEntry("f", {Unit(0)}), "overlap");
 
   MakeVolume("v2", "pvc", 1);  // the name is free again
-  player_.ForgetDead(2);
+  EXPECT_EQ(player_.pending().at("v").deletion_number, 1U);
+  player_.ForgetDead({"another"}, 5);
+  EXPECT_TRUE(player_.PathInUse("v"));
+  player_.ForgetDead({"v"}, 2);
   EXPECT_EQ(player_.next_index(), 2U);
   EXPECT_EQ(player_.pending_bytes(), 0U);
   EXPECT_FALSE(player_.PathInUse("v"));

@@ -105,7 +105,9 @@ TEST_F(FullTest, WithoutAReserveADeadExtentTakesTheImage) {
                   kDeviceSize - kLogOffset - kMinLogLength};
   ASSERT_OK(device_->CreateExtent(all));
   AppendRaw({VolumeEntry("v1", Attributes("pvc", all.length)),
-             NewFileEntry("v1/data", all.length, all, {.mode = 0644})});
+             NewFileEntry("v1/data", all.length, 0,
+                          std::array{MediaExtent{0, all.offset, all.length}},
+                          {.mode = 0644})});
   Open();
   EXPECT_EQ(writer_->Figures().free, 0U);
   ASSERT_OK(writer_->DeleteVolume("v1"));
@@ -125,10 +127,13 @@ TEST_F(FullTest, OldRevisionsAreDroppedAndDeadVolumesStayOnAnImage) {
     return VolumeEntry("v1", attributes);
   };
   const Range extent{kLogOffset + kMinLogLength, kAllocUnit};
-  AppendRaw({NewMkdirEntry("a", {}), revision(1, VolumeState::kLive),
-             NewFileEntry("v1/data", kAllocUnit, extent, {.mode = 0644}),
-             NewMkdirEntry("a", {}), revision(2, VolumeState::kSealed),
-             NewMkdirEntry("a/b", {}), revision(3, VolumeState::kDeleted)});
+  AppendRaw(
+      {NewMkdirEntry("a", {}), revision(1, VolumeState::kLive),
+       NewFileEntry("v1/data", kAllocUnit, 0,
+                    std::array{MediaExtent{0, extent.offset, extent.length}},
+                    {.mode = 0644}),
+       NewMkdirEntry("a", {}), revision(2, VolumeState::kSealed),
+       NewMkdirEntry("a/b", {}), revision(3, VolumeState::kDeleted)});
   Open();
   EXPECT_EQ(writer_->Figures().pending, kAllocUnit);
   ASSERT_OK(writer_->Compact());
