@@ -1,7 +1,9 @@
 #include "alloc/allocator.h"
 
 #include <algorithm>
-#include <iterator>
+#include <array>
+#include <limits>
+#include <optional>
 
 #include "base/units.h"
 #include "media/format.h"
@@ -9,29 +11,95 @@
 namespace famfs {
 namespace {
 
-/// So that no rounding up can overflow.
-constexpr std::uint64_t kMaxDeviceSize = 1ULL << 62;
+using Extent = FreeMap::Extent;
+using Unit = FreeMap::Unit;
+static_assert(FreeMap::kLongUnits == kGiB / kAllocUnit);
 
-/// Bytes of `range` from its first 1 GiB boundary on; 0 when it has none.
-std::uint64_t AlignedLength(Range range) {
-  const std::uint64_t start = RoundUp(range.offset, kGiB);
-  return start < range.end() ? range.end() - start : 0;
+/// So that every end is a Unit.
+constexpr std::uint64_t kMaxDeviceSize =
+    std::numeric_limits<Unit>::max() * kAllocUnit;
+
+/// Takes one by one below this share of the free extents: taking all at once
+/// goes over every free extent.
+constexpr std::size_t kFewShare = 8;
+
+Extent InUnits(Range range) {
+  return {static_cast<Unit>(range.offset / kAllocUnit),
+          static_cast<Unit>(range.length / kAllocUnit)};
+}
+
+Range InBytes(Extent extent) {
+  return {extent.start * kAllocUnit, extent.length * kAllocUnit};
 }
 
 /// Whole units within the device, without trusting offset + length.
+bool IsRange(Range range, std::uint64_t device_size) {
+  return range.length != 0 && range.length % kAllocUnit == 0 &&
+         range.offset % kAllocUnit == 0 && range.offset <= device_size &&
+         range.length <= device_size - range.offset;
+}
+
 absl::Status CheckRange(Range range, std::uint64_t device_size) {
+  if (IsRange(range, device_size)) return absl::OkStatus();
   if (range.length == 0 || range.length % kAllocUnit != 0 ||
       range.offset % kAllocUnit != 0) {
     return InvalidArgument(
         "range at {:#x} of {:#x} bytes is empty or not 2 MiB aligned",
         range.offset, range.length);
   }
-  if (range.offset > device_size || range.length > device_size - range.offset) {
-    return OutOfRange(
-        "range at {:#x} of {:#x} bytes is beyond the device's {:#x} bytes",
-        range.offset, range.length, device_size);
+  return OutOfRange(
+      "range at {:#x} of {:#x} bytes is beyond the device's {:#x} bytes",
+      range.offset, range.length, device_size);
+}
+
+absl::Status NoRoom(std::uint64_t length, std::uint64_t free,
+                    std::uint64_t largest) {
+  return ResourceExhausted("asked for {}, free are {}, in one piece {}",
+                           FormatSize(length), FormatSize(free),
+                           FormatSize(largest));
+}
+
+/// By the upper half, stable, in passes of 11 bits; linear where std::sort
+/// would be most of TakeAll's cost.
+void SortByUpperHalf(std::vector<std::uint64_t>& keys) {
+  constexpr int kBits = 11;
+  constexpr std::uint64_t kMask = (1U << kBits) - 1;
+  std::uint64_t largest = 0;
+  for (const std::uint64_t key : keys) largest |= key;
+  std::vector<std::uint64_t> other(keys.size());
+  for (int shift = 32; shift < 64 && largest >> shift != 0; shift += kBits) {
+    std::array<std::size_t, kMask + 1> at{};
+    for (const std::uint64_t key : keys) ++at[key >> shift & kMask];
+    std::size_t sum = 0;
+    for (std::size_t& count : at) sum += std::exchange(count, sum);
+    for (const std::uint64_t key : keys)
+      other[at[key >> shift & kMask]++] = key;
+    keys.swap(other);
   }
-  return absl::OkStatus();
+}
+
+/// `free` without `taken` (start << 32 | length, sorted); nullopt when `taken`
+/// is not all free, or any of it twice.
+std::optional<std::vector<Extent>> Without(
+    const std::vector<Extent>& free, const std::vector<std::uint64_t>& taken) {
+  std::vector<Extent> left;
+  left.reserve(free.size() + taken.size());
+  auto it = taken.begin();
+  for (const Extent& extent : free) {
+    Unit start = extent.start;
+    for (; it != taken.end(); ++it) {
+      const Extent range{static_cast<Unit>(*it >> 32), static_cast<Unit>(*it)};
+      if (range.start >= extent.end()) break;
+      if (range.start < start || range.end() > extent.end()) {
+        return std::nullopt;
+      }
+      if (range.start > start) left.push_back({start, range.start - start});
+      start = range.end();
+    }
+    if (start < extent.end()) left.push_back({start, extent.end() - start});
+  }
+  if (it != taken.end()) return std::nullopt;
+  return left;
 }
 
 }  // namespace
@@ -39,54 +107,93 @@ absl::Status CheckRange(Range range, std::uint64_t device_size) {
 ExtentAllocator::ExtentAllocator(std::uint64_t device_size)
     : device_size_(std::min(device_size, kMaxDeviceSize) / kAllocUnit *
                    kAllocUnit) {
-  if (device_size_ != 0) Insert({0, device_size_});
+  if (device_size_ != 0) free_.Assign({InUnits({0, device_size_})});
 }
 
 absl::Status ExtentAllocator::Take(Range range) {
   FAMFS_RETURN_IF_ERROR(CheckRange(range, device_size_));
-  const auto next = by_offset_.upper_bound(range.offset);
-  std::uint64_t taken = range.offset;  // the first byte that is not free
-  if (next != by_offset_.begin()) {
-    const auto it = std::prev(next);
-    const std::uint64_t free_end = it->first + it->second;
-    if (free_end >= range.end()) {
-      Carve(it, range);
-      return absl::OkStatus();
-    }
-    taken = std::max(taken, free_end);
-  }
-  const std::uint64_t taken_end = next == by_offset_.end()
-                                      ? range.end()
-                                      : std::min(next->first, range.end());
+  const auto taken = free_.Take(InUnits(range));
+  if (!taken) return absl::OkStatus();
+  const Range overlap = InBytes(*taken);
   return AlreadyExists(
       "range at {:#x} of {:#x} bytes overlaps what is in use at {:#x} of {:#x} "
       "bytes",
-      range.offset, range.length, taken, taken_end - taken);
+      range.offset, range.length, overlap.offset, overlap.length);
+}
+
+absl::Status ExtentAllocator::TakeAll(std::span<const Range> ranges,
+                                      std::size_t* failed) {
+  if (ranges.size() < free_.size() / kFewShare) {
+    return TakeOneByOne(ranges, failed);
+  }
+  std::vector<std::uint64_t> keys;
+  keys.reserve(ranges.size());
+  bool sorted = true;
+  for (const Range& range : ranges) {
+    if (!IsRange(range, device_size_)) return TakeOneByOne(ranges, failed);
+    const Extent extent = InUnits(range);
+    const std::uint64_t key = std::uint64_t{extent.start} << 32 | extent.length;
+    sorted = sorted && (keys.empty() || keys.back() <= key);
+    keys.push_back(key);
+  }
+  if (!sorted) SortByUpperHalf(keys);
+  const auto left = Without(free_.All(), keys);
+  if (!left) return TakeOneByOne(ranges, failed);
+  free_.Assign(*left);
+  return absl::OkStatus();
+}
+
+absl::Status ExtentAllocator::TakeOneByOne(std::span<const Range> ranges,
+                                           std::size_t* failed) {
+  for (std::size_t i = 0; i < ranges.size(); ++i) {
+    const absl::Status status = Take(ranges[i]);
+    if (status.ok()) continue;
+    if (failed != nullptr) *failed = i;
+    while (i-- > 0) free_.Free(InUnits(ranges[i]));
+    return status;
+  }
+  return absl::OkStatus();
+}
+
+Range ExtentAllocator::TakeFound(Extent found) {
+  free_.Take(found);
+  return InBytes(found);
 }
 
 absl::StatusOr<Range> ExtentAllocator::Allocate(std::uint64_t length) {
   if (length == 0) return InvalidArgument("cannot allocate 0 bytes");
-  const auto no_room = [&] {
-    return ResourceExhausted("asked for {}, free are {}, in one piece {}",
-                             FormatSize(length), FormatSize(free_bytes_),
-                             FormatSize(largest_free()));
-  };
-  if (length > device_size_) return no_room();
-  const std::uint64_t rounded = RoundUp(length, kAllocUnit);
-  if (rounded >= kGiB) {
-    if (const auto fit = by_aligned_length_.lower_bound({rounded, 0});
-        fit != by_aligned_length_.end()) {
-      const auto it = by_offset_.find(fit->second);
-      const Range range{RoundUp(it->first, kGiB), rounded};
-      Carve(it, range);
-      return range;
+  if (length <= device_size_) {
+    const Unit units = InUnits({0, RoundUp(length, kAllocUnit)}).length;
+    if (units >= FreeMap::kLongUnits) {
+      if (const auto found = free_.BestAligned(units)) return TakeFound(*found);
+    }
+    if (const auto found = free_.BestFit(units)) {
+      return TakeFound({found->start, units});
     }
   }
-  const auto fit = by_length_.lower_bound({rounded, 0});
-  if (fit == by_length_.end()) return no_room();
-  const Range range{fit->second, rounded};
-  Carve(by_offset_.find(fit->second), range);
-  return range;
+  return NoRoom(length, free_bytes(), largest_free());
+}
+
+absl::StatusOr<Range> ExtentAllocator::AllocateIn(Range window,
+                                                  std::uint64_t length) {
+  if (length == 0) return InvalidArgument("cannot allocate 0 bytes");
+  FAMFS_RETURN_IF_ERROR(CheckRange(window, device_size_));
+  if (length <= window.length) {
+    const Extent within = InUnits(window);
+    const Unit units = InUnits({0, RoundUp(length, kAllocUnit)}).length;
+    if (units >= FreeMap::kLongUnits) {
+      if (const auto found = free_.BestAlignedIn(within, units)) {
+        return TakeFound(*found);
+      }
+    }
+    if (const auto found = free_.BestFitIn(within, units)) {
+      return TakeFound({found->start, units});
+    }
+  }
+  return ResourceExhausted(
+      "asked for {} between {:#x} and {:#x}, where {} are free in one piece",
+      FormatSize(length), window.offset, window.end(),
+      FormatSize(LargestIn(window)));
 }
 
 absl::Status ExtentAllocator::Free(Range range) {
@@ -94,63 +201,44 @@ absl::Status ExtentAllocator::Free(Range range) {
       !status.ok()) {
     return Internal("cannot free: {}", Message(status));
   }
-  const auto next = by_offset_.lower_bound(range.offset);
-  const auto before =
-      next == by_offset_.begin() ? by_offset_.end() : std::prev(next);
-  const bool overlaps_next =
-      next != by_offset_.end() && next->first < range.end();
-  const bool overlaps_before = before != by_offset_.end() &&
-                               before->first + before->second > range.offset;
-  if (overlaps_next || overlaps_before) {
-    const auto other = overlaps_before ? before : next;
-    return Internal(
-        "cannot free {:#x} of {:#x} bytes: free already are {:#x} of {:#x} "
-        "bytes",
-        range.offset, range.length, other->first, other->second);
-  }
-  if (next != by_offset_.end() && next->first == range.end()) {
-    range.length += next->second;
-    Erase(next);
-  }
-  if (before != by_offset_.end() &&
-      before->first + before->second == range.offset) {
-    range = {before->first, before->second + range.length};
-    Erase(before);
-  }
-  Insert(range);
-  return absl::OkStatus();
+  const auto overlap = free_.Free(InUnits(range));
+  if (!overlap) return absl::OkStatus();
+  const Range other = InBytes(*overlap);
+  return Internal(
+      "cannot free {:#x} of {:#x} bytes: free already are {:#x} of {:#x} bytes",
+      range.offset, range.length, other.offset, other.length);
+}
+
+std::uint64_t ExtentAllocator::free_bytes() const {
+  return free_.units() * kAllocUnit;
 }
 
 std::uint64_t ExtentAllocator::largest_free() const {
-  return by_length_.empty() ? 0 : by_length_.rbegin()->first;
+  return free_.Longest() * kAllocUnit;
 }
 
-void ExtentAllocator::Insert(Range range) {
-  by_offset_.emplace(range.offset, range.length);
-  by_length_.emplace(range.length, range.offset);
-  if (const std::uint64_t aligned = AlignedLength(range); aligned >= kGiB) {
-    by_aligned_length_.emplace(aligned, range.offset);
-  }
-  free_bytes_ += range.length;
+std::uint64_t ExtentAllocator::LargestIn(Range window) const {
+  if (!IsRange(window, device_size_)) return 0;
+  return free_.LongestIn(InUnits(window)) * kAllocUnit;
 }
 
-void ExtentAllocator::Erase(OffsetMap::iterator it) {
-  const Range range{it->first, it->second};
-  by_aligned_length_.erase({AlignedLength(range), range.offset});
-  by_length_.erase({range.length, range.offset});
-  by_offset_.erase(it);
-  free_bytes_ -= range.length;
+std::uint64_t ExtentAllocator::largest_aligned() const {
+  return free_.LongestAligned() * kAllocUnit;
 }
 
-void ExtentAllocator::Carve(OffsetMap::iterator it, Range taken) {
-  const Range whole{it->first, it->second};
-  Erase(it);
-  if (taken.offset > whole.offset) {
-    Insert({whole.offset, taken.offset - whole.offset});
+std::vector<Range> ExtentAllocator::LargestExtents(std::size_t count) const {
+  std::vector<Range> extents;
+  for (const Extent& extent : free_.TheLongest(count)) {
+    extents.push_back(InBytes(extent));
   }
-  if (taken.end() < whole.end()) {
-    Insert({taken.end(), whole.end() - taken.end()});
-  }
+  return extents;
+}
+
+std::vector<Range> ExtentAllocator::FreeExtents() const {
+  std::vector<Range> extents;
+  extents.reserve(free_.size());
+  for (const Extent& extent : free_.All()) extents.push_back(InBytes(extent));
+  return extents;
 }
 
 }  // namespace famfs

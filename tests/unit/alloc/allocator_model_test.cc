@@ -2,6 +2,8 @@
 // per unit, and every question answered by a scan.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <optional>
 #include <random>
 #include <vector>
 
@@ -160,6 +162,48 @@ TEST_P(AllocatorModelTest, AgreesOverRandomOperations) {
     }
     if (!HasFatalFailure()) pair.Compare();
     if (HasFatalFailure()) return;
+  }
+}
+
+/// TakeAll beside one Take after another, on a device with gaps.
+TEST_P(AllocatorModelTest, TakingAllIsTakingEach) {
+  std::mt19937_64 random(GetParam());
+  for (int round = 0; round < 60; ++round) {
+    SCOPED_TRACE(::testing::Message()
+                 << "seed " << GetParam() << ", round " << round);
+    ExtentAllocator all(kUnits * kUnit);
+    for (std::uint64_t i = random() % 200; i > 0; --i) {
+      IgnoreError(all.Take({random() % kUnits * kUnit, kUnit}), "taken twice");
+    }
+    std::vector<Range> ranges;
+    const std::uint64_t count = 1 + random() % 60;
+    ExtentAllocator each = all;
+    std::optional<std::size_t> refused;
+    while (ranges.size() < count) {
+      const Range range{random() % (kUnits + 1) * kUnit,
+                        (1 + random() % 4) * kUnit};
+      const bool ok = each.Take(range).ok();
+      // Most rounds have no range that is refused, some have several.
+      if (!ok && round % 4 != 0) continue;
+      if (!ok && !refused) refused = ranges.size();
+      ranges.push_back(range);
+    }
+    if (round % 2 == 0) std::sort(ranges.begin(), ranges.end());
+    const auto before = all.FreeExtents();
+    std::size_t failed = count;
+    const absl::Status status = all.TakeAll(ranges, &failed);
+    if (!refused) {
+      ASSERT_TRUE(status.ok()) << status;
+      ASSERT_EQ(all.FreeExtents(), each.FreeExtents());
+      ASSERT_EQ(all.free_bytes(), each.free_bytes());
+      ASSERT_EQ(all.largest_free(), each.largest_free());
+      continue;
+    }
+    ASSERT_EQ(all.FreeExtents(), before) << "nothing was taken";
+    std::size_t index = 0;
+    while (all.Take(ranges[index]).ok()) ++index;
+    ASSERT_EQ(failed, index);
+    ASSERT_EQ(status, all.Take(ranges[index]));
   }
 }
 
