@@ -9,6 +9,7 @@
 
 #include "media/checksum.h"
 #include "media/region.h"
+#include "media/region_tables.h"
 #include "require.h"
 
 namespace famfs {
@@ -47,6 +48,21 @@ void Require(const Result& result, Encode encode, const Copies& copies,
       std::memcmp(line.data() + 8, copy + 8, kLineSize - 8 - ignored) == 0);
 }
 
+/// The same of a record of one line.
+template <typename Result, typename Encode>
+void RequireLine(const Result& result, Encode encode,
+                 std::span<const std::byte> bytes, std::size_t ignored) {
+  if (!result.ok()) {
+    FUZZ_REQUIRE(absl::IsDataLoss(result.status()));
+    return;
+  }
+  if (!result->has_value()) return;
+  const Line line = encode(**result, FsUuid());
+  FUZZ_REQUIRE(std::memcmp(line.data(), bytes.data(), 4) == 0);
+  FUZZ_REQUIRE(std::memcmp(line.data() + 8, bytes.data() + 8,
+                           kLineSize - 8 - ignored) == 0);
+}
+
 void Run(std::uint8_t repair, std::span<const std::uint8_t> input) {
   Copies copies{};
   std::memcpy(copies.data(), input.data(),
@@ -56,6 +72,11 @@ void Run(std::uint8_t repair, std::span<const std::uint8_t> input) {
   Repair(lines.last(kLineSize), (repair & 2) != 0, (repair & 8) != 0);
   Require(DecodeState(copies, FsUuid()), EncodeState, copies, 0);
   Require(DecodeCompaction(copies, FsUuid()), EncodeCompaction, copies, 8);
+  Require(DecodeOwner(copies, FsUuid()), EncodeOwner, copies, 8);
+  Require(DecodeHost(copies, FsUuid()), EncodeHost, copies, 4);
+  const auto first = std::span<const std::byte>(copies).first(kLineSize);
+  RequireLine(DecodeReservation(first, FsUuid()), EncodeReservation, first, 0);
+  RequireLine(DecodeClean(first, FsUuid()), EncodeClean, first, 24);
 }
 
 }  // namespace
