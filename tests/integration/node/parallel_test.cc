@@ -116,7 +116,7 @@ TEST(Parallel, AServerThatDoesNotAnswerHoldsUpNoOtherPool) {
   const std::string staging = node.StagingPath("one");
   ASSERT_THAT(node.Stage(one, staging), IsOk());
   const pid_t server = node.FusedPid(stuck.fs_uuid());
-  ASSERT_EQ(::kill(server, SIGSTOP), 0);
+  ASSERT_TRUE(rig::StandStill(server));
 
   // A volume that its server never heard of: staging it must ask.
   auto asking = std::async(std::launch::async, [&] {

@@ -152,6 +152,10 @@ void SubreapOrphans();
 /// `patience`.
 bool WaitForExit(pid_t pid, Duration patience = kPatience);
 
+/// Stops the process (SIGSTOP) and waits until each of its threads stands
+/// still, which a busy machine may take its time for. False after `patience`.
+bool StandStill(pid_t pid, Duration patience = kPatience);
+
 /// Until somebody accepts connections on the Unix socket. Ends early, with its
 /// output, when `process` (may be null) ends.
 [[nodiscard]] absl::Status WaitForSocket(const std::string& path,

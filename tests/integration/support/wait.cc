@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 
 namespace famfs::rig {
 namespace {
@@ -21,6 +22,19 @@ bool Accepts(const std::string& path) {
   const UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   return ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address),
                    sizeof(address)) == 0;
+}
+
+/// Whether each thread of the process is in the state "stopped" (proc(5)).
+bool AllThreadsStopped(pid_t pid) {
+  std::error_code error;
+  const std::filesystem::directory_iterator tasks(
+      "/proc/" + std::to_string(pid) + "/task", error);
+  if (error) return false;
+  return std::all_of(begin(tasks), end(tasks),
+                     [](const std::filesystem::path& task) {
+                       const std::string stat = ReadWholeFile(task / "stat");
+                       return stat.find(") T ") != std::string::npos;
+                     });
 }
 
 }  // namespace
@@ -46,6 +60,11 @@ bool Eventually(const std::function<bool()>& done, Duration patience) {
     PollFd(-1, 0, deadline, kInterval);
   }
   return true;
+}
+
+bool StandStill(pid_t pid, Duration patience) {
+  return ::kill(pid, SIGSTOP) == 0 &&
+         Eventually([pid] { return AllThreadsStopped(pid); }, patience);
 }
 
 absl::Status WaitForSocket(const std::string& path, Process* process,
