@@ -16,7 +16,7 @@ VolumeInfo MakeInfo(const Writer& writer, const Pool& pool, const Node& node) {
   return VolumeInfo{
       .id = csi::FormatVolumeId(writer.superblock().fs_uuid, node.name),
       .pool = pool.name(),
-      .directory = node.name,
+      .directory = std::string(node.name),
       .attributes = *node.volume,
       .owner = node.owner,
   };

@@ -86,7 +86,7 @@ struct statvfs VolumeStatfs(const Node& volume) {
   struct statvfs figures = {};
   figures.f_bsize = figures.f_frsize = kFragment;
   figures.f_blocks = figures.f_bfree = figures.f_bavail = capacity / kFragment;
-  figures.f_files = volume.children.size() + 1;
+  figures.f_files = volume.children + 1U;
   figures.f_namemax = kMaxName;
   return figures;
 }

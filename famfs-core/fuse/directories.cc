@@ -5,14 +5,13 @@ namespace famfs {
 std::shared_ptr<const Directories::Listing> Directories::List(
     const Node& directory, const Namespace& tree) {
   auto listing = std::make_shared<Listing>();
-  listing->reserve(directory.children.size() + 2);
+  listing->reserve(directory.children + 2U);
   const NodeId parent =
       directory.id == kRootNode ? kRootNode : directory.parent;
   listing->push_back({".", directory.id, true});
   listing->push_back({"..", parent, true});
-  for (const auto& [name, id] : directory.children) {
-    const Node* child = tree.Find(id);
-    if (child != nullptr) listing->push_back({name, id, child->is_directory});
+  for (const Node& child : tree.Children(directory)) {
+    listing->push_back({std::string(child.name), child.id, child.is_directory});
   }
   return listing;
 }

@@ -9,7 +9,7 @@ FileShape FileShape::Of(const Node& node) {
   FileShape shape;
   shape.node.id = node.id;
   shape.node.parent = node.parent;
-  shape.node.name = node.name;
+  shape.name = node.name;
   shape.node.is_meta = node.is_meta;
   shape.node.owner = node.owner;
   shape.node.size = node.size;
@@ -19,7 +19,7 @@ FileShape FileShape::Of(const Node& node) {
 }
 
 FileMemory::FileMemory(const FileShape& shape, bool flush_lines)
-    : shape_(FileShape::Of(shape.node)), flush_lines_(flush_lines) {}
+    : shape_(shape), flush_lines_(flush_lines) {}
 
 absl::StatusOr<std::unique_ptr<FileMemory>> FileMemory::Map(
     DaxDevice& device, const FileShape& shape, bool flush_lines) {
@@ -27,7 +27,7 @@ absl::StatusOr<std::unique_ptr<FileMemory>> FileMemory::Map(
   for (const MediaExtent& extent : shape.node.extents) {
     if (extent.device_index != 0) {
       return Unimplemented("{}: an extent lies on secondary device {}",
-                           Printable(shape.node.name), extent.device_index);
+                           Printable(shape.name), extent.device_index);
     }
     FAMFS_ASSIGN_OR_RETURN(
         std::unique_ptr<Mapping> mapping,

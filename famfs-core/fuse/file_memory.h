@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -19,12 +21,25 @@
 
 namespace famfs {
 
-/// Where a file lies: a Node without its names, so that it outlives the tree.
+/// Where a file lies: a Node without its place in the tree, which it outlives.
 struct FileShape {
-  Node node;  // of a file
+  Node node;         // of a file; without a name
+  std::string name;  // the last component, for messages
   [[nodiscard]] std::uint64_t size() const { return node.size; }
   [[nodiscard]] bool is_meta() const { return node.is_meta; }
   static FileShape Of(const Node& node);
+
+  FileShape() = default;
+  FileShape(const FileShape& other) : FileShape(Of(other.node)) {
+    name = other.name;
+  }
+  FileShape(FileShape&&) = default;
+  FileShape& operator=(FileShape other) noexcept {
+    node = std::move(other.node);
+    name = std::move(other.name);
+    return *this;
+  }
+  ~FileShape() = default;
 };
 
 class FileMemory {

@@ -28,7 +28,7 @@ absl::StatusOr<std::shared_ptr<OpenInode>> OpenInodes::Open(
     ++slot->opens_;
     return slot;
   }
-  auto file = std::make_shared<OpenInode>(FileShape::Of(shape.node));
+  auto file = std::make_shared<OpenInode>(shape);
   if (absl::Status status = Prepare(*file, passthrough); !status.ok()) {
     if (file->backing_id_ > 0) wire_.CloseBacking(file->backing_id_);
     files_.erase(shape.node.id);

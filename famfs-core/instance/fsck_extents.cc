@@ -27,7 +27,7 @@ std::vector<Named> NamedExtents(const LogPlayer& player,
     if (node->is_meta) continue;
     for (const MediaExtent& extent : node->extents) {
       if (extent.device_index != 0) continue;
-      named.push_back({{extent.offset, extent.length}, node.get(), true});
+      named.push_back({{extent.offset, extent.length}, node, true});
     }
   }
   std::sort(named.begin(), named.end(),

@@ -153,13 +153,13 @@ LogPlayer::Verdict LogPlayer::ApplyFile(const MediaFile& file) {
   }
   const std::span<const MediaExtent> extents = ExtentsOf(file);
   if ((verdict = TakeExtents(extents))) return verdict;
-  auto node = std::make_unique<Node>();
-  node->owner = {.uid = file.uid, .gid = file.gid, .mode = file.mode};
-  node->size = file.size;
+  Node node;
+  node.owner = {.uid = file.uid, .gid = file.gid, .mode = file.mode};
+  node.size = file.size;
   if (extents.data() == file.interleave.strips) {
-    node->chunk = file.interleave.chunk;
+    node.chunk = file.interleave.chunk;
   }
-  node->extents.assign(extents.begin(), extents.end());
+  node.extents.assign(extents);
   const NodeId id = tree_.Add(parent->id, path, std::move(node));
   if (id == 0) {
     GiveBack(extents);
@@ -210,9 +210,9 @@ LogPlayer::Verdict LogPlayer::ApplyMkdir(const MediaMkdir& mkdir) {
     }
     if ((verdict = CheckVolumeName(*attributes))) return verdict;
   }
-  auto node = std::make_unique<Node>();
-  node->is_directory = true;
-  node->owner = {.uid = mkdir.uid, .gid = mkdir.gid, .mode = mkdir.mode};
+  Node node;
+  node.is_directory = true;
+  node.owner = {.uid = mkdir.uid, .gid = mkdir.gid, .mode = mkdir.mode};
   const NodeId id = tree_.Add(parent->id, path, std::move(node));
   if (id == 0) {
     return Broken{"id", fmt::format("path '{}' has the node id of another path",
@@ -270,12 +270,12 @@ LogPlayer::Verdict LogPlayer::ApplyAgain(
 }
 
 void LogPlayer::Delete(const Node& directory, std::uint64_t deletion_number) {
-  PendingVolume& dead = pending_[directory.name];
+  PendingVolume& dead = pending_[std::string(directory.name)];
   dead.deletion_number = deletion_number;
   std::vector<const Node*> nodes = {&directory};
   for (std::size_t i = 0; i < nodes.size(); ++i) {
-    for (const auto& [name, child] : nodes[i]->children) {
-      nodes.push_back(tree_.Find(child));
+    for (const Node& child : tree_.Children(*nodes[i])) {
+      nodes.push_back(&child);
     }
   }
   // Backwards, so that children are told before their parents.
@@ -382,8 +382,10 @@ void LogPlayer::ForgetDead(const absl::flat_hash_set<std::string>& directories,
 }
 
 void LogPlayer::Record(Change::Kind kind, const Node& node) {
-  changes_.push_back(
-      {.kind = kind, .id = node.id, .parent = node.parent, .name = node.name});
+  changes_.push_back({.kind = kind,
+                      .id = node.id,
+                      .parent = node.parent,
+                      .name = std::string(node.name)});
 }
 
 std::vector<Change> LogPlayer::TakeChanges() {

@@ -1,5 +1,8 @@
 #include "instance/namespace.h"
 
+#include <absl/hash/hash.h>
+#include <absl/strings/string_view.h>
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -29,71 +32,74 @@ std::string_view LastComponent(std::string_view path) {
   return path.substr(path.rfind('/') + 1);  // npos + 1 is 0
 }
 
-}  // namespace
-
-Location Locate(const Node& node, std::uint64_t offset) {
-  if (node.chunk > 0) {
-    const std::uint64_t index = offset / node.chunk;
-    const std::uint64_t in_chunk = offset % node.chunk;
-    const MediaExtent& strip = node.extents[index % node.extents.size()];
-    const std::uint64_t row = index / node.extents.size();
-    return {.device_index = strip.device_index,
-            .device_offset = strip.offset + row * node.chunk + in_chunk,
-            .length = std::min(node.chunk - in_chunk, node.size - offset)};
-  }
-  std::uint64_t skipped = 0;
-  for (const MediaExtent& extent : node.extents) {
-    if (const std::uint64_t in_extent = offset - skipped;
-        in_extent < extent.length) {
-      return {
-          .device_index = extent.device_index,
-          .device_offset = extent.offset + in_extent,
-          .length = std::min(extent.length - in_extent, node.size - offset)};
-    }
-    skipped += extent.length;
-  }
-  return {};  // a size beyond the extents: the player lets none in
+// absl's hash is seeded by each process: nobody can make a log whose nodes all
+// fall together.
+std::uint32_t Fold(std::size_t hash) {
+  return static_cast<std::uint32_t>(hash ^ (hash >> 32));
 }
+
+std::uint32_t HashOf(NodeId id) { return Fold(absl::HashOf(id)); }
+
+std::uint32_t HashOf(NodeId parent, std::string_view name) {
+  return Fold(absl::HashOf(parent, Abseil(name)));
+}
+
+}  // namespace
 
 Namespace::Namespace(const Uuid& fs_uuid, std::uint64_t log_length)
     : fs_uuid_(fs_uuid) {
-  auto root = std::make_unique<Node>();
-  root->id = kRootNode;
-  root->parent = kRootNode;
-  root->is_directory = true;
-  nodes_.emplace(kRootNode, std::move(root));
-  auto meta = std::make_unique<Node>();
-  meta->is_directory = true;
-  meta->is_meta = true;
+  Node root;
+  root.id = kRootNode;
+  root.parent = kRootNode;
+  root.is_directory = true;
+  const Node& placed = store_.Add(std::move(root));
+  by_id_.Insert(HashOf(kRootNode), placed.slot_);
+  size_ = 1;
+  Node meta;
+  meta.is_directory = true;
+  meta.is_meta = true;
   Add(kRootNode, ".meta", std::move(meta));
   AddMetaFile(".meta/.superblock", {0, kSuperblockOffset, kSuperblockRegion});
   AddMetaFile(".meta/.log", {0, kLogOffset, log_length});
 }
 
 void Namespace::AddMetaFile(std::string_view path, MediaExtent extent) {
-  auto node = std::make_unique<Node>();
-  node->is_meta = true;
-  node->owner.mode = 0444;
-  node->size = extent.length;
-  node->extents = {extent};
+  Node node;
+  node.is_meta = true;
+  node.owner.mode = 0444;
+  node.size = extent.length;
+  node.extents = {extent};
   Add(IdOf(".meta", nullptr), path, std::move(node));
 }
 
 const Node* Namespace::Find(NodeId id) const {
-  const auto it = nodes_.find(id);
-  return it == nodes_.end() ? nullptr : it->second.get();
+  const std::uint32_t slot = by_id_.Find(
+      HashOf(id), [&](std::uint32_t at) { return store_.At(at).id == id; });
+  return slot == 0 ? nullptr : &store_.At(slot);
 }
 
 Node* Namespace::Mutable(NodeId id) {
-  const auto it = nodes_.find(id);
-  return it == nodes_.end() ? nullptr : it->second.get();
+  const Node* node = Find(id);
+  return node == nullptr ? nullptr : &store_.At(node->slot_);
 }
 
 const Node* Namespace::Lookup(NodeId parent, std::string_view name) const {
-  const Node* directory = Find(parent);
-  if (directory == nullptr) return nullptr;
-  const auto it = directory->children.find(Abseil(name));
-  return it == directory->children.end() ? nullptr : Find(it->second);
+  const std::uint32_t slot =
+      by_name_.Find(HashOf(parent, name), [&](std::uint32_t at) {
+        const Node& node = store_.At(at);
+        return node.parent == parent && node.name == name;
+      });
+  return slot == 0 ? nullptr : &store_.At(slot);
+}
+
+std::vector<const Node*> Namespace::SortedChildren(
+    const Node& directory) const {
+  std::vector<const Node*> sorted;
+  sorted.reserve(directory.children);
+  for (const Node& child : Children(directory)) sorted.push_back(&child);
+  std::sort(sorted.begin(), sorted.end(),
+            [](const Node* a, const Node* b) { return a->name < b->name; });
+  return sorted;
 }
 
 const Node* Namespace::FindDirectory(std::string_view path) const {
@@ -125,10 +131,10 @@ const Node* Namespace::FindPath(std::string_view path) const {
 }
 
 std::string Namespace::PathOf(const Node& node) const {
-  std::string path = node.name;
+  std::string path(node.name);
   for (const Node* up = Find(node.parent); up != nullptr && up->id != kRootNode;
        up = Find(up->parent)) {
-    path.insert(0, up->name + '/');
+    path.insert(0, 1, '/').insert(0, up->name);
   }
   return path;
 }
@@ -151,9 +157,10 @@ const Node* Namespace::FindVolume(std::string_view csi_name,
 NodeId Namespace::IdOf(std::string_view path, const MediaExtent* first) const {
   // path, NUL, and for a file the place of its first byte: a path made again
   // after a compaction is another inode.
-  std::array<std::byte, kPathField + 16> bytes{};
+  std::array<std::byte, kPathField + 16> bytes;
   const std::size_t length = std::min(path.size(), kPathField - 1);
   std::memcpy(bytes.data(), path.data(), length);
+  bytes[length] = std::byte{0};
   std::size_t used = length + 1;
   if (first != nullptr) {
     std::memcpy(bytes.data() + used, &first->device_index, 8);
@@ -164,19 +171,47 @@ NodeId Namespace::IdOf(std::string_view path, const MediaExtent* first) const {
   return id > kRootNode ? id : id + 2;
 }
 
-NodeId Namespace::Add(NodeId parent, std::string_view path,
-                      std::unique_ptr<Node> node) {
-  Node* directory = Mutable(parent);
-  if (directory == nullptr) return 0;
+NodeId Namespace::Add(NodeId parent, std::string_view path, Node node) {
+  Node* const directory = Mutable(parent);
+  if (directory == nullptr || path.size() > kMaxPathLength) return 0;
   const NodeId id =
-      IdOf(path, node->is_directory ? nullptr : node->extents.data());
-  const std::string_view name = LastComponent(path);
-  node->id = id;
-  node->parent = parent;
-  node->name = name;
-  if (!nodes_.try_emplace(id, std::move(node)).second) return 0;
-  directory->children.emplace(name, id);
+      IdOf(path, node.is_directory ? nullptr : node.extents.data());
+  if (Find(id) != nullptr) return 0;
+  node.id = id;
+  node.parent = parent;
+  node.name = names_.Add(LastComponent(path));
+  Node& added = store_.Add(std::move(node));
+  by_id_.Insert(HashOf(id), added.slot_);
+  by_name_.Insert(HashOf(parent, added.name), added.slot_);
+  Link(*directory, added);
+  ++size_;
   return id;
+}
+
+/// Appends the child to the directory's list.
+void Namespace::Link(Node& directory, Node& child) {
+  child.previous_ = directory.last_child_;
+  child.next_ = 0;
+  if (directory.last_child_ == 0) {
+    directory.first_child_ = child.slot_;
+  } else {
+    store_.At(directory.last_child_).next_ = child.slot_;
+  }
+  directory.last_child_ = child.slot_;
+  ++directory.children;
+}
+
+void Namespace::Unlink(Node& child) {
+  Node& directory = *Mutable(child.parent);
+  std::uint32_t& to_here = child.previous_ == 0
+                               ? directory.first_child_
+                               : store_.At(child.previous_).next_;
+  std::uint32_t& back_to_here = child.next_ == 0
+                                    ? directory.last_child_
+                                    : store_.At(child.next_).previous_;
+  to_here = child.next_;
+  back_to_here = child.previous_;
+  --directory.children;
 }
 
 void Namespace::SetOwner(NodeId id, const Ownership& owner) {
@@ -189,33 +224,40 @@ void Namespace::SetVolume(NodeId id,
   if (node == nullptr) return;
   if (node->volume != nullptr) {
     volume_by_name_.erase(NameKey(node->volume->kind, node->volume->name));
-    if (volume == nullptr) volumes_.erase(node->name);
+    if (volume == nullptr) volumes_.erase(std::string(node->name));
   }
   if (volume != nullptr) {
     volume_by_name_.insert_or_assign(NameKey(volume->kind, volume->name), id);
-    volumes_.insert_or_assign(node->name, id);
+    volumes_.insert_or_assign(std::string(node->name), id);
   }
   node->volume = std::move(volume);
 }
 
 std::vector<NodeId> Namespace::RemoveTree(NodeId id) {
   std::vector<NodeId> removed;
-  Node* top = Mutable(id);
+  Node* const top = Mutable(id);
   if (top == nullptr || id == kRootNode) return removed;
   // Parents first while collecting; a stack would be as deep as the tree.
   removed.push_back(id);
   for (std::size_t i = 0; i < removed.size(); ++i) {
-    for (const auto& [name, child] : Find(removed[i])->children) {
-      removed.push_back(child);
+    for (const Node& child : Children(*Find(removed[i]))) {
+      removed.push_back(child.id);
     }
   }
   std::reverse(removed.begin(), removed.end());
-  Mutable(top->parent)->children.erase(top->name);
-  for (const NodeId gone : removed) {
-    SetVolume(gone, nullptr);
-    nodes_.erase(gone);
-  }
+  Unlink(*top);
+  for (const NodeId gone : removed) Remove(*Mutable(gone));
   return removed;
+}
+
+/// Takes a node out of everything but its parent's list.
+void Namespace::Remove(Node& node) {
+  SetVolume(node.id, nullptr);
+  by_id_.Erase(HashOf(node.id), node.slot_);
+  by_name_.Erase(HashOf(node.parent, node.name), node.slot_);
+  names_.Release(node.name);
+  store_.Release(node);
+  --size_;
 }
 
 }  // namespace famfs

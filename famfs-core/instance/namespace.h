@@ -6,62 +6,126 @@
 // that it never saw. The root is 1; no other node is 0 or 1. An entry whose id
 // collides with another node's breaks the rule "id": it is left out and told.
 //
-// Not thread-safe; Reader and Writer lock.
+// Made for a million nodes: a node (node.h) is 128 bytes and its name, both in
+// chunks that never move (node_storage.h); two hash tables of 8 bytes an entry
+// (node_index.h) find it by its id and by its parent's id and its name. A
+// directory's children are a list in the order in which the log made them,
+// which every server sees alike, also after a compaction; who wants them by
+// name sorts. A removed tree's places are used again.
+//
+// Not thread-safe; Reader and Writer lock. Const members may run side by side.
 #pragma once
 
 #include <absl/container/btree_map.h>
 #include <absl/container/flat_hash_map.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "instance/node.h"
+#include "instance/node_index.h"
+#include "instance/node_storage.h"
 #include "media/format.h"
 #include "media/volume_attributes.h"
 
 namespace famfs {
 
-using NodeId = std::uint64_t;
-inline constexpr NodeId kRootNode = 1;
+/// The children of a directory, in the order of the log:
+///   for (const Node& child : tree.Children(directory)) ...
+/// Valid until the tree changes.
+class ChildRange {
+ public:
+  class Iterator {
+   public:
+    using iterator_category = std::forward_iterator_tag;
+    using value_type = Node;
+    using difference_type = std::ptrdiff_t;
+    using pointer = const Node*;
+    using reference = const Node&;
 
-/// Owner and permission bits, as the log stores them.
-struct Ownership {
-  std::uint32_t uid = 0;
-  std::uint32_t gid = 0;
-  std::uint32_t mode = 0755;  // permission bits only
-  bool operator==(const Ownership&) const = default;
+    Iterator() = default;
+    Iterator(const NodeStore* store, std::uint32_t slot)
+        : store_(store), slot_(slot) {}
+    const Node& operator*() const { return store_->At(slot_); }
+    const Node* operator->() const { return &store_->At(slot_); }
+    Iterator& operator++() {
+      slot_ = NextOf(store_->At(slot_));
+      return *this;
+    }
+    Iterator operator++(int) { return std::exchange(*this, ++Iterator(*this)); }
+    bool operator==(const Iterator& other) const {
+      return slot_ == other.slot_;
+    }
+
+   private:
+    const NodeStore* store_ = nullptr;
+    std::uint32_t slot_ = 0;
+  };
+
+  ChildRange(const NodeStore& store, const Node& directory)
+      : store_(&store), first_(directory.first_child_) {}
+  [[nodiscard]] Iterator begin() const { return {store_, first_}; }
+  [[nodiscard]] Iterator end() const { return {store_, 0}; }
+
+ private:
+  static std::uint32_t NextOf(const Node& node) { return node.next_; }
+
+  const NodeStore* store_;
+  std::uint32_t first_;
 };
 
-struct Node {
-  NodeId id = 0;
-  NodeId parent = 0;
-  std::string name;  // last component; empty for the root
-  bool is_directory = false;
-  /// One of .meta/.superblock and .meta/.log, or .meta itself: not in the log.
-  bool is_meta = false;
-  Ownership owner;
+/// All nodes, in no order that means anything:
+///   for (const auto& [id, node] : tree.nodes()) ... node->size
+/// Valid until the tree changes.
+class NodeRange {
+ public:
+  class Iterator {
+   public:
+    using iterator_category = std::input_iterator_tag;
+    using value_type = std::pair<NodeId, const Node*>;
+    using difference_type = std::ptrdiff_t;
+    using pointer = void;
+    using reference = value_type;
 
-  // Of a file.
-  std::uint64_t size = 0;            // bytes
-  std::uint64_t chunk = 0;           // bytes; 0: extents one after the other
-  std::vector<MediaExtent> extents;  // or strips, when chunk > 0
+    Iterator(const NodeStore* store, std::uint32_t slot)
+        : store_(store), slot_(slot) {
+      SkipFree();
+    }
+    value_type operator*() const {
+      const Node& node = store_->At(slot_);
+      return {node.id, &node};
+    }
+    Iterator& operator++() {
+      ++slot_;
+      SkipFree();
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    bool operator==(const Iterator& other) const {
+      return slot_ == other.slot_;
+    }
 
-  // Of a directory.
-  absl::btree_map<std::string, NodeId> children;
-  std::unique_ptr<const VolumeAttributes> volume;  // null: ordinary directory
+   private:
+    void SkipFree() {
+      while (slot_ < store_->end() && store_->At(slot_).id == 0) ++slot_;
+    }
+    const NodeStore* store_;
+    std::uint32_t slot_;
+  };
+
+  explicit NodeRange(const NodeStore& store) : store_(&store) {}
+  [[nodiscard]] Iterator begin() const { return {store_, 1}; }
+  [[nodiscard]] Iterator end() const { return {store_, store_->end()}; }
+
+ private:
+  const NodeStore* store_;
 };
-
-/// Where byte `offset` of a file lies, and how many bytes follow it in one
-/// piece.
-struct Location {
-  std::uint64_t device_index = 0;
-  std::uint64_t device_offset = 0;  // bytes
-  std::uint64_t length = 0;         // bytes, >= 1
-};
-/// `offset` < node.size.
-Location Locate(const Node& node, std::uint64_t offset);
 
 class Namespace {
  public:
@@ -82,11 +146,15 @@ class Namespace {
   [[nodiscard]] const absl::btree_map<std::string, NodeId>& volumes() const {
     return volumes_;
   }
-  [[nodiscard]] std::size_t size() const { return nodes_.size(); }
-  [[nodiscard]] const absl::flat_hash_map<NodeId, std::unique_ptr<Node>>&
-  nodes() const {
-    return nodes_;
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] NodeRange nodes() const { return NodeRange(store_); }
+  /// None for a file.
+  [[nodiscard]] ChildRange Children(const Node& directory) const {
+    return {store_, directory};
   }
+  /// The same by name, for listings that a person reads.
+  [[nodiscard]] std::vector<const Node*> SortedChildren(
+      const Node& directory) const;
 
   /// A directory by its path: one hash of the path, one look-up. "" is the
   /// root.
@@ -97,9 +165,10 @@ class Namespace {
                             const MediaExtent* first) const;
 
   // For LogPlayer, which has checked the rules before.
-  /// The node's id; 0, and nothing added, when it collides with another node's.
-  /// `path` is the node's whole path; its last component becomes the name.
-  NodeId Add(NodeId parent, std::string_view path, std::unique_ptr<Node> node);
+  /// The node's id; 0, and nothing added, when it collides with another node's,
+  /// or when there is no such parent. `path` is the node's whole path (at most
+  /// kMaxPathLength bytes); its last component becomes the name.
+  NodeId Add(NodeId parent, std::string_view path, Node node);
   void SetOwner(NodeId id, const Ownership& owner);
   /// Null: the directory becomes an ordinary one.
   void SetVolume(NodeId id, std::unique_ptr<const VolumeAttributes> volume);
@@ -109,9 +178,16 @@ class Namespace {
  private:
   Node* Mutable(NodeId id);
   void AddMetaFile(std::string_view path, MediaExtent extent);
+  void Link(Node& directory, Node& child);
+  void Unlink(Node& child);
+  void Remove(Node& node);
 
   Uuid fs_uuid_;
-  absl::flat_hash_map<NodeId, std::unique_ptr<Node>> nodes_;
+  NodeStore store_;
+  NameStore names_;
+  NodeIndex by_id_;
+  NodeIndex by_name_;  // parent's id and name
+  std::size_t size_ = 0;
   absl::btree_map<std::string, NodeId> volumes_;             // by directory
   absl::flat_hash_map<std::string, NodeId> volume_by_name_;  // kind, CSI name
 };

@@ -1,19 +1,15 @@
 #include "instance/tree_diff.h"
 
-#include <algorithm>
-
 namespace famfs {
 namespace {
 
-/// Every node, parents first, siblings by name.
+/// Every node, parents first.
 std::vector<const Node*> InOrder(const Namespace& tree) {
   std::vector<const Node*> nodes;
   nodes.reserve(tree.size());
   nodes.push_back(tree.Find(kRootNode));
   for (std::size_t i = 0; i < nodes.size(); ++i) {
-    for (const auto& [name, child] : nodes[i]->children) {
-      nodes.push_back(tree.Find(child));
-    }
+    for (const Node& child : tree.Children(*nodes[i])) nodes.push_back(&child);
   }
   return nodes;
 }
@@ -25,8 +21,10 @@ bool SameAttributes(const Node& a, const Node& b) {
 }
 
 Change MakeChange(Change::Kind kind, const Node& node) {
-  return {
-      .kind = kind, .id = node.id, .parent = node.parent, .name = node.name};
+  return {.kind = kind,
+          .id = node.id,
+          .parent = node.parent,
+          .name = std::string(node.name)};
 }
 
 }  // namespace

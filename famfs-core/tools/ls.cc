@@ -94,9 +94,8 @@ void Walk(const Namespace& tree, const Node& node, const Options& options,
     show(node);
     return;
   }
-  for (const auto& [name, id] : node.children) {
-    const Node* const child = tree.Find(id);
-    if (child == nullptr || (child->is_meta && !options.all)) continue;
+  for (const Node* const child : tree.SortedChildren(node)) {
+    if (child->is_meta && !options.all) continue;
     show(*child);
     if (options.recursive && child->is_directory) {
       Walk(tree, *child, options, show);

@@ -101,7 +101,7 @@ std::string FuseTest::ExtentFile(const std::string& directory) const {
   const Node* node = tree->FindPath(directory + "/data");
   if (node == nullptr) return "";
   return fmt::format("{}/extents/{:x}", device_->directory(),
-                     node->extents.at(0).offset);
+                     node->extents[0].offset);
 }
 
 void PassthroughTest::SetUp() {

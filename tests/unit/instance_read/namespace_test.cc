@@ -1,8 +1,11 @@
 #include "instance/namespace.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <array>
+#include <string>
+#include <vector>
 
 #include "instance/node_hash.h"
 #include "raw_image.h"
@@ -10,22 +13,24 @@
 namespace famfs::testing {
 namespace {
 
+using ::testing::ElementsAre;
+
 Uuid CountingKey() {
   Uuid key;
   for (std::uint8_t i = 0; i < 16; ++i) key.bytes[i] = i;
   return key;
 }
 
-std::unique_ptr<Node> Directory() {
-  auto node = std::make_unique<Node>();
-  node->is_directory = true;
+Node Directory() {
+  Node node;
+  node.is_directory = true;
   return node;
 }
 
-std::unique_ptr<Node> File(std::uint64_t unit) {
-  auto node = std::make_unique<Node>();
-  node->extents = {Unit(unit)};
-  node->size = kAllocUnit;
+Node File(std::uint64_t unit) {
+  Node node;
+  node.extents = {Unit(unit)};
+  node.size = kAllocUnit;
   return node;
 }
 
@@ -106,6 +111,63 @@ TEST(Namespace, RemovesATreeChildrenFirst) {
   EXPECT_EQ(tree.FindPath("a"), nullptr);
   EXPECT_EQ(tree.Find(f), nullptr);
   EXPECT_TRUE(tree.RemoveTree(kRootNode).empty());
+}
+
+std::vector<std::string> Names(const Namespace& tree, NodeId directory) {
+  std::vector<std::string> names;
+  for (const Node& child : tree.Children(*tree.Find(directory))) {
+    names.emplace_back(child.name);
+  }
+  EXPECT_EQ(names.size(), tree.Find(directory)->children);
+  return names;
+}
+
+TEST(Namespace, ChildrenStandInTheOrderOfTheLog) {
+  Namespace tree(CountingKey(), kImageLog);
+  const NodeId d = tree.Add(kRootNode, "d", Directory());
+  for (std::uint64_t i = 0; const char* path : {"d/c", "d/a", "d/e", "d/b"}) {
+    ASSERT_NE(tree.Add(d, path, File(i++)), 0U);
+  }
+  EXPECT_THAT(Names(tree, d), ElementsAre("c", "a", "e", "b"));
+  std::vector<std::string> sorted;
+  for (const Node* child : tree.SortedChildren(*tree.Find(d))) {
+    sorted.emplace_back(child->name);
+  }
+  EXPECT_THAT(sorted, ElementsAre("a", "b", "c", "e"));
+  EXPECT_EQ(tree.Children(*tree.FindPath("d/a")).begin(),
+            tree.Children(*tree.FindPath("d/a")).end());
+
+  // From the middle, the front and the end; then one more.
+  for (const char* path : {"d/a", "d/c", "d/b"}) {
+    ASSERT_EQ(tree.RemoveTree(tree.FindPath(path)->id).size(), 1U);
+  }
+  EXPECT_THAT(Names(tree, d), ElementsAre("e"));
+  ASSERT_NE(tree.Add(d, "d/z", File(9)), 0U);
+  EXPECT_THAT(Names(tree, d), ElementsAre("e", "z"));
+  tree.RemoveTree(tree.FindPath("d/e")->id);
+  tree.RemoveTree(tree.FindPath("d/z")->id);
+  EXPECT_TRUE(Names(tree, d).empty());
+}
+
+TEST(Namespace, TellsEachNodeOnceAlsoAfterRemovals) {
+  Namespace tree(CountingKey(), kImageLog);
+  const std::size_t base = tree.size();
+  for (int round = 0; round < 3; ++round) {
+    const NodeId d = tree.Add(kRootNode, "d", Directory());
+    for (std::uint64_t i = 0; i < 1'000; ++i) {
+      ASSERT_NE(tree.Add(d, "d/" + std::to_string(i), File(i)), 0U);
+    }
+    std::size_t seen = 0;
+    for (const auto& [id, node] : tree.nodes()) {
+      EXPECT_EQ(tree.Find(id), node);
+      ++seen;
+    }
+    EXPECT_EQ(seen, base + 1'001);
+    EXPECT_EQ(tree.size(), seen);
+    EXPECT_EQ(tree.FindPath("d/577")->name, "577");
+    EXPECT_EQ(tree.RemoveTree(d).size(), 1'001U);
+    EXPECT_EQ(tree.size(), base);
+  }
 }
 
 TEST(Namespace, ACollidingIdIsLeftOut) {
