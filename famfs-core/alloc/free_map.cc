@@ -1,8 +1,8 @@
 #include "alloc/free_map.h"
 
 #include <algorithm>
-#include <bit>
 #include <iterator>
+#include <limits>
 
 namespace famfs {
 namespace {
@@ -30,146 +30,108 @@ Extent Common(Extent a, Extent b) {
 
 }  // namespace
 
-FreeMap::FreeMap() : short_ends_(kLongUnits) {}
-
 std::optional<Extent> FreeMap::Take(Extent range) {
-  auto it = by_end_.upper_bound(range.start);
+  auto at = tree_.Seek(range.start + 1);
+  bool found = tree_.Next(at);
   Unit taken = range.start;  // the first unit that is not free
-  if (it != by_end_.end() && it->extent().start <= range.start) {
-    if (it->end >= range.end()) {
-      Carve(it, range);
+  if (found && tree_.Get(at).start <= range.start) {
+    if (tree_.Get(at).end() >= range.end()) {
+      Carve(at, range);
       return std::nullopt;
     }
-    taken = it->end;
-    ++it;
+    taken = tree_.Get(at).end();
+    ++at.at;
+    found = tree_.Next(at);
   }
-  const Unit taken_end = it == by_end_.end()
-                             ? range.end()
-                             : std::min(it->extent().start, range.end());
+  const Unit taken_end =
+      found ? std::min(tree_.Get(at).start, range.end()) : range.end();
   return Extent{taken, taken_end - taken};
 }
 
 std::optional<Extent> FreeMap::Free(Extent range) {
-  const auto next = by_end_.upper_bound(range.start);
-  const bool has_next = next != by_end_.end();
-  if (has_next && next->extent().start < range.end()) return next->extent();
-  const auto before = next == by_end_.begin() ? by_end_.end() : std::prev(next);
-  const bool joins_next = has_next && next->extent().start == range.end();
-  const bool joins_before =
-      before != by_end_.end() && before->end == range.start;
+  const auto place = tree_.Seek(range.start + 1);
+  auto next = place;
+  auto before = place;
+  const bool has_next = tree_.Next(next);
+  const Extent back = has_next ? tree_.Get(next) : Extent{};
+  if (has_next && back.start < range.end()) return back;
+  const bool joins_next = has_next && back.start == range.end();
+  const bool has_before = tree_.Previous(before);
+  const Extent front = has_before ? tree_.Get(before) : Extent{};
+  const bool joins_before = has_before && front.end() == range.start;
   units_ += range.length;
   if (joins_next && joins_before) {
-    const Extent front = before->extent();
-    Resize(*next, {front.start, front.length + range.length + next->length});
-    RemoveLength(front);
-    by_end_.erase(before);
+    Replace(next, {front.start, front.length + range.length + back.length});
+    Erase(before);
   } else if (joins_next) {
-    Resize(*next, {range.start, range.length + next->length});
+    Replace(next, {range.start, range.length + back.length});
   } else if (joins_before) {
-    Resize(*before, {before->extent().start, before->length + range.length});
+    Replace(before, {front.start, front.length + range.length});
   } else {
-    by_end_.insert(next, Node{range.end(), range.length});
-    AddLength(range);
+    Insert(place, range);
   }
   return std::nullopt;
 }
 
 void FreeMap::Assign(const std::vector<Extent>& extents) {
   *this = FreeMap();
+  tree_.Assign(extents);
   for (const Extent& extent : extents) {
-    by_end_.insert(by_end_.end(), Node{extent.end(), extent.length});
-    if (extent.length < kLongUnits) {
-      // With a hint, which AddLength cannot give.
-      auto& ends = short_ends_[extent.length];
-      ends.insert(ends.end(), extent.end());
-      MarkShort(extent.length);
-    } else {
-      AddLength(extent);
-    }
     units_ += extent.length;
+    AddLong(extent);
   }
 }
 
-void FreeMap::Carve(Tree::iterator it, Extent taken) {
-  const Extent whole = it->extent();
+void FreeMap::Carve(const ExtentTree::Cursor& at, Extent taken) {
+  const Extent whole = tree_.Get(at);
   const Extent front{whole.start, taken.start - whole.start};
   const Extent back{taken.end(), whole.end() - taken.end()};
   units_ -= taken.length;
   if (back.length != 0) {
-    Resize(*it, back);
-    if (front.length != 0) {
-      by_end_.insert(it, Node{front.end(), front.length});
-      AddLength(front);
-    }
+    Replace(at, back);
+    if (front.length != 0) Insert(at, front);
   } else if (front.length != 0) {
-    Resize(*it, front);
+    Replace(at, front);
   } else {
-    RemoveLength(whole);
-    by_end_.erase(it);
+    Erase(at);
   }
 }
 
-void FreeMap::Resize(const Node& node, Extent now) {
-  RemoveLength(node.extent());
-  node.end = now.end();
-  node.length = now.length;
-  AddLength(now);
+void FreeMap::Insert(const ExtentTree::Cursor& at, Extent extent) {
+  tree_.Insert(at, extent);
+  AddLong(extent);
 }
 
-void FreeMap::AddLength(Extent extent) {
-  if (extent.length < kLongUnits) {
-    short_ends_[extent.length].insert(extent.end());
-    MarkShort(extent.length);
-    return;
-  }
-  long_by_end_.insert(Node{extent.end(), extent.length});
+void FreeMap::Erase(const ExtentTree::Cursor& at) {
+  RemoveLong(tree_.Get(at));
+  tree_.Erase(at);
+}
+
+void FreeMap::Replace(const ExtentTree::Cursor& at, Extent now) {
+  RemoveLong(tree_.Get(at));
+  tree_.Replace(at, now);
+  AddLong(now);
+}
+
+void FreeMap::AddLong(Extent extent) {
+  if (extent.length < kLongUnits) return;
+  long_by_end_.emplace(extent.end(), extent.length);
   long_by_length_.insert(Key(extent.length, extent.end()));
   if (const Unit aligned = AlignedLength(extent); aligned >= kLongUnits) {
     long_by_aligned_.insert(Key(aligned, extent.end()));
   }
 }
 
-void FreeMap::RemoveLength(Extent extent) {
-  if (extent.length < kLongUnits) {
-    auto& ends = short_ends_[extent.length];
-    ends.erase(extent.end());
-    if (ends.empty()) {
-      short_bits_[extent.length / 64] &= ~(1ULL << extent.length % 64);
-    }
-    return;
-  }
+void FreeMap::RemoveLong(Extent extent) {
+  if (extent.length < kLongUnits) return;
   long_by_end_.erase(extent.end());
   long_by_length_.erase(Key(extent.length, extent.end()));
   long_by_aligned_.erase(Key(AlignedLength(extent), extent.end()));
 }
 
-Unit FreeMap::NextShort(Unit length) const {
-  for (std::size_t word = length / 64; word < kWords; ++word) {
-    std::uint64_t bits = short_bits_[word];
-    if (word == length / 64) bits &= ~0ULL << length % 64;
-    if (bits != 0) {
-      return static_cast<Unit>(word * 64) +
-             static_cast<Unit>(std::countr_zero(bits));
-    }
-  }
-  return kLongUnits;
-}
-
-Unit FreeMap::LastShort(Unit below) const {
-  for (std::size_t word = (below + 63) / 64; word-- > 0;) {
-    std::uint64_t bits = short_bits_[word];
-    if (word == below / 64) bits &= ~(~0ULL << below % 64);
-    if (bits != 0) {
-      return static_cast<Unit>(word * 64 + 63) -
-             static_cast<Unit>(std::countl_zero(bits));
-    }
-  }
-  return 0;
-}
-
 std::optional<Extent> FreeMap::BestFit(Unit length) const {
-  if (const Unit exact = NextShort(length); exact < kLongUnits) {
-    return Extent{*short_ends_[exact].begin() - exact, exact};
+  if (const Unit exact = tree_.NextLength(length); exact < kLongUnits) {
+    return tree_.First(exact);
   }
   const auto it = long_by_length_.lower_bound(Key(length, 0));
   if (it == long_by_length_.end()) return std::nullopt;
@@ -185,23 +147,22 @@ std::optional<Extent> FreeMap::BestAligned(Unit length) const {
 
 std::array<Extent, 2> FreeMap::Crossing(Extent window) const {
   std::array<Extent, 2> parts{};
-  const auto first = by_end_.upper_bound(window.start);
-  if (first != by_end_.end() && first->extent().start < window.start) {
-    parts[0] = Common(first->extent(), window);
-  }
-  const auto last = by_end_.upper_bound(window.end());
-  if (last != by_end_.end() && (last != first || parts[0].length == 0)) {
-    parts[1] = Common(last->extent(), window);
-  }
+  auto at = tree_.Seek(window.start + 1);
+  if (!tree_.Next(at)) return parts;
+  const Extent first = tree_.Get(at);
+  if (first.start < window.start) parts[0] = Common(first, window);
+  if (window.end() == std::numeric_limits<Unit>::max()) return parts;
+  at = tree_.Seek(window.end() + 1);
+  if (!tree_.Next(at)) return parts;
+  const Extent last = tree_.Get(at);
+  if (last != first || parts[0].length == 0) parts[1] = Common(last, window);
   return parts;
 }
 
 std::optional<Extent> FreeMap::ShortIn(Extent window, Unit length) const {
   if (length > window.length) return std::nullopt;
-  const auto& ends = short_ends_[length];
-  const auto it = ends.lower_bound(window.start + length);
-  if (it == ends.end() || *it > window.end()) return std::nullopt;
-  return Extent{*it - length, length};
+  const auto found = tree_.First(length, window.start + length);
+  return found && found->end() <= window.end() ? found : std::nullopt;
 }
 
 template <typename See>
@@ -210,8 +171,9 @@ void FreeMap::EachLongIn(Extent window, See see) const {
     if (part.length >= kLongUnits) see(part);
   }
   for (auto it = long_by_end_.upper_bound(window.start);
-       it != long_by_end_.end() && it->end <= window.end(); ++it) {
-    if (it->extent().start >= window.start) see(it->extent());
+       it != long_by_end_.end() && it->first <= window.end(); ++it) {
+    const Extent extent{it->first - it->second, it->second};
+    if (extent.start >= window.start) see(extent);
   }
 }
 
@@ -225,9 +187,9 @@ std::optional<Extent> FreeMap::BestFitIn(Extent window, Unit length) const {
     }
   };
   for (const Extent& part : Crossing(window)) consider(part);
-  for (Unit exact = NextShort(length);
+  for (Unit exact = tree_.NextLength(length);
        exact < kLongUnits && !(best && best->length < exact);
-       exact = NextShort(exact + 1)) {
+       exact = tree_.NextLength(exact + 1)) {
     if (const auto found = ShortIn(window, exact)) {
       consider(*found);
       break;
@@ -254,7 +216,7 @@ std::optional<Extent> FreeMap::BestAlignedIn(Extent window, Unit length) const {
 
 Unit FreeMap::Longest() const {
   return long_by_length_.empty()
-             ? LastShort(kLongUnits)
+             ? tree_.LastLength(kLongUnits)
              : static_cast<Unit>(*long_by_length_.rbegin() >> 32);
 }
 
@@ -271,8 +233,8 @@ Unit FreeMap::LongestIn(Extent window) const {
   };
   EachLongIn(window, consider);
   for (const Extent& part : Crossing(window)) consider(part);
-  for (Unit exact = LastShort(kLongUnits); exact > longest;
-       exact = LastShort(exact)) {
+  for (Unit exact = tree_.LastLength(kLongUnits); exact > longest;
+       exact = tree_.LastLength(exact)) {
     if (ShortIn(window, exact)) return exact;
   }
   return longest;
@@ -289,20 +251,13 @@ std::vector<Extent> FreeMap::TheLongest(std::size_t count) const {
     }
     behind = first;
   }
-  for (Unit exact = LastShort(kLongUnits); exact != 0 && extents.size() < count;
-       exact = LastShort(exact)) {
-    for (const Unit end : short_ends_[exact]) {
-      if (extents.size() == count) break;
-      extents.push_back({end - exact, exact});
+  for (Unit exact = tree_.LastLength(kLongUnits);
+       exact != 0 && extents.size() < count; exact = tree_.LastLength(exact)) {
+    for (auto found = tree_.First(exact); found && extents.size() < count;
+         found = tree_.First(exact, found->end() + 1)) {
+      extents.push_back(*found);
     }
   }
-  return extents;
-}
-
-std::vector<Extent> FreeMap::All() const {
-  std::vector<Extent> extents;
-  extents.reserve(by_end_.size());
-  for (const Node& node : by_end_) extents.push_back(node.extent());
   return extents;
 }
 

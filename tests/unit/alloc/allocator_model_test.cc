@@ -124,6 +124,11 @@ class Pair {
     ASSERT_EQ(allocator_.free_bytes(), free * kUnit);
     ASSERT_EQ(allocator_.largest_free(), largest * kUnit);
     ASSERT_EQ(allocator_.extent_count(), extents.size());
+    std::vector<Range> found = allocator_.FreeExtents();
+    for (Range& range : found) {
+      range = {range.offset / kUnit, range.length / kUnit};
+    }
+    ASSERT_EQ(found, extents);
   }
 
  private:
@@ -139,12 +144,13 @@ std::uint64_t RandomCount(std::mt19937_64& random) {
 
 class AllocatorModelTest : public ::testing::TestWithParam<std::uint64_t> {};
 
-TEST_P(AllocatorModelTest, AgreesOverRandomOperations) {
-  std::mt19937_64 random(GetParam());
+/// `scattered`: units taken at random first, so that there are many extents.
+void Compare(std::uint64_t seed, int scattered) {
+  std::mt19937_64 random(seed);
   Pair pair;
+  for (int i = 0; i < scattered; ++i) pair.Take(random() % kUnits, 1);
   for (int step = 0; step < 1500; ++step) {
-    SCOPED_TRACE(::testing::Message()
-                 << "seed " << GetParam() << ", step " << step);
+    SCOPED_TRACE(::testing::Message() << "seed " << seed << ", step " << step);
     switch (random() % 8) {
       case 0:
         pair.Take(random() % (kUnits + 2), 1 + random() % 20);
@@ -160,9 +166,17 @@ TEST_P(AllocatorModelTest, AgreesOverRandomOperations) {
       default:
         pair.Allocate(RandomCount(random));
     }
-    if (!HasFatalFailure()) pair.Compare();
-    if (HasFatalFailure()) return;
+    if (!testing::Test::HasFatalFailure()) pair.Compare();
+    if (testing::Test::HasFatalFailure()) return;
   }
+}
+
+TEST_P(AllocatorModelTest, AgreesOverRandomOperations) {
+  Compare(GetParam(), 0);
+}
+
+TEST_P(AllocatorModelTest, AgreesWithManyFreeExtents) {
+  Compare(GetParam(), 1000);
 }
 
 /// TakeAll beside one Take after another, on a device with gaps.
