@@ -5,94 +5,115 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <random>
+
+#include "instance/metadata_store.h"
+#include "media/format.h"
 
 namespace famfs::crash {
 namespace {
 
-constexpr std::uint64_t kLine = 64;
-constexpr std::uint64_t kWord = 8;
+/// splitmix64: mixes well and needs no state.
+std::uint64_t Mix(std::uint64_t value) {
+  value += 0x9e3779b97f4a7c15;
+  value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9;
+  value = (value ^ (value >> 27)) * 0x94d049bb133111eb;
+  return value ^ (value >> 31);
+}
 
-/// The part of a store that falls into one cache line.
-struct Piece {
-  std::uint64_t at;  // on the device
-  std::span<const std::byte> bytes;
-  bool whole;  // arrives at once or not at all
-};
-
-class Cache {
- public:
-  explicit Cache(Medium& medium) : medium_(medium) {}
-
-  void Store(const Event& event) {
-    const std::span<const std::byte> bytes(event.bytes);
-    for (std::uint64_t done = 0; done < bytes.size();) {
-      const std::uint64_t at = event.range.offset + done;
-      const std::uint64_t step =
-          std::min<std::uint64_t>(kLine - at % kLine, bytes.size() - done);
-      lines_[at / kLine].push_back(
-          {at, bytes.subspan(done, step), event.kind == Event::Kind::kStore16});
-      done += step;
-    }
-  }
-
-  void WriteBack(Range range) {
-    const auto first = lines_.lower_bound(range.offset / kLine);
-    const auto last = lines_.lower_bound((range.end() + kLine - 1) / kLine);
-    for (auto it = first; it != last; ++it) {
-      for (const Piece& piece : it->second) Put(piece.at, piece.bytes);
-    }
-    lines_.erase(first, last);
-  }
-
-  void Crash(Loss loss, std::uint64_t seed) {
-    if (loss == Loss::kAll) return;
-    std::mt19937_64 random(seed);
-    for (const auto& [line, pieces] : lines_) {
-      std::size_t arrived = pieces.size();
-      if (loss == Loss::kRandom) arrived = random() % (pieces.size() + 1);
-      for (std::size_t i = 0; i < arrived; ++i) {
-        Put(pieces[i].at, pieces[i].bytes);
-      }
-      if (arrived < pieces.size() && !pieces[arrived].whole) {
-        Tear(pieces[arrived], random);
-      }
-    }
-  }
-
- private:
-  void Put(std::uint64_t at, std::span<const std::byte> bytes) {
-    std::memcpy(medium_.data() + at, bytes.data(), bytes.size());
-  }
-
-  /// Some words of a store, not others.
-  void Tear(const Piece& piece, std::mt19937_64& random) {
-    for (std::uint64_t done = 0; done < piece.bytes.size();) {
-      const std::uint64_t at = piece.at + done;
-      const std::uint64_t step = std::min<std::uint64_t>(
-          kWord - at % kWord, piece.bytes.size() - done);
-      if (random() % 2 == 0) Put(at, piece.bytes.subspan(done, step));
-      done += step;
-    }
-  }
-
-  Medium& medium_;
-  std::map<std::uint64_t, std::vector<Piece>> lines_;  // not yet written back
-};
+constexpr std::uint64_t kMetadataPages = (kLogOffset + kMinLogLength) / kPage;
+/// How much of the metadata's place is littered: one page of so many.
+constexpr std::uint64_t kLitterEvery = 97;
 
 }  // namespace
 
-Medium::Medium(bool has_extent_files) : has_extent_files_(has_extent_files) {
+Medium::Medium(bool has_extent_files)
+    : has_extent_files_(has_extent_files), used_(kMediumSize / kPage) {
   void* memory = ::mmap(nullptr, kMediumSize, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) std::abort();
   data_ = static_cast<std::byte*>(memory);
-  // Much of it is only read, to see that it is zero: with huge pages that is a
-  // handful of faults. Without them it is only slower.
-  ::madvise(memory, 16ULL << 20, MADV_HUGEPAGE);
+  // Much of the metadata is only read, to see that it is zero: with huge pages
+  // that is a handful of faults. Without them it is only slower.
+  ::madvise(memory, kMetadataPages * kPage, MADV_HUGEPAGE);
+  Litter();
 }
 
 Medium::~Medium() { ::munmap(data_, kMediumSize); }
+
+void Medium::Litter() {
+  const auto litter = [this](std::uint64_t page) {
+    used_[page] = true;
+    auto* words = reinterpret_cast<std::uint64_t*>(data_ + page * kPage);
+    for (std::uint64_t i = 0; i < kPage / 8; ++i) {
+      words[i] = Mix(page * kPage + i);
+    }
+  };
+  constexpr std::uint64_t kUnitPages = kAllocUnit / kPage;
+  for (std::uint64_t page = kMetadataPages; page < kMediumSize / kPage;
+       page += kUnitPages) {
+    litter(page);
+    litter(page + kUnitPages - 1);
+  }
+  // An emulated device's extents are new files; there is nothing before them.
+  if (has_extent_files_) return;
+  for (std::uint64_t page = 0; page < kMetadataPages; page += kLitterEvery) {
+    litter(page);
+  }
+  litter((1ULL << 20) / kPage);  // the first lines of our region
+}
+
+void Medium::Touch(Range range) {
+  const std::uint64_t end = (range.end() + kPage - 1) / kPage;
+  for (std::uint64_t page = range.offset / kPage; page < end; ++page) {
+    const bool used = used_[page];
+    used_[page] = true;
+    if (layers_.empty()) continue;
+    const auto [it, is_new] = layers_.back().saved.try_emplace(page);
+    if (!is_new || !used) continue;
+    it->second = std::make_unique<Page>();
+    std::memcpy(it->second->data(), data_ + page * kPage, kPage);
+  }
+}
+
+/// Takes the lines into the hash, or, called again, out of it.
+void Medium::HashLines(Range range) {
+  std::uint64_t line = range.offset / kCacheLine;
+  const std::uint64_t end = (range.end() + kCacheLine - 1) / kCacheLine;
+  for (; line < end; ++line) {
+    std::uint64_t words[kCacheLine / 8];
+    std::memcpy(words, data_ + line * kCacheLine, sizeof(words));
+    std::uint64_t hash = Mix(line);
+    for (const std::uint64_t word : words) hash = Mix(hash ^ word);
+    hash_ ^= hash;
+  }
+}
+
+void Medium::Put(std::uint64_t at, std::span<const std::byte> bytes) {
+  if (bytes.empty()) return;
+  const Range range{at, bytes.size()};
+  Touch(range);
+  HashLines(range);
+  std::memcpy(data_ + at, bytes.data(), bytes.size());
+  HashLines(range);
+}
+
+void Medium::Zero(Range range) {
+  static constexpr Page kZeros{};
+  for (std::uint64_t at = range.offset; at < range.end();) {
+    const std::uint64_t step = std::min(kPage - at % kPage, range.end() - at);
+    if (used_[at / kPage]) Put(at, std::span(kZeros).first(step));
+    at += step;
+  }
+}
+
+bool Medium::IsZero(Range range) const {
+  for (std::uint64_t at = range.offset; at < range.end();) {
+    const std::uint64_t step = std::min(kPage - at % kPage, range.end() - at);
+    if (used_[at / kPage] && !famfs::IsZero({data_ + at, step})) return false;
+    at += step;
+  }
+  return true;
+}
 
 bool Medium::Create(Range range) {
   if (has_extent_files_) {
@@ -103,35 +124,38 @@ bool Medium::Create(Range range) {
     }
     extents_[range.offset] = range.length;
   }
-  // Zero again, without touching the pages.
-  return ::madvise(data_ + range.offset, range.length, MADV_DONTNEED) == 0;
+  Zero(range);
+  return true;
 }
 
 void Medium::Remove(std::uint64_t offset) { extents_.erase(offset); }
 
-void ApplyAndCrash(Medium& medium, std::span<const Event> events, Loss loss,
-                   std::uint64_t seed) {
-  Cache cache(medium);
-  for (const Event& event : events) {
-    switch (event.kind) {
-      case Event::Kind::kStore:
-      case Event::Kind::kStore16:
-        cache.Store(event);
-        break;
-      case Event::Kind::kWriteBack:
-        cache.WriteBack(event.range);
-        break;
-      case Event::Kind::kCreate:
-        // Zeroing ends with a write-back, which takes older stores with it.
-        cache.WriteBack(event.range);
-        medium.Create(event.range);
-        break;
-      case Event::Kind::kRemove:
-        medium.Remove(event.range.offset);
-        break;
+void Medium::Checkpoint() {
+  layers_.push_back({.saved = {}, .extents = extents_, .hash = hash_});
+}
+
+void Medium::Rollback() {
+  Layer layer = std::move(layers_.back());
+  layers_.pop_back();
+  for (const auto& [page, bytes] : layer.saved) {
+    std::byte* at = data_ + page * kPage;
+    if (bytes != nullptr) {
+      std::memcpy(at, bytes->data(), kPage);
+      continue;
     }
+    if (!famfs::IsZero({at, kPage})) std::memset(at, 0, kPage);
+    used_[page] = false;
   }
-  cache.Crash(loss, seed);
+  extents_ = std::move(layer.extents);
+  hash_ = layer.hash;
+}
+
+std::uint64_t Medium::hash() const {
+  std::uint64_t hash = hash_;
+  for (const auto& [offset, length] : extents_) {
+    hash ^= Mix(Mix(offset) + length);
+  }
+  return hash;
 }
 
 }  // namespace famfs::crash

@@ -1,41 +1,71 @@
 #include "tests/crash/recording_device.h"
 
+#include <fmt/format.h>
+
 #include <utility>
+
+#include "media/format.h"
+#include "media/region.h"
 
 namespace famfs::crash {
 namespace {
+
+/// What lies there, as people call it.
+std::string NameOf(Range range) {
+  constexpr std::uint64_t kEntries = kLogOffset + EntryAt(0);
+  // What is zeroed is zeroed by the page.
+  const bool page = range.length == kPage;
+  if (range.offset < kRegionOffset) {
+    if (page) return "zeros of the superblock's region";
+    return range.length == 8 ? "superblock magic" : "superblock";
+  }
+  if (range.offset < kRegionOffset + kRegionSize) {
+    if (page) return "zeros of our region";
+    const std::uint64_t at = range.offset - kRegionOffset;
+    if (at < kCompactionAt) return "state record";
+    if (at < kCompactionAt + 2 * kLineSize) return "compaction record";
+    return "region line";
+  }
+  if (range.offset < kLogOffset + kMinLogLength) {
+    if (range.offset == kLogOffset + kLogCountersAt) return "counters";
+    if (range.offset == kLogOffset && range.length == sizeof(MediaLogHeader)) {
+      return "log header";
+    }
+    const bool entries =
+        range.offset >= kEntries && range.length % sizeof(MediaEntry) == 0;
+    return entries ? "entries" : "zeros of the log";
+  }
+  return "data";
+}
 
 /// A mapping whose lines are kept in no cache that outlives the test's own: the
 /// real flush instructions are left out.
 class RecordingMapping final : public Mapping {
  public:
-  RecordingMapping(std::shared_ptr<Medium> medium, Range range,
-                   Recorder* recorder)
-      : Mapping(medium->data() + range.offset, range.length),
-        medium_(std::move(medium)),
+  RecordingMapping(Medium& medium, Range range, Recorder* recorder)
+      : Mapping(medium.data() + range.offset, range.length),
+        medium_(medium),
         base_(range.offset),
         recorder_(recorder) {}
 
   void Store(std::size_t at, std::span<const std::byte> bytes) override {
+    medium_.Touch({base_ + at, bytes.size()});
     Mapping::Store(at, bytes);
     Record(Event::Kind::kStore, at, bytes.size());
   }
   void StoreZeros(std::size_t at, std::size_t length) override {
+    medium_.Touch({base_ + at, length});
     Mapping::StoreZeros(at, length);
     Record(Event::Kind::kStore, at, length);
   }
   void Store16(std::size_t at, std::uint64_t first,
                std::uint64_t second) override {
+    medium_.Touch({base_ + at, 16});
     Mapping::Store16(at, first, second);
     Record(Event::Kind::kStore16, at, 16);
   }
   void WriteBack(std::size_t at, std::size_t length) override {
-    if (recorder_ == nullptr) return;
-    const Range range{base_ + at, length};
-    if (recorder_->ignore_write_back && recorder_->ignore_write_back(range)) {
-      return;
-    }
-    recorder_->events.push_back({Event::Kind::kWriteBack, range});
+    if (recorder_ != nullptr) recorder_->AddWriteBack({base_ + at, length});
   }
   void Invalidate(std::size_t /*at*/, std::size_t /*length*/) const override {}
 
@@ -43,26 +73,43 @@ class RecordingMapping final : public Mapping {
   void Record(Event::Kind kind, std::size_t at, std::size_t length) {
     if (recorder_ == nullptr) return;
     const auto stored = bytes().subspan(at, length);
-    recorder_->events.push_back(
+    recorder_->Add(
         {kind, {base_ + at, length}, {stored.begin(), stored.end()}});
   }
 
-  std::shared_ptr<Medium> medium_;
+  Medium& medium_;
   std::uint64_t base_;
   Recorder* recorder_;
 };
 
 }  // namespace
 
+void Recorder::Begin(const std::string& operation) {
+  operation_ = operation;
+  counts_.clear();
+}
+
+void Recorder::AddWriteBack(Range range) {
+  const std::string what = NameOf(range);
+  std::string site = operation_ + ": " + what;
+  // Zeros are written back page by page, as many as happen to be dirty.
+  if (!what.starts_with("zeros")) {
+    site += fmt::format(" {}", ++counts_[what]);
+  }
+  if (site == left_out_) return;
+  sites_.insert(std::move(site));
+  events_.push_back({Event::Kind::kWriteBack, range});
+}
+
 absl::StatusOr<std::unique_ptr<famfs::Mapping>> RecordingDevice::Map(
-    std::uint64_t offset, std::uint64_t length, Access /*access*/) {
+    std::uint64_t offset, std::uint64_t length, Access access) {
   if (offset > kMediumSize || length > kMediumSize - offset) {
     return OutOfRange("{} bytes at {:#x} lie beyond the device", length,
                       offset);
   }
   if (has_extent_files()) {
-    const auto after = medium_->extents().upper_bound(offset);
-    if (after == medium_->extents().begin() ||
+    const auto after = medium_.extents().upper_bound(offset);
+    if (after == medium_.extents().begin() ||
         std::prev(after)->first + std::prev(after)->second <= offset) {
       return NotFound("there is no extent at {:#x}", offset);
     }
@@ -71,24 +118,30 @@ absl::StatusOr<std::unique_ptr<famfs::Mapping>> RecordingDevice::Map(
                         length);
     }
   }
+  // Data may be written without a call of ours; metadata never is.
+  if (access == Access::kReadWrite && offset >= kLogOffset + kMinLogLength) {
+    medium_.Touch({offset, length});
+  }
   return std::make_unique<RecordingMapping>(medium_, Range{offset, length},
                                             recorder_);
 }
 
 absl::Status RecordingDevice::CreateExtent(Range range) {
-  if (!medium_->Create(range)) {
+  if (!medium_.Create(range)) {
     return AlreadyExists("there is an extent at {:#x}", range.offset);
   }
   if (recorder_ != nullptr) {
-    recorder_->events.push_back({Event::Kind::kCreate, range});
+    recorder_->Add(
+        {has_extent_files() ? Event::Kind::kCreate : Event::Kind::kZero,
+         range});
   }
   return absl::OkStatus();
 }
 
 absl::Status RecordingDevice::RemoveExtent(std::uint64_t offset) {
-  medium_->Remove(offset);
+  medium_.Remove(offset);
   if (recorder_ != nullptr) {
-    recorder_->events.push_back({Event::Kind::kRemove, {offset, 0}});
+    recorder_->Add({Event::Kind::kRemove, {offset, 0}});
   }
   return absl::OkStatus();
 }
@@ -96,7 +149,7 @@ absl::Status RecordingDevice::RemoveExtent(std::uint64_t offset) {
 absl::StatusOr<std::vector<Range>> RecordingDevice::ListExtents() {
   if (!has_extent_files()) return std::vector<Range>{{0, kMediumSize}};
   std::vector<Range> ranges;
-  for (const auto& [offset, length] : medium_->extents()) {
+  for (const auto& [offset, length] : medium_.extents()) {
     ranges.push_back({offset, length});
   }
   return ranges;

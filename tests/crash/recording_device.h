@@ -1,35 +1,54 @@
-// A DaxDevice on a Medium that writes down each store and write-back. Metadata
-// only: bytes that a test puts through Mapping::mutable_data are not recorded.
+// A DaxDevice on a Medium that writes down each store and write-back.
 #pragma once
 
+#include <deque>
 #include <functional>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "dax/device.h"
-#include "tests/crash/medium.h"
+#include "tests/crash/crash_site.h"
 
 namespace famfs::crash {
 
-struct Recorder {
-  std::vector<Event> events;
-  /// A mutation of the program under test: write-backs for which it is true do
-  /// not happen. The suite must notice.
-  std::function<bool(const Range&)> ignore_write_back;
+/// Keeps the events, and names each write-back by the operation, by what is
+/// written back, and by how many of the kind came before it in the operation:
+/// "compact: compaction record 2".
+class Recorder {
+ public:
+  void Begin(const std::string& operation);
+  void Add(Event event) { events_.push_back(std::move(event)); }
+  void AddWriteBack(Range range);
+
+  /// Addresses of events stay as they are.
+  [[nodiscard]] const std::deque<Event>& events() const { return events_; }
+  [[nodiscard]] const std::set<std::string>& sites() const { return sites_; }
+  /// A mutation of the program under test: this write-back does not happen. The
+  /// suite must notice.
+  void LeaveOut(const std::string& site) { left_out_ = site; }
+
+ private:
+  std::deque<Event> events_;
+  std::string operation_;
+  std::map<std::string, int> counts_;  // of the operation, by what
+  std::set<std::string> sites_;
+  std::string left_out_;
 };
 
 class RecordingDevice final : public DaxDevice {
  public:
   /// `recorder` may be null, and outlives the device's mappings otherwise.
-  RecordingDevice(std::shared_ptr<Medium> medium, Recorder* recorder)
-      : medium_(std::move(medium)), recorder_(recorder) {}
+  RecordingDevice(Medium& medium, Recorder* recorder)
+      : medium_(medium), recorder_(recorder) {}
 
   [[nodiscard]] std::string spec() const override { return "simulated"; }
   [[nodiscard]] std::uint64_t size() const override { return kMediumSize; }
   [[nodiscard]] Uuid tag() const override { return {}; }
   [[nodiscard]] bool has_extent_files() const override {
-    return medium_->has_extent_files();
+    return medium_.has_extent_files();
   }
   absl::StatusOr<std::unique_ptr<famfs::Mapping>> Map(std::uint64_t offset,
                                                       std::uint64_t length,
@@ -40,7 +59,7 @@ class RecordingDevice final : public DaxDevice {
   absl::StatusOr<UniqueFd> OpenExtent(std::uint64_t offset) override;
 
  private:
-  std::shared_ptr<Medium> medium_;
+  Medium& medium_;
   Recorder* recorder_;
 };
 

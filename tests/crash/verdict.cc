@@ -1,71 +1,62 @@
 #include "tests/crash/verdict.h"
 
+#include <algorithm>
+
+#include "base/units.h"
 #include "instance/fsck.h"
+#include "tests/model/golden_rules.h"
 
 namespace famfs::crash {
 namespace {
 
-State Collect(const Namespace& tree) {
-  State state;
-  state.formatted = true;
-  for (const auto& [id, node] : tree.nodes()) {
-    if (node->is_meta || id == kRootNode) continue;
-    const std::string path = tree.PathOf(*node);
-    if (node->is_directory) {
-      state.directories.insert(path);
-    } else {
-      state.files[path] = node->size;
-    }
-    if (node->volume != nullptr) state.volumes[path] = node->volume->capacity;
-  }
-  return state;
-}
-
-/// What a user sees; the rest is compared on its own.
-bool SameTree(const State& a, const State& b) {
-  return a.formatted == b.formatted && a.files == b.files &&
-         a.directories == b.directories && a.volumes == b.volumes;
-}
-
 class Judgement {
  public:
-  Judgement(std::shared_ptr<Medium> medium, const Expected& expected,
+  Judgement(Medium& medium, const Expected& expected,
             std::string lock_directory)
-      : medium_(std::move(medium)),
+      : medium_(medium),
         device_(std::make_shared<RecordingDevice>(medium_, nullptr)),
         expected_(expected),
         lock_directory_(std::move(lock_directory)) {}
 
   std::vector<std::string> Run(Depth depth) {
-    if (!expected_.acknowledged.formatted && !Format()) return problems_;
+    if (expected_.is_mkfs && !Format()) return problems_;
     BeforeOpening(depth);
-    auto writer = Writer::Open(device_, FixedWriterOptions(lock_directory_));
-    if (!writer.ok()) {
-      Problem(fmt::format("it cannot be opened: {}", Message(writer.status())));
-      return problems_;
-    }
-    const State state = Collect(*(*writer)->Tree());
+    auto writer = Open("it");
+    if (writer == nullptr) return problems_;
+    const State state = StateOf(*writer->Tree());
     CheckState(state, "the writer");
-    CheckFsck(false);
-    CheckSpace(**writer, state);
-    if (depth == Depth::kThorough) GoOn(*std::move(writer), state);
+    CheckRules();
+    if (depth == Depth::kThorough) CheckFsck(false);
+    CheckEpoch(state);
+    CheckSpace(*writer, state);
+    CheckContents(*writer);
+    if (depth == Depth::kThorough) GoOn(std::move(writer), state);
     return problems_;
   }
 
  private:
-  void Problem(std::string text) { problems_.push_back(std::move(text)); }
+  template <typename... Args>
+  void Problem(fmt::format_string<Args...> text, Args&&... args) {
+    problems_.push_back(fmt::format(text, std::forward<Args>(args)...));
+  }
 
-  /// An interrupted mkfs: blank, and made again without force; or done.
+  std::unique_ptr<Writer> Open(std::string_view what) {
+    auto writer = Writer::Open(device_, FixedWriterOptions(lock_directory_));
+    if (writer.ok()) return *std::move(writer);
+    Problem("{} cannot be opened: {}", what, Message(writer.status()));
+    return nullptr;
+  }
+
+  /// An interrupted mkfs: blank, and made again; or nothing begun; or done.
   bool Format() {
     const auto layout = Layout::Open(*device_, Access::kRead);
     if (layout.ok()) return true;
     if (!absl::IsFailedPrecondition(layout.status())) {
-      Problem(fmt::format("an interrupted mkfs is not blank: {}",
-                          Message(layout.status())));
+      Problem("an interrupted mkfs is not blank: {}", Message(layout.status()));
     }
-    const absl::Status made =
-        famfs::Mkfs(*device_, FixedMkfsOptions(lock_directory_));
-    if (!made.ok()) Problem(fmt::format("mkfs again: {}", Message(made)));
+    const absl::Status made = famfs::Mkfs(
+        *device_, FixedMkfsOptions(lock_directory_, expected_.force));
+    if (!made.ok()) Problem("mkfs again: {}", Message(made));
     return made.ok();
   }
 
@@ -73,10 +64,9 @@ class Judgement {
     if (depth == Depth::kThorough) CheckFsck(true);
     const auto reader = Reader::Open(device_);
     if (reader.ok()) {
-      CheckState(Collect(*(*reader)->Tree()), "a reader before the writer");
+      CheckState(StateOf(*(*reader)->Tree()), "a reader before the writer");
     } else if (!absl::IsUnavailable(reader.status())) {
-      Problem(fmt::format("a reader before the writer: {}",
-                          Message(reader.status())));
+      Problem("a reader before the writer: {}", Message(reader.status()));
     }
   }
 
@@ -85,82 +75,143 @@ class Judgement {
       if (unfinished_is_fine && finding.severity == Severity::kUnfinished) {
         continue;
       }
-      Problem(fmt::format("fsck {} the opening: {}",
-                          unfinished_is_fine ? "before" : "after",
-                          finding.ToString()));
+      Problem("fsck {} the opening: {}",
+              unfinished_is_fine ? "before" : "after", finding.ToString());
     }
   }
 
+  void CheckRules() {
+    const golden::Report report =
+        golden::CheckRules({medium_.data(), kMediumSize});
+    for (const std::string& problem : report.problems) {
+      Problem("upstream's rules: {}", problem);
+    }
+  }
+
+  /// The state that the tree is: the newer one when it fits.
+  [[nodiscard]] const State& Meant(const State& tree) const {
+    return SameTree(tree, expected_.in_flight) ? expected_.in_flight
+                                               : expected_.acknowledged;
+  }
+
   void CheckState(const State& state, std::string_view who) {
-    State blank_is_formatted = expected_.acknowledged;
-    blank_is_formatted.formatted = true;
-    if (SameTree(state, blank_is_formatted)) return;
-    if (SameTree(state, expected_.in_flight)) return;
+    if (SameTree(state, Meant(state))) return;
     std::string names;
-    for (const auto& [path, size] : state.files) names += " " + path;
+    for (const auto& [path, file] : state.files) names += " " + path;
     Problem(
-        fmt::format("{} sees neither the acknowledged state nor the one in "
-                    "flight, but the files{}",
-                    who, names));
+        "{} sees neither the acknowledged state nor the one in flight, but the "
+        "files{}",
+        who, names);
+  }
+
+  /// An epoch is never given out twice, or a stale writer could not notice.
+  void CheckEpoch(const State& state) {
+    const auto layout = Layout::Open(*device_, Access::kRead);
+    const auto record = layout->LoadState();
+    if ((*record)->writer_epoch <= Meant(state).epoch) {
+      Problem("epoch {} is given out again", (*record)->writer_epoch);
+    }
   }
 
   void CheckSpace(const Writer& writer, const State& state) {
     const std::uint64_t fixed = kSuperblockRegion + kMinLogLength;
     std::uint64_t used = fixed + kMinLogLength;  // and the writer's reserve
     std::size_t extents = 2;
-    for (const auto& [path, size] : state.files) {
-      used += (size + kAllocUnit - 1) / kAllocUnit * kAllocUnit;
+    for (const auto& [path, file] : state.files) {
+      used += RoundUp(file.size, kAllocUnit);
       ++extents;
     }
     const PoolFigures figures = writer.Figures();
-    const bool flight = !SameTree(state, expected_.acknowledged);
-    const std::uint64_t pending =
-        (flight ? expected_.in_flight : expected_.acknowledged).pending;
+    const std::uint64_t pending = Meant(state).pending;
     if (figures.pending != pending) {
-      Problem(fmt::format("{} bytes are pending, not {}", figures.pending,
-                          pending));
+      Problem("{} bytes are pending, not {}", figures.pending, pending);
     }
     if (figures.free + used + pending != kMediumSize) {
-      Problem(fmt::format("{} bytes are free, not {}", figures.free,
-                          kMediumSize - used - pending));
+      Problem("{} bytes are free, not {}", figures.free,
+              kMediumSize - used - pending);
     }
-    if (medium_->has_extent_files() && medium_->extents().size() != extents) {
-      Problem(fmt::format("there are {} extents, not {}",
-                          medium_->extents().size(), extents));
+    if (medium_.has_extent_files() && medium_.extents().size() != extents) {
+      Problem("there are {} extents, not {}", medium_.extents().size(),
+              extents);
     }
     if (!writer.MissingExtents().empty()) Problem("extents are missing");
+  }
+
+  /// Each file is what its maker was told: its bytes, or zeros; and zeros up to
+  /// the end of its last unit.
+  void CheckContents(const Writer& writer) {
+    const Reader::View tree = writer.Tree();
+    for (const auto& [id, node] : tree->nodes()) {
+      if (node->is_directory || node->is_meta) continue;
+      const std::string path = tree->PathOf(*node);
+      const auto& files = Meant(StateOf(*tree)).files;
+      const auto file = files.find(path);
+      if (file == files.end()) continue;  // told by CheckState
+      if (node->extents.size() != 1) {
+        Problem("'{}' has {} extents", path, node->extents.size());
+        continue;
+      }
+      CheckExtent(path, file->second, node->extents.front().offset,
+                  node->extents.front().length);
+    }
+  }
+
+  void CheckExtent(const std::string& path, const FileState& file,
+                   std::uint64_t offset, std::uint64_t length) {
+    if (!file.filled) {
+      if (!medium_.IsZero({offset, length})) {
+        Problem("'{}' has bytes that nobody wrote", path);
+      }
+      return;
+    }
+    const std::uint64_t last = file.size - kFilledBytes;
+    for (std::uint64_t i = 0; i < kFilledBytes; ++i) {
+      if (medium_.data()[offset + i] == FillByte(path) &&
+          medium_.data()[offset + last + i] == FillByte(path)) {
+        continue;
+      }
+      return Problem("'{}' has lost bytes", path);
+    }
+    if (!medium_.IsZero({offset + kFilledBytes, last - kFilledBytes}) ||
+        !medium_.IsZero({offset + file.size, length - file.size})) {
+      Problem("'{}' has bytes that nobody wrote beside its own", path);
+    }
   }
 
   /// The next creation and deletion work, and their effect lasts.
   void GoOn(std::unique_ptr<Writer> writer, State state) {
     VolumeAttributes attributes;
     attributes.name = "after";
-    attributes.capacity = kAllocUnit;
+    attributes.capacity = 2 * kAllocUnit;
     if (const auto made = writer->CreateVolume("after", attributes, {});
         !made.ok()) {
-      return Problem(fmt::format("a creation afterwards: {}", Message(made)));
+      return Problem("a creation afterwards: {}", Message(made));
+    }
+    {
+      const Reader::View tree = writer->Tree();
+      const Node* data = tree->FindPath("after/data");
+      CheckExtent("after/data", {.size = attributes.capacity},
+                  data->extents.front().offset, data->extents.front().length);
     }
     if (const auto gone = writer->DeleteVolume("after"); !gone.ok()) {
-      return Problem(fmt::format("a deletion afterwards: {}", Message(gone)));
+      return Problem("a deletion afterwards: {}", Message(gone));
     }
     const auto layout = Layout::Open(*device_, Access::kRead);
     const auto record = layout->LoadState();
-    if ((*record)->last_deletion <= expected_.acknowledged.deletions) {
-      Problem(fmt::format("deletion number {} is given out again",
-                          (*record)->last_deletion));
+    if ((*record)->last_deletion <= Meant(state).deletions) {
+      Problem("deletion number {} is given out again",
+              (*record)->last_deletion);
     }
     writer.reset();
-    auto again = Writer::Open(device_, FixedWriterOptions(lock_directory_));
-    if (!again.ok()) {
-      return Problem(
-          fmt::format("a second opening: {}", Message(again.status())));
-    }
-    if (!SameTree(Collect(*(*again)->Tree()), state)) {
+    writer = Open("a second time it");
+    if (writer == nullptr) return;
+    if (!SameTree(StateOf(*writer->Tree()), state)) {
       Problem("a second opening sees another state");
     }
+    CheckRules();
   }
 
-  std::shared_ptr<Medium> medium_;
+  Medium& medium_;
   std::shared_ptr<RecordingDevice> device_;
   const Expected& expected_;
   std::string lock_directory_;
@@ -169,8 +220,7 @@ class Judgement {
 
 }  // namespace
 
-std::vector<std::string> Judge(const std::shared_ptr<Medium>& medium,
-                               const Expected& expected,
+std::vector<std::string> Judge(Medium& medium, const Expected& expected,
                                const std::string& lock_directory, Depth depth) {
   return Judgement(medium, expected, lock_directory).Run(depth);
 }

@@ -1,25 +1,33 @@
 // Opens what a crash left and says what is wrong with it.
 #pragma once
 
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "tests/crash/scenario.h"
+#include "tests/crash/history.h"
 
 namespace famfs::crash {
 
-/// How much of it: kBrief leaves out fsck before the opening and what comes
-/// after it, for the many crashes within recoveries.
+/// What has to be there: the acknowledged state, or that of the step in flight.
+struct Expected {
+  State acknowledged;
+  State in_flight;
+  bool is_mkfs = false;  // in flight; the device may also be blank
+  bool force = false;
+};
+
+/// How much of it: kBrief leaves out our own fsck and what comes after the
+/// opening, for the many crashes.
 enum class Depth { kBrief, kThorough };
 
 /// One sentence for each thing that is not as it must be. Before the opening:
 /// no reader sees anything but the two states, fsck finds nothing but
-/// unfinished work (unless a compaction was under way). After it: the state is
-/// one of the two, fsck is clean, free space is exact, the extents are those of
-/// the log, and the writer can go on.
-std::vector<std::string> Judge(const std::shared_ptr<Medium>& medium,
-                               const Expected& expected,
+/// unfinished work. After it: the state is one of the two, files hold their
+/// bytes and new ones zeros, upstream's rules hold and fsck is clean, free
+/// space is exact, the extents are those of the log, and the writer can go on.
+///
+/// The medium is changed: the caller takes it back.
+std::vector<std::string> Judge(Medium& medium, const Expected& expected,
                                const std::string& lock_directory, Depth depth);
 
 }  // namespace famfs::crash

@@ -1,0 +1,85 @@
+#include "tests/crash/fixture.h"
+
+#include <spdlog/spdlog.h>
+#include <stdlib.h>
+
+#include <filesystem>
+
+namespace famfs::crash {
+
+bool IsNightly() { return ::getenv("FAMFS_NIGHTLY") != nullptr; }
+
+void CrashTest::SetUp() {
+  spdlog::set_level(spdlog::level::off);
+  std::string name = ::testing::TempDir() + "/famfs-crash-XXXXXX";
+  ASSERT_NE(::mkdtemp(name.data()), nullptr);
+  locks_ = name;
+}
+
+void CrashTest::TearDown() {
+  std::filesystem::remove_all(locks_);
+  spdlog::set_level(spdlog::level::info);
+}
+
+void CrashTest::MakeMedia(bool has_extent_files) {
+  live_ = std::make_unique<Medium>(has_extent_files);
+  crashed_ = std::make_unique<Medium>(has_extent_files);
+}
+
+Base CrashTest::MakeBase(bool used) {
+  Base base;
+  for (Medium* medium : {live_.get(), crashed_.get()}) {
+    History history(*medium, Locks("live"));
+    history.Mkfs();
+    if (used) {
+      history.AppendSuperseded();
+      history.Open();
+      history.CreateVolume(2);
+      history.CreateVolume(1);
+      history.CreateVolume(1);
+      history.Do(Op::kCreateFile);
+      history.Do(Op::kDelete);
+    }
+    base = {history.state(), history.names()};
+  }
+  return base;
+}
+
+void CrashTest::RunBaseScenario(History& history) {
+  history.Mkfs();
+  history.AppendSuperseded();
+  history.Open();
+  history.CreateVolume(2);
+  history.Do(Op::kMkdir);
+  history.Do(Op::kCreateFile);
+  history.Do(Op::kCommit);
+  history.CreateVolume(1);
+  history.Do(Op::kDelete);
+  history.Do(Op::kCompact);
+  history.CreateVolume(2);
+  history.Do(Op::kGiveUp);
+  history.CreateVolume(1);
+  history.Do(Op::kDelete);
+  history.Do(Op::kDelete);
+  history.Do(Op::kCompact);
+  history.Do(Op::kDelete);
+  history.Do(Op::kReopen);  // on an emulated device this compacts, too
+  history.CreateVolume(1);
+  history.Mkfs(/*force=*/true);
+  history.Open();
+  history.CreateVolume(3);
+}
+
+ExplorerOptions CrashTest::Options() const {
+  return {.lock_directory = Locks("judge"), .subsets = IsNightly() ? 16U : 2U};
+}
+
+std::string CrashTest::First(const std::vector<std::string>& problems) {
+  std::string text = std::to_string(problems.size()) + " problems\n";
+  for (std::size_t i = 0; i < problems.size() && i < 10; ++i) {
+    text += problems[i] + "\n";
+  }
+  return text;
+}
+
+}  // namespace famfs::crash

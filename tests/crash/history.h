@@ -1,0 +1,87 @@
+// A life of an instance, recorded: mkfs, creations, deletions, compactions,
+// openings, and after each what a user was told is there.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "instance/mkfs.h"
+#include "instance/writer.h"
+#include "tests/crash/recording_device.h"
+#include "tests/crash/state.h"
+
+namespace famfs::crash {
+
+/// One operation: acknowledged after event `end`, in flight from `begin`.
+struct Step {
+  std::string name;
+  std::size_t begin = 0;
+  std::size_t end = 0;
+  State before{};
+  State after{};
+  /// A mkfs: in flight, the device may also be blank.
+  bool is_mkfs = false;
+  bool force = false;
+};
+
+/// Same uuids in every run, so that recordings are equal.
+MkfsOptions FixedMkfsOptions(const std::string& lock_directory, bool force);
+WriterOptions FixedWriterOptions(const std::string& lock_directory);
+
+/// Operations on a medium, each recorded. An operation that fails ends the
+/// program: the histories are made so that each one can be done.
+class History {
+ public:
+  History(Medium& medium, std::string lock_directory)
+      : lock_directory_(std::move(lock_directory)),
+        device_(std::make_shared<RecordingDevice>(medium, &recorder_)) {}
+  /// Goes on with what another history left on the medium.
+  History(Medium& medium, std::string lock_directory, const State& state,
+          int names)
+      : History(medium, std::move(lock_directory)) {
+    state_ = state;
+    names_ = names;
+  }
+  History(const History&) = delete;
+  History& operator=(const History&) = delete;
+
+  void Mkfs(bool force = false);
+  void Open();
+  void Close() { writer_.reset(); }
+  /// False, and nothing done, when it has no object: no volume to delete,
+  /// nothing to compact.
+  bool Do(Op op);
+  void CreateVolume(std::uint64_t units);
+  /// What upstream or a later version of ours may have in a log, and what a
+  /// compaction drops on every kind of device: a repeated mkdir, an old
+  /// revision. Before the first opening.
+  void AppendSuperseded();
+
+  [[nodiscard]] Recorder& recorder() { return recorder_; }
+  [[nodiscard]] const std::deque<Event>& events() const {
+    return recorder_.events();
+  }
+  [[nodiscard]] const std::vector<Step>& steps() const { return steps_; }
+  [[nodiscard]] const State& state() const { return state_; }
+  [[nodiscard]] int names() const { return names_; }
+
+ private:
+  std::string NewName(char kind);
+  void CreateFile();
+  void Mkdir();
+  void Reserve(bool commit);
+  bool Delete();
+  bool Compact();
+  void Run(Step step, const std::function<absl::Status()>& operation);
+
+  Recorder recorder_;
+  std::string lock_directory_;
+  std::shared_ptr<RecordingDevice> device_;
+  std::unique_ptr<Writer> writer_;
+  State state_;
+  int names_ = 0;  // given out
+  std::vector<Step> steps_;
+};
+
+}  // namespace famfs::crash

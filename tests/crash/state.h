@@ -1,0 +1,55 @@
+// What an instance holds, as a user sees it, and the operations that change it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "instance/namespace.h"
+
+namespace famfs::crash {
+
+struct FileState {
+  std::uint64_t size = 0;
+  bool filled = false;  // with FillByte of its path; else zeros
+  bool operator==(const FileState&) const = default;
+};
+
+struct State {
+  std::map<std::string, FileState> files{};        // by path
+  std::set<std::string> directories{};             // with the volumes'
+  std::map<std::string, std::uint64_t> volumes{};  // directory -> capacity
+  std::uint64_t pending = 0;    // bytes of deleted volumes, not yet free
+  std::uint64_t deletions = 0;  // acknowledged
+  std::uint64_t epoch = 0;      // of the last opening
+  bool operator==(const State&) const = default;
+};
+
+/// Of the tree alone: paths, sizes, volumes.
+State StateOf(const Namespace& tree);
+bool SameTree(const State& a, const State& b);
+std::uint64_t HashOf(const State& state);
+
+/// What a filled file begins and ends with.
+std::byte FillByte(const std::string& path);
+inline constexpr std::uint64_t kFilledBytes = 200;  // at either end
+
+enum class Op {
+  kCreateVolume,
+  kCreateFile,
+  kMkdir,
+  kCommit,  // a reserved file is filled and committed
+  kGiveUp,  // a reserved file is filled and given up
+  kDelete,  // the oldest volume
+  kCompact,
+  kReopen,
+};
+inline constexpr Op kAllOps[] = {
+    Op::kCreateVolume, Op::kCreateFile, Op::kMkdir,   Op::kCommit,
+    Op::kGiveUp,       Op::kDelete,     Op::kCompact, Op::kReopen};
+std::string NameOf(Op op);
+std::string NameOf(const std::vector<Op>& ops);
+
+}  // namespace famfs::crash
