@@ -108,7 +108,10 @@ class Judgement {
   void CheckEpoch(const State& state) {
     const auto layout = Layout::Open(*device_, Access::kRead);
     const auto record = layout->LoadState();
-    if ((*record)->writer_epoch <= Meant(state).epoch) {
+    // A mkfs begins again.
+    const std::uint64_t given =
+        expected_.is_mkfs ? Meant(state).epoch : expected_.acknowledged.epoch;
+    if ((*record)->writer_epoch <= given) {
       Problem("epoch {} is given out again", (*record)->writer_epoch);
     }
   }
