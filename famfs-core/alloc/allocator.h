@@ -6,7 +6,7 @@
 // 1 GiB boundary when some free extent can hold it so, because the kernel can
 // then map it with 1 GiB entries. Among those extents the one is taken that has
 // the least room from its first boundary on. Every operation is a few look-ups
-// in ordered trees (free_map.h); none scans. A file's extents over several
+// in trees (free_map.h); none scans. A file's extents over several
 // devices are placed by placement.h. Copyable. Not thread-safe: the owner
 // locks.
 #pragma once
@@ -33,11 +33,12 @@ class ExtentAllocator {
   /// naming the overlap, when any of it is taken.
   [[nodiscard]] absl::Status Take(Range range);
 
-  /// Takes all of `ranges`, in any order: for playing a log, some 40 ns a
-  /// range where Take costs some 200. The same as one Take after another,
-  /// except that after an error nothing is taken; the error is that of the
-  /// first range, in the order given, that Take would refuse, and `failed` (if
-  /// not null) becomes its index. An error costs as much as the Takes do.
+  /// Takes all of `ranges`, in any order: for playing a log. The same as one
+  /// Take after another, in less than a tenth of the time when they are many
+  /// (15 ns a range of a million), except that after an error nothing is taken;
+  /// the error is that of the first range, in the order given, that Take would
+  /// refuse, and `failed` (if not null) becomes its index. An error costs as
+  /// much as the Takes do.
   [[nodiscard]] absl::Status TakeAll(std::span<const Range> ranges,
                                      std::size_t* failed = nullptr);
 

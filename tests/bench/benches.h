@@ -16,6 +16,9 @@ std::vector<Row> ReadBench();
 /// Row 5: CreateVolume, Stage+Publish at 1 and 1,000 volumes beside a bare
 /// echo.
 std::vector<Row> CallBench();
+/// Row 4d: what allocation costs at a million free extents beside a thousand,
+/// beside std::map and a bitmap; what is left of a device that files age.
+std::vector<Row> AllocBench();
 
 /// Serves the peer of CallBench on a Unix socket until killed.
 int ServeEcho(const std::string& socket);

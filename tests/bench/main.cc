@@ -16,7 +16,10 @@ namespace famfs::bench {
 namespace {
 
 const std::map<std::string, std::vector<Row> (*)()> kBenches = {
-    {"mapped", MappedBench}, {"read", ReadBench}, {"calls", CallBench}};
+    {"alloc", AllocBench},
+    {"mapped", MappedBench},
+    {"read", ReadBench},
+    {"calls", CallBench}};
 
 // A mount namespace of our own: whatever we leave mounted goes with us.
 bool Isolate() {
@@ -30,7 +33,8 @@ int Run(std::vector<std::string> names, const std::string& json) {
   }
   for (const std::string& name : names) {
     if (!kBenches.contains(name)) {
-      fmt::print(stderr, "no benchmark {}: there are mapped, read, calls\n",
+      fmt::print(stderr,
+                 "no benchmark {}: there are alloc, mapped, read, calls\n",
                  name);
       return 2;
     }
@@ -63,7 +67,7 @@ int main(int argc, char** argv) {
   std::vector<std::string> names;
   std::string json;
   std::string echo;
-  app.add_option("names", names, "mapped, read, calls; default all");
+  app.add_option("names", names, "alloc, mapped, read, calls; default all");
   app.add_option("--json", json, "Append JSON lines to this file");
   app.add_option("--echo", echo, "Serve the bare echo on a socket (internal)");
   CLI11_PARSE(app, argc, argv);

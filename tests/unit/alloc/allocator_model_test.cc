@@ -30,9 +30,11 @@ class BitmapModel {
     return true;
   }
 
-  [[nodiscard]] std::vector<Range> FreeExtents() const {  // in units
+  /// Free extents, in units, cut off at both ends of the window.
+  [[nodiscard]] std::vector<Range> FreeExtents(Range window = {0,
+                                                               kUnits}) const {
     std::vector<Range> extents;
-    for (std::uint64_t i = 0; i < kUnits; ++i) {
+    for (std::uint64_t i = window.offset; i < window.end(); ++i) {
       if (used_[i]) continue;
       if (extents.empty() || extents.back().end() != i)
         extents.push_back({i, 0});
@@ -42,11 +44,12 @@ class BitmapModel {
   }
 
   /// Where the allocator has to place `count` units, or kUnits.
-  [[nodiscard]] std::uint64_t Place(std::uint64_t count) const {
+  [[nodiscard]] std::uint64_t Place(std::uint64_t count,
+                                    Range window = {0, kUnits}) const {
     std::uint64_t best = kUnits;
     std::uint64_t best_room = kUnits + 1;
     if (count >= kUnitsPerGib) {
-      for (const Range& extent : FreeExtents()) {
+      for (const Range& extent : FreeExtents(window)) {
         const std::uint64_t at = RoundUp(extent.offset, kUnitsPerGib);
         if (at + count <= extent.end() && extent.end() - at < best_room) {
           best = at;
@@ -55,7 +58,7 @@ class BitmapModel {
       }
       if (best != kUnits) return best;
     }
-    for (const Range& extent : FreeExtents()) {
+    for (const Range& extent : FreeExtents(window)) {
       if (extent.length >= count && extent.length < best_room) {
         best = extent.offset;
         best_room = extent.length;
@@ -79,12 +82,45 @@ class BitmapModel {
   std::vector<bool> used_ = std::vector<bool>(kUnits);
 };
 
+/// What the longest aligned request would get; empty below 1 GiB.
+Range LargestAligned(const std::vector<Range>& extents) {
+  Range largest;
+  for (const Range& extent : extents) {
+    const std::uint64_t at = RoundUp(extent.offset, kUnitsPerGib);
+    if (at + std::max(kUnitsPerGib, largest.length + 1) <= extent.end()) {
+      largest = {at, extent.end() - at};
+    }
+  }
+  return largest;
+}
+
+Range RandomWindow(std::mt19937_64& random) {
+  const std::uint64_t first = random() % kUnits;
+  return {first, 1 + random() % (kUnits - first)};
+}
+
 /// Both sides, told the same things.
 class Pair {
  public:
   void Allocate(std::uint64_t count) {
     const std::uint64_t expected = model_.Place(count);
     const auto range = allocator_.Allocate(count * kUnit);
+    ASSERT_EQ(range.ok(), expected != kUnits) << range.status();
+    if (!range.ok()) return;
+    ASSERT_EQ(*range, (Range{expected * kUnit, count * kUnit}));
+    ASSERT_TRUE(model_.TakeAll(expected, count));
+    taken_.push_back({expected, count});
+  }
+
+  void AllocateIn(Range window, std::uint64_t count) {
+    const Range bytes{window.offset * kUnit, window.length * kUnit};
+    std::uint64_t largest = 0;
+    for (const Range& extent : model_.FreeExtents(window)) {
+      largest = std::max(largest, extent.length);
+    }
+    ASSERT_EQ(allocator_.LargestIn(bytes), largest * kUnit);
+    const std::uint64_t expected = model_.Place(count, window);
+    const auto range = allocator_.AllocateIn(bytes, count * kUnit);
     ASSERT_EQ(range.ok(), expected != kUnits) << range.status();
     if (!range.ok()) return;
     ASSERT_EQ(*range, (Range{expected * kUnit, count * kUnit}));
@@ -129,6 +165,18 @@ class Pair {
       range = {range.offset / kUnit, range.length / kUnit};
     }
     ASSERT_EQ(found, extents);
+    std::vector<Range> by_length = extents;
+    std::stable_sort(
+        by_length.begin(), by_length.end(),
+        [](const Range& a, const Range& b) { return a.length > b.length; });
+    by_length.resize(std::min<std::size_t>(by_length.size(), 7));
+    found = allocator_.LargestExtents(7);
+    for (Range& range : found) {
+      range = {range.offset / kUnit, range.length / kUnit};
+    }
+    ASSERT_EQ(found, by_length);
+    const Range largest_aligned = LargestAligned(extents);
+    ASSERT_EQ(allocator_.largest_aligned(), largest_aligned.length * kUnit);
   }
 
  private:
@@ -151,7 +199,7 @@ void Compare(std::uint64_t seed, int scattered) {
   for (int i = 0; i < scattered; ++i) pair.Take(random() % kUnits, 1);
   for (int step = 0; step < 1500; ++step) {
     SCOPED_TRACE(::testing::Message() << "seed " << seed << ", step " << step);
-    switch (random() % 8) {
+    switch (random() % 9) {
       case 0:
         pair.Take(random() % (kUnits + 2), 1 + random() % 20);
         break;
@@ -159,8 +207,11 @@ void Compare(std::uint64_t seed, int scattered) {
         pair.Free(random() % (kUnits + 2), 1 + random() % 3);
         break;
       case 2:
+        pair.AllocateIn(RandomWindow(random), RandomCount(random));
+        break;
       case 3:
       case 4:
+      case 5:
         pair.FreeOneTaken(random);
         break;
       default:
