@@ -148,6 +148,27 @@ TEST(AllocatorTest, BadRangesAreRefused) {
   EXPECT_EQ(allocator.free_bytes(), kGiB);
 }
 
+TEST(AllocatorTest, FirstOfEqualGigabytesInAWindowIsTaken) {
+  // The window cuts the second extent down to as much as the first one has.
+  ExtentAllocator allocator =
+      WithFree(8 * kGiB, {{kGiB, kGiB}, {3 * kGiB, 2 * kGiB}});
+  const auto range = allocator.AllocateIn({0, 4 * kGiB}, kGiB);
+  ASSERT_TRUE(range.ok()) << range.status();
+  EXPECT_EQ(*range, (Range{kGiB, kGiB}));
+  EXPECT_EQ(allocator.LargestIn({0, 4 * kGiB}), kGiB);
+}
+
+TEST(AllocatorTest, WindowBeyondTheDeviceIsRefused) {
+  ExtentAllocator allocator(kGiB);
+  EXPECT_EQ(allocator.AllocateIn({kUnit, kGiB}, kUnit).status().code(),
+            absl::StatusCode::kOutOfRange);
+  EXPECT_EQ(allocator.AllocateIn({1, kUnit}, kUnit).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(allocator.LargestIn({kUnit, kGiB}), 0U);
+  EXPECT_EQ(allocator.AllocateIn({0, kUnit}, 2 * kUnit).status().code(),
+            absl::StatusCode::kResourceExhausted);
+}
+
 TEST(AllocatorTest, FreedRangesMergeWithTheirNeighbours) {
   ExtentAllocator allocator = WithFree(kGiB, {});
   ASSERT_TRUE(allocator.Free({0, kUnit}).ok());
