@@ -11,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include "instance/fast_play.h"
 #include "instance/fsck_extents.h"
 #include "instance/log_player.h"
 #include "instance/metadata_store.h"
@@ -288,10 +289,19 @@ void Checker::Load(std::uint64_t index, MediaEntry& entry) const {
 /// With a broken header nobody knows how many entries there are: those are
 /// judged that stand whole one after the other.
 void Checker::Play(bool header_is_good, std::uint64_t next_index) {
-  LogPlayer player(report_.superblock, device_size_);
-  MediaEntry entry{};
   const std::uint64_t end = header_is_good ? next_index : slots_;
   std::uint64_t index = 0;
+  std::unique_ptr<LogPlayer> played;
+  if (header_is_good && end >= kFastPlayFrom) {
+    played = PlayFast(report_.superblock, device_size_, *entries_, end);
+  }
+  if (played != nullptr) {
+    index = end;  // no entry breaks a rule
+  } else {
+    played = std::make_unique<LogPlayer>(report_.superblock, device_size_);
+  }
+  LogPlayer& player = *played;
+  MediaEntry entry{};
   for (; index < end && !report_.truncated; ++index) {
     Load(index, entry);
     if (!header_is_good && IsTorn(entry, index)) break;

@@ -15,20 +15,6 @@ absl::string_view Abseil(std::string_view text) {
   return {text.data(), text.size()};
 }
 
-std::string_view ParentPath(std::string_view path) {
-  const std::size_t slash = path.rfind('/');
-  return path.substr(0, slash == std::string_view::npos ? 0 : slash);
-}
-
-/// The extents, or the strips of an interleaved file, that an entry uses.
-std::span<const MediaExtent> ExtentsOf(const MediaFile& file) {
-  if (file.extent_type ==
-      static_cast<std::uint32_t>(ExtentType::kInterleaved)) {
-    return {file.interleave.strips, file.interleave.strips_used};
-  }
-  return {file.extents, file.extent_count};
-}
-
 /// The short name of the rule of media/rules.h that `message` speaks of. Only
 /// called for a broken entry.
 const char* RuleOf(const MediaEntry& entry, std::uint64_t index,
@@ -58,6 +44,31 @@ const char* RuleOf(const MediaEntry& entry, std::uint64_t index,
 
 }  // namespace
 
+std::string_view ParentPath(std::string_view path) {
+  const std::size_t slash = path.rfind('/');
+  return path.substr(0, slash == std::string_view::npos ? 0 : slash);
+}
+
+std::span<const MediaExtent> ExtentsOf(const MediaFile& file) {
+  if (file.extent_type ==
+      static_cast<std::uint32_t>(ExtentType::kInterleaved)) {
+    return {file.interleave.strips, file.interleave.strips_used};
+  }
+  return {file.extents, file.extent_count};
+}
+
+Node NodeOf(const MediaFile& file) {
+  Node node;
+  node.owner = {.uid = file.uid, .gid = file.gid, .mode = file.mode};
+  node.size = file.size;
+  const std::span<const MediaExtent> extents = ExtentsOf(file);
+  if (extents.data() == file.interleave.strips) {
+    node.chunk = file.interleave.chunk;
+  }
+  node.extents.assign(extents);
+  return node;
+}
+
 LogPlayer::LogPlayer(const MediaSuperblock& superblock,
                      std::uint64_t device_size)
     : tree_(superblock.fs_uuid, superblock.log_length),
@@ -70,21 +81,27 @@ LogPlayer::LogPlayer(const MediaSuperblock& superblock,
 }
 
 absl::Status LogPlayer::Apply(std::uint64_t index, const MediaEntry& entry) {
-  const std::optional<Finding> finding = TryApply(index, entry);
-  if (!finding) return absl::OkStatus();
+  return ToStatus(index, ApplyEntry(index, entry, false));
+}
+
+absl::Status LogPlayer::ApplyIntact(std::uint64_t index,
+                                    const MediaEntry& entry) {
+  return ToStatus(index, ApplyEntry(index, entry, true));
+}
+
+absl::Status LogPlayer::ToStatus(std::uint64_t index, const Verdict& verdict) {
+  if (!verdict) return absl::OkStatus();
+  const std::string_view rule = verdict->rule;
   const std::string text =
-      fmt::format("entry {}: {}: {}", index, finding->rule, finding->message);
-  if (finding->rule == "version") return FailedPrecondition("{}", text);
+      fmt::format("entry {}: {}: {}", index, rule, verdict->message);
+  if (rule == "version") return FailedPrecondition("{}", text);
   return DataLoss("{}", text);
 }
 
 std::optional<Finding> LogPlayer::TryApply(std::uint64_t index,
                                            const MediaEntry& entry) {
-  Verdict broken = ApplyEntry(index, entry);
-  if (!broken) {
-    ++next_index_;
-    return std::nullopt;
-  }
+  Verdict broken = ApplyEntry(index, entry, false);
+  if (!broken) return std::nullopt;
   return Finding{.severity = Severity::kError,
                  .entry = index,
                  .rule = broken->rule,
@@ -92,17 +109,24 @@ std::optional<Finding> LogPlayer::TryApply(std::uint64_t index,
 }
 
 LogPlayer::Verdict LogPlayer::ApplyEntry(std::uint64_t index,
-                                         const MediaEntry& entry) {
+                                         const MediaEntry& entry, bool intact) {
   if (index != next_index_) {
     return Broken{"index",
                   fmt::format("the next entry to play is {}", next_index_)};
   }
-  if (const absl::Status status =
-          CheckEntry(entry, index, data_start_, device_size_);
-      !status.ok()) {
-    return Broken{RuleOf(entry, index, Message(status)),
-                  std::string(Message(status))};
+  const absl::Status checked =
+      intact ? CheckIntactEntry(entry, data_start_, device_size_)
+             : CheckEntry(entry, index, data_start_, device_size_);
+  if (!checked.ok()) {
+    return Broken{RuleOf(entry, index, Message(checked)),
+                  std::string(Message(checked))};
   }
+  Verdict broken = ApplyChecked(entry);
+  if (!broken) ++next_index_;
+  return broken;
+}
+
+LogPlayer::Verdict LogPlayer::ApplyChecked(const MediaEntry& entry) {
   switch (static_cast<EntryType>(entry.type)) {
     case EntryType::kFile:
       return ApplyFile(entry.file);
@@ -153,14 +177,7 @@ LogPlayer::Verdict LogPlayer::ApplyFile(const MediaFile& file) {
   }
   const std::span<const MediaExtent> extents = ExtentsOf(file);
   if ((verdict = TakeExtents(extents))) return verdict;
-  Node node;
-  node.owner = {.uid = file.uid, .gid = file.gid, .mode = file.mode};
-  node.size = file.size;
-  if (extents.data() == file.interleave.strips) {
-    node.chunk = file.interleave.chunk;
-  }
-  node.extents.assign(extents);
-  const NodeId id = tree_.Add(parent->id, path, std::move(node));
+  const NodeId id = tree_.Add(parent->id, path, NodeOf(file));
   if (id == 0) {
     GiveBack(extents);
     return Broken{"id", fmt::format("path '{}' has the node id of another path",
@@ -238,7 +255,10 @@ LogPlayer::Verdict LogPlayer::CheckVolumeName(
 LogPlayer::Verdict LogPlayer::ApplyAgain(
     const Node& directory, std::string_view path, const MediaMkdir& mkdir,
     std::unique_ptr<const VolumeAttributes> attributes) {
-  if (attributes == nullptr) return std::nullopt;
+  if (attributes == nullptr) {
+    ++superseding_;
+    return std::nullopt;
+  }
   if (directory.volume == nullptr) {
     return Broken{"volume", fmt::format("'{}' was made as an ordinary "
                                         "directory, not as a volume",
@@ -265,6 +285,7 @@ LogPlayer::Verdict LogPlayer::ApplyAgain(
   tree_.SetOwner(directory.id,
                  {.uid = mkdir.uid, .gid = mkdir.gid, .mode = mkdir.mode});
   tree_.SetVolume(directory.id, std::move(attributes));
+  ++superseding_;
   if (record_changes_) Record(Change::Kind::kAttributes, directory);
   return std::nullopt;
 }

@@ -48,6 +48,14 @@ struct PendingVolume {
 /// By the volume's directory.
 using PendingVolumes = absl::flat_hash_map<std::string, PendingVolume>;
 
+/// The part of a path before its last '/'; "" when it has none.
+std::string_view ParentPath(std::string_view path);
+/// The extents, or the strips of an interleaved file, that a checked entry
+/// uses.
+std::span<const MediaExtent> ExtentsOf(const MediaFile& file);
+/// The node that a checked entry makes, without its place in a tree.
+Node NodeOf(const MediaFile& file);
+
 class LogPlayer {
  public:
   /// `device_size`: bytes of device 0, the smaller of the device's and the
@@ -60,6 +68,10 @@ class LogPlayer {
   /// FailedPrecondition for attributes of a newer version of ours.
   [[nodiscard]] absl::Status Apply(std::uint64_t index,
                                    const MediaEntry& entry);
+  /// The same for an entry whose checksum and seqnum the caller has just seen
+  /// right.
+  [[nodiscard]] absl::Status ApplyIntact(std::uint64_t index,
+                                         const MediaEntry& entry);
   /// The same, with the rule as a field; nullopt: applied. The rules' names:
   ///   index crc seqnum type path parent duplicate dead reserved id mode size
   ///   flags extent overlap device attributes version revision volume
@@ -78,6 +90,9 @@ class LogPlayer {
     return device_index == 0 ? allocator_ : other_allocators_[device_index - 1];
   }
   [[nodiscard]] std::uint64_t next_index() const { return next_index_; }
+  /// Entries that replaced an earlier one and removed nothing: a directory's
+  /// next revision, or its mkdir repeated.
+  [[nodiscard]] std::uint64_t superseding() const { return superseding_; }
 
   /// Devices added by ADD_DAXDEV, by index - 1.
   [[nodiscard]] const std::vector<MediaAddDaxdev>& devices() const {
@@ -111,7 +126,11 @@ class LogPlayer {
   };
   using Verdict = std::optional<Broken>;  // nullopt: applied
 
-  Verdict ApplyEntry(std::uint64_t index, const MediaEntry& entry);
+  friend class FastPlay;  // the same rules, many entries at a time
+
+  Verdict ApplyEntry(std::uint64_t index, const MediaEntry& entry, bool intact);
+  static absl::Status ToStatus(std::uint64_t index, const Verdict& verdict);
+  Verdict ApplyChecked(const MediaEntry& entry);
   Verdict ApplyFile(const MediaFile& file);
   Verdict ApplyMkdir(const MediaMkdir& mkdir);
   Verdict ApplyAgain(const Node& directory, std::string_view path,
@@ -133,6 +152,7 @@ class LogPlayer {
   std::uint64_t data_start_;
   Uuid device_uuid_;
   std::uint64_t next_index_ = 0;
+  std::uint64_t superseding_ = 0;
   std::vector<MediaAddDaxdev> devices_;
   std::vector<ExtentAllocator> other_allocators_;  // by device index - 1
   PendingVolumes pending_;

@@ -46,6 +46,30 @@ std::uint32_t HashOf(NodeId parent, std::string_view name) {
 
 }  // namespace
 
+NodeId NodeIdOf(const Uuid& fs_uuid, std::string_view path,
+                const MediaExtent* first) {
+  // path, NUL, and for a file the place of its first byte: a path made again
+  // after a compaction is another inode.
+  std::array<std::byte, kPathField + 16> bytes;
+  const std::size_t length = std::min(path.size(), kPathField - 1);
+  std::memcpy(bytes.data(), path.data(), length);
+  bytes[length] = std::byte{0};
+  std::size_t used = length + 1;
+  if (first != nullptr) {
+    std::memcpy(bytes.data() + used, &first->device_index, 8);
+    std::memcpy(bytes.data() + used + 8, &first->offset, 8);
+    used += 16;
+  }
+  const NodeId id = SipHash(fs_uuid, std::span(bytes).first(used));
+  return id > kRootNode ? id : id + 2;
+}
+
+NodeKey::NodeKey(NodeId node, NodeId directory, std::string_view name)
+    : id(node),
+      parent(directory),
+      id_hash(HashOf(node)),
+      name_hash(HashOf(directory, name)) {}
+
 Namespace::Namespace(const Uuid& fs_uuid, std::uint64_t log_length)
     : fs_uuid_(fs_uuid) {
   Node root;
@@ -72,10 +96,23 @@ void Namespace::AddMetaFile(std::string_view path, MediaExtent extent) {
   Add(IdOf(".meta", nullptr), path, std::move(node));
 }
 
-const Node* Namespace::Find(NodeId id) const {
+const Node* Namespace::FindHashed(std::uint32_t hash, NodeId id) const {
   const std::uint32_t slot = by_id_.Find(
-      HashOf(id), [&](std::uint32_t at) { return store_.At(at).id == id; });
+      hash, [&](std::uint32_t at) { return store_.At(at).id == id; });
   return slot == 0 ? nullptr : &store_.At(slot);
+}
+
+const Node* Namespace::LookupHashed(std::uint32_t hash, NodeId parent,
+                                    std::string_view name) const {
+  const std::uint32_t slot = by_name_.Find(hash, [&](std::uint32_t at) {
+    const Node& node = store_.At(at);
+    return node.parent == parent && node.name == name;
+  });
+  return slot == 0 ? nullptr : &store_.At(slot);
+}
+
+const Node* Namespace::Find(NodeId id) const {
+  return FindHashed(HashOf(id), id);
 }
 
 Node* Namespace::Mutable(NodeId id) {
@@ -84,12 +121,7 @@ Node* Namespace::Mutable(NodeId id) {
 }
 
 const Node* Namespace::Lookup(NodeId parent, std::string_view name) const {
-  const std::uint32_t slot =
-      by_name_.Find(HashOf(parent, name), [&](std::uint32_t at) {
-        const Node& node = store_.At(at);
-        return node.parent == parent && node.name == name;
-      });
-  return slot == 0 ? nullptr : &store_.At(slot);
+  return LookupHashed(HashOf(parent, name), parent, name);
 }
 
 std::vector<const Node*> Namespace::SortedChildren(
@@ -105,7 +137,11 @@ std::vector<const Node*> Namespace::SortedChildren(
 const Node* Namespace::FindDirectory(std::string_view path) const {
   if (path.empty()) return Find(kRootNode);
   if (path.size() > kMaxPathLength) return nullptr;
-  const Node* found = Find(IdOf(path, nullptr));
+  return FindDirectory(path, IdOf(path, nullptr));
+}
+
+const Node* Namespace::FindDirectory(std::string_view path, NodeId id) const {
+  const Node* found = Find(id);
   if (found == nullptr) return nullptr;
   // The hash names a candidate; its names, from the last to the first, prove
   // it.
@@ -154,38 +190,37 @@ const Node* Namespace::FindVolume(std::string_view csi_name,
   return it == volume_by_name_.end() ? nullptr : Find(it->second);
 }
 
-NodeId Namespace::IdOf(std::string_view path, const MediaExtent* first) const {
-  // path, NUL, and for a file the place of its first byte: a path made again
-  // after a compaction is another inode.
-  std::array<std::byte, kPathField + 16> bytes;
-  const std::size_t length = std::min(path.size(), kPathField - 1);
-  std::memcpy(bytes.data(), path.data(), length);
-  bytes[length] = std::byte{0};
-  std::size_t used = length + 1;
-  if (first != nullptr) {
-    std::memcpy(bytes.data() + used, &first->device_index, 8);
-    std::memcpy(bytes.data() + used + 8, &first->offset, 8);
-    used += 16;
-  }
-  const NodeId id = SipHash(fs_uuid_, std::span(bytes).first(used));
-  return id > kRootNode ? id : id + 2;
-}
-
 NodeId Namespace::Add(NodeId parent, std::string_view path, Node node) {
-  Node* const directory = Mutable(parent);
+  const Node* const directory = Find(parent);
   if (directory == nullptr || path.size() > kMaxPathLength) return 0;
   const NodeId id =
       IdOf(path, node.is_directory ? nullptr : node.extents.data());
-  if (Find(id) != nullptr) return 0;
-  node.id = id;
-  node.parent = parent;
-  node.name = names_.Add(LastComponent(path));
+  const std::string_view name = LastComponent(path);
+  const Node* const added =
+      Add(*directory, NodeKey(id, parent, name), name, std::move(node));
+  return added == nullptr ? 0 : id;
+}
+
+const Node* Namespace::Add(const Node& parent, const NodeKey& key,
+                           std::string_view name, Node node) {
+  if (FindHashed(key.id_hash, key.id) != nullptr ||
+      LookupHashed(key.name_hash, key.parent, name) != nullptr) {
+    return nullptr;
+  }
+  node.id = key.id;
+  node.parent = key.parent;
+  node.name = names_.Add(name);
   Node& added = store_.Add(std::move(node));
-  by_id_.Insert(HashOf(id), added.slot_);
-  by_name_.Insert(HashOf(parent, added.name), added.slot_);
-  Link(*directory, added);
+  by_id_.Insert(key.id_hash, added.slot_);
+  by_name_.Insert(key.name_hash, added.slot_);
+  Link(store_.At(parent.slot_), added);
   ++size_;
-  return id;
+  return &added;
+}
+
+void Namespace::Reserve(std::size_t nodes) {
+  by_id_.Reserve(nodes);
+  by_name_.Reserve(nodes);
 }
 
 /// Appends the child to the directory's list.

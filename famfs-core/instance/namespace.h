@@ -127,6 +127,24 @@ class NodeRange {
   const NodeStore* store_;
 };
 
+/// The id that a node of this path has or would have in the file system with
+/// this uuid; `first` is the file's first extent, null for a directory. `path`
+/// <= kMaxPathLength bytes.
+[[nodiscard]] NodeId NodeIdOf(const Uuid& fs_uuid, std::string_view path,
+                              const MediaExtent* first);
+
+/// What a node is found by, worked out before its parent is known to be there,
+/// by whatever thread (fast_play.h).
+struct NodeKey {
+  NodeId id = 0;
+  NodeId parent = 0;
+  std::uint32_t id_hash = 0;
+  std::uint32_t name_hash = 0;
+
+  NodeKey() = default;
+  NodeKey(NodeId node, NodeId directory, std::string_view name);
+};
+
 class Namespace {
  public:
   /// Holds the root and the two .meta files.
@@ -159,16 +177,30 @@ class Namespace {
   /// A directory by its path: one hash of the path, one look-up. "" is the
   /// root.
   [[nodiscard]] const Node* FindDirectory(std::string_view path) const;
-  /// The id that a node of this path has or would have; `first` is null for a
-  /// directory. `path` <= kMaxPathLength bytes.
+  /// The same when the path's id is known.
+  [[nodiscard]] const Node* FindDirectory(std::string_view path,
+                                          NodeId id) const;
   [[nodiscard]] NodeId IdOf(std::string_view path,
-                            const MediaExtent* first) const;
+                            const MediaExtent* first) const {
+    return NodeIdOf(fs_uuid_, path, first);
+  }
 
   // For LogPlayer, which has checked the rules before.
   /// The node's id; 0, and nothing added, when it collides with another node's,
   /// or when there is no such parent. `path` is the node's whole path (at most
   /// kMaxPathLength bytes); its last component becomes the name.
   NodeId Add(NodeId parent, std::string_view path, Node node);
+  /// The same with the key at hand. Null, and nothing added, when a node has
+  /// this id, or this parent and name. `parent` is a directory of this tree.
+  const Node* Add(const Node& parent, const NodeKey& key, std::string_view name,
+                  Node node);
+  /// Makes room for `nodes` in all.
+  void Reserve(std::size_t nodes);
+  /// Starts loading what Add of this key will look at.
+  [[gnu::always_inline]] void Prefetch(const NodeKey& key) const {
+    by_id_.Prefetch(key.id_hash);
+    by_name_.Prefetch(key.name_hash);
+  }
   void SetOwner(NodeId id, const Ownership& owner);
   /// Null: the directory becomes an ordinary one.
   void SetVolume(NodeId id, std::unique_ptr<const VolumeAttributes> volume);
@@ -177,6 +209,9 @@ class Namespace {
 
  private:
   Node* Mutable(NodeId id);
+  [[nodiscard]] const Node* FindHashed(std::uint32_t hash, NodeId id) const;
+  [[nodiscard]] const Node* LookupHashed(std::uint32_t hash, NodeId parent,
+                                         std::string_view name) const;
   void AddMetaFile(std::string_view path, MediaExtent extent);
   void Link(Node& directory, Node& child);
   void Unlink(Node& child);

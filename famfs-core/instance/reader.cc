@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "instance/fast_play.h"
 #include "instance/tree_diff.h"
 #include "media/checksum.h"
 #include "media/rules.h"
@@ -197,10 +198,25 @@ absl::StatusOr<Reader::Pass> Reader::Read(const Moment& moment,
       return pass;
     }
   }
-  pass.player =
-      std::make_unique<LogPlayer>(layout_.superblock(), layout_.device_size());
-  FAMFS_RETURN_IF_ERROR(ReadAll(moment, source, end, *pass.player));
+  FAMFS_ASSIGN_OR_RETURN(pass.player, ReadWhole(moment, source, end));
   return pass;
+}
+
+/// Fast if all is well, else one entry after the other: only so it is known
+/// what is wrong, and whether it is the tail that is not visible yet.
+absl::StatusOr<std::unique_ptr<LogPlayer>> Reader::ReadWhole(
+    const Moment& moment, const Source& source, std::uint64_t end) {
+  std::unique_ptr<LogPlayer> player;
+  if (end >= kFastPlayFrom) {
+    player = PlayFast(layout_.superblock(), layout_.device_size(),
+                      *source.bytes, end);
+  }
+  if (player == nullptr) {
+    player = std::make_unique<LogPlayer>(layout_.superblock(),
+                                         layout_.device_size());
+    FAMFS_RETURN_IF_ERROR(ReadAll(moment, source, end, *player));
+  }
+  return player;
 }
 
 absl::Status Reader::ReadAll(const Moment& moment, const Source& source,
@@ -306,7 +322,7 @@ absl::StatusOr<std::vector<Change>> Reader::Append(
     start = player_->next_index();
     for (const MediaEntry& entry : entries) {
       const std::uint64_t index = player_->next_index();
-      const absl::Status applied = player_->Apply(index, entry);
+      const absl::Status applied = player_->ApplyIntact(index, entry);
       if (!applied.ok()) {
         IgnoreError(Break(moment, index, entry, applied), "kept in broken_");
         break;
@@ -324,10 +340,9 @@ absl::Status Reader::Rebuild(const Moment& moment, std::uint64_t end) {
   Source source;
   source.bytes = &layout_.log();
   source.header.next_index = end + 1;  // the entry before it is not a tail
-  auto player =
-      std::make_unique<LogPlayer>(layout_.superblock(), layout_.device_size());
   const BrokenEntry broken = *broken_;
-  FAMFS_RETURN_IF_ERROR(ReadAll(moment, source, end, *player));
+  FAMFS_ASSIGN_OR_RETURN(std::unique_ptr<LogPlayer> player,
+                         ReadWhole(moment, source, end));
   broken_ = broken;
   player->RecordChanges();
   const std::lock_guard lock(mutex_);

@@ -106,6 +106,9 @@ class Reader {
   absl::StatusOr<Source> OpenImage(const CompactionRecord& record) const;
   absl::StatusOr<Source> OpenSource(const Moment& moment, bool trust_log) const;
   absl::StatusOr<Pass> Read(const Moment& moment, bool trust_log);
+  absl::StatusOr<std::unique_ptr<LogPlayer>> ReadWhole(const Moment& moment,
+                                                       const Source& source,
+                                                       std::uint64_t end);
   absl::Status ReadAll(const Moment& moment, const Source& source,
                        std::uint64_t end, LogPlayer& player);
   absl::Status ReadAppended(const Moment& moment, const Source& source,

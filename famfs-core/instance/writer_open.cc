@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "instance/compaction.h"
+#include "instance/fast_play.h"
 #include "instance/metadata_store.h"
 #include "instance/writer.h"
 #include "media/checksum.h"
@@ -127,23 +128,25 @@ absl::Status Writer::FinishCompaction() {
 }
 
 absl::Status Writer::PlayLog() {
-  player_ =
-      std::make_unique<LogPlayer>(layout_.superblock(), layout_.device_size());
-  base_nodes_ = player_->tree().size();
+  base_nodes_ = Namespace(layout_.superblock().fs_uuid, 0).size();
   const std::uint64_t entries = layout_.LoadLogHeader().next_index;
-  for (std::uint64_t i = 0; i < entries; ++i) {
-    const MediaEntry entry = layout_.LoadEntry(i);
-    const std::size_t nodes = player_->tree().size();
-    FAMFS_RETURN_IF_ERROR(player_->Apply(i, entry));
-    last_crc_ = entry.crc;
-    if (entry.type != static_cast<std::uint32_t>(EntryType::kMkdir)) continue;
-    // A mkdir that makes no node and removes none replaced an earlier one.
-    if (player_->tree().size() == nodes) ++superseded_;
-    const auto attributes = DecodeVolumeAttributes(entry.mkdir);
-    if (attributes.ok() && attributes->has_value()) {
-      state_.last_deletion =
-          std::max(state_.last_deletion, (*attributes)->deletion_number);
+  if (entries >= kFastPlayFrom) {
+    player_ = PlayFast(layout_.superblock(), layout_.device_size(),
+                       layout_.log(), entries);
+  }
+  if (player_ == nullptr) {
+    // A short log, or one that breaks a rule: this tells which.
+    player_ = std::make_unique<LogPlayer>(layout_.superblock(),
+                                          layout_.device_size());
+    for (std::uint64_t i = 0; i < entries; ++i) {
+      FAMFS_RETURN_IF_ERROR(player_->Apply(i, layout_.LoadEntry(i)));
     }
+  }
+  if (entries > 0) last_crc_ = layout_.LoadEntry(entries - 1).crc;
+  superseded_ = player_->superseding();
+  for (const auto& [directory, volume] : player_->pending()) {
+    state_.last_deletion =
+        std::max(state_.last_deletion, volume.deletion_number);
   }
   return absl::OkStatus();
 }

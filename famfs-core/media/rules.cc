@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <limits>
 #include <span>
 
@@ -19,8 +20,19 @@ struct Bounds {
 };
 
 /// Whether [offset, offset + length) is a piece of `bounds` in whole units.
-/// `what` names it in messages ("extent 3").
-absl::Status CheckExtent(const MediaExtent& extent, const Bounds& bounds,
+bool IsGood(const MediaExtent& extent, const Bounds& bounds) {
+  const auto [device, offset, length] = extent;
+  if (length == 0 || (offset | length) % kAllocUnit != 0 ||
+      offset > kMaxOffset || length > kMaxOffset - offset) {
+    return false;
+  }
+  return device != 0 ||
+         (offset >= bounds.data_start && offset <= bounds.device_size &&
+          length <= bounds.device_size - offset);
+}
+
+/// Why it is not. `what` names the extent ("extent 3").
+absl::Status JudgeExtent(const MediaExtent& extent, const Bounds& bounds,
                          std::string_view what) {
   const auto [device, offset, length] = extent;
   if (length == 0) return DataLoss("{} has the length 0", what);
@@ -52,8 +64,9 @@ absl::Status CheckExtents(std::span<const MediaExtent> extents,
                           const Bounds& bounds, std::string_view kind) {
   for (std::size_t i = 0; i < extents.size(); ++i) {
     const MediaExtent& a = extents[i];
-    FAMFS_RETURN_IF_ERROR(
-        CheckExtent(a, bounds, fmt::format("{} {}", kind, i)));
+    if (!IsGood(a, bounds)) {
+      return JudgeExtent(a, bounds, fmt::format("{} {}", kind, i));
+    }
     for (std::size_t j = 0; j < i; ++j) {
       const MediaExtent& b = extents[j];
       if (a.device_index == b.device_index && a.offset < b.offset + b.length &&
@@ -121,10 +134,58 @@ absl::Status CheckInterleaved(const MediaFile& file, const Bounds& bounds) {
   return absl::OkStatus();
 }
 
+bool IsControl(char c) {
+  return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+}
+
+/// One walk over the bytes; JudgePath finds the words for what it refuses.
+bool IsGoodPath(std::string_view path) {
+  if (path.empty() || path.size() > kMaxPathLength) return false;
+  std::size_t start = 0;  // of the component
+  for (std::size_t i = 0; i <= path.size(); ++i) {
+    const char c = i < path.size() ? path[i] : '/';
+    if (c != '/') {
+      if (IsControl(c)) return false;
+      continue;
+    }
+    const std::size_t length = i - start;
+    if (length == 0) return false;
+    if (length <= 2 && path[start] == '.' && path[i - 1] == '.') return false;
+    start = i + 1;
+  }
+  return true;
+}
+
+absl::Status JudgePath(std::string_view path) {
+  if (path.empty()) return InvalidArgument("the path is empty");
+  if (path.size() > kMaxPathLength) {
+    return InvalidArgument("path '{}' is longer than {} bytes", Printable(path),
+                           kMaxPathLength);
+  }
+  if (path.front() == '/') {
+    return InvalidArgument("path '{}' is absolute; it must be relative",
+                           Printable(path));
+  }
+  if (std::any_of(path.begin(), path.end(), IsControl)) {
+    return InvalidArgument("path '{}' contains a control character",
+                           Printable(path));
+  }
+  for (std::size_t start = 0; start <= path.size();) {
+    const std::size_t end = std::min(path.find('/', start), path.size());
+    const std::string_view component = path.substr(start, end - start);
+    if (component.empty() || component == "." || component == "..") {
+      return InvalidArgument("path '{}' has the component '{}'",
+                             Printable(path), component);
+    }
+    start = end + 1;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckPathField(const char (&field)[kPathField]) {
+  static constexpr char kZeros[kPathField] = {};
   const std::string_view path = PathOf(field);
-  const std::string_view rest(field + path.size(), kPathField - path.size());
-  if (rest.find_first_not_of('\0') != std::string_view::npos) {
+  if (std::memcmp(field + path.size(), kZeros, kPathField - path.size()) != 0) {
     return DataLoss("path '{}' has bytes after its end", Printable(path));
   }
   if (const absl::Status status = CheckPath(path); !status.ok()) {
@@ -276,6 +337,11 @@ absl::Status CheckEntry(const MediaEntry& entry, std::uint64_t index,
     return DataLoss("seqnum is {}, but it lies at index {}", entry.seqnum,
                     index);
   }
+  return CheckIntactEntry(entry, data_start, device_size);
+}
+
+absl::Status CheckIntactEntry(const MediaEntry& entry, std::uint64_t data_start,
+                              std::uint64_t device_size) {
   switch (static_cast<EntryType>(entry.type)) {
     case EntryType::kFile:
       return CheckFile(entry.file, {data_start, device_size});
@@ -292,32 +358,7 @@ absl::Status CheckEntry(const MediaEntry& entry, std::uint64_t index,
 }
 
 absl::Status CheckPath(std::string_view path) {
-  if (path.empty()) return InvalidArgument("the path is empty");
-  if (path.size() > kMaxPathLength) {
-    return InvalidArgument("path '{}' is longer than {} bytes", Printable(path),
-                           kMaxPathLength);
-  }
-  if (path.front() == '/') {
-    return InvalidArgument("path '{}' is absolute; it must be relative",
-                           Printable(path));
-  }
-  const auto is_control = [](char c) {
-    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-  };
-  if (std::any_of(path.begin(), path.end(), is_control)) {
-    return InvalidArgument("path '{}' contains a control character",
-                           Printable(path));
-  }
-  for (std::size_t start = 0; start <= path.size();) {
-    const std::size_t end = std::min(path.find('/', start), path.size());
-    const std::string_view component = path.substr(start, end - start);
-    if (component.empty() || component == "." || component == "..") {
-      return InvalidArgument("path '{}' has the component '{}'",
-                             Printable(path), component);
-    }
-    start = end + 1;
-  }
-  return absl::OkStatus();
+  return IsGoodPath(path) ? absl::OkStatus() : JudgePath(path);
 }
 
 }  // namespace famfs

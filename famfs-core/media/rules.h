@@ -39,6 +39,10 @@ namespace famfs {
                                       std::uint64_t index,
                                       std::uint64_t data_start,
                                       std::uint64_t device_size);
+/// The same of an entry whose checksum and seqnum the caller has seen right.
+[[nodiscard]] absl::Status CheckIntactEntry(const MediaEntry& entry,
+                                            std::uint64_t data_start,
+                                            std::uint64_t device_size);
 
 /// Relative, 1..78 bytes, no empty, "." or ".." component, no NUL or control
 /// character. InvalidArgument otherwise.
