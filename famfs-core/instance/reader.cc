@@ -82,9 +82,15 @@ PoolFigures Reader::Figures() const {
   const std::shared_lock lock(mutex_);
   return {.size = layout_.device_size(),
           .free = player_->allocator().free_bytes(),
+          .largest = player_->allocator().largest_free(),
           .pending = player_->pending_bytes(),
           .entries = player_->next_index(),
           .slots = LastIndex(layout_.superblock().log_length) + 1};
+}
+
+PendingVolumes Reader::Pending() const {
+  const std::shared_lock lock(mutex_);
+  return player_->pending();
 }
 
 absl::StatusOr<std::vector<Change>> Reader::Refresh() {

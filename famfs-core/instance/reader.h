@@ -27,6 +27,7 @@ namespace famfs {
 struct PoolFigures {
   std::uint64_t size = 0;     // the device
   std::uint64_t free = 0;     // taken by nothing
+  std::uint64_t largest = 0;  // of it, in one piece
   std::uint64_t pending = 0;  // of deleted volumes, not yet free
   std::uint64_t entries = 0;  // log slots in use
   std::uint64_t slots = 0;    // log slots in all
@@ -65,6 +66,8 @@ class Reader {
   [[nodiscard]] const MediaSuperblock& superblock() const;
   [[nodiscard]] std::shared_ptr<DaxDevice> device() const { return device_; }
   [[nodiscard]] PoolFigures Figures() const;
+  /// Deleted volumes whose extents are not free yet.
+  [[nodiscard]] PendingVolumes Pending() const;
 
  private:
   /// What the seqlock compares: equal before and after a pass means that no

@@ -16,6 +16,14 @@ void AddCreat(CLI::App& app, ExitCode& exit);
 void AddCp(CLI::App& app, ExitCode& exit);
 void AddExport(CLI::App& app, ExitCode& exit);
 void AddImport(CLI::App& app, ExitCode& exit);
+void AddVerify(CLI::App& app, ExitCode& exit);
+void AddStat(CLI::App& app, ExitCode& exit);
+void AddDf(CLI::App& app, ExitCode& exit);
+void AddDu(CLI::App& app, ExitCode& exit);
+void AddLogplay(CLI::App& app, ExitCode& exit);
+void AddCompact(CLI::App& app, ExitCode& exit);
+void AddFlush(CLI::App& app, ExitCode& exit);
+void AddChkread(CLI::App& app, ExitCode& exit);
 void AddMount(CLI::App& app, ExitCode& exit);
 void AddUmount(CLI::App& app, ExitCode& exit);
 

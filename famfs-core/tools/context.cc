@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "instance/system_uuid.h"
 #include "media/format.h"
+#include "tools/mounted_file.h"
 
 namespace famfs {
 namespace {
@@ -27,9 +28,17 @@ std::uint32_t ParseMode(const std::string& text) {
   return mode;
 }
 
+/// `spec`, or what is behind it when it is a path on a famfs mount.
+std::string DeviceOfMount(const std::string& spec) {
+  if (spec.find(':') != std::string::npos) return spec;
+  const auto origin = OriginOf(spec);
+  if (!origin.ok() || !origin->has_value()) return spec;
+  return (*origin)->device;
+}
+
 absl::StatusOr<std::shared_ptr<DaxDevice>> Open(const std::string& spec,
                                                 Access access) {
-  auto device = OpenDevice(spec, access);
+  auto device = OpenDevice(DeviceOfMount(spec), access);
   if (!device.ok()) return AsUsage(device.status());
   return std::shared_ptr<DaxDevice>(*std::move(device));
 }
@@ -102,7 +111,8 @@ void AddDevice(CLI::App* command, std::string& device) {
   command
       ->add_option("DEVICE", device,
                    "emulated:DIR, image:FILE, devdax:PATH, or a path: a "
-                   "directory is emulated, a file an image")
+                   "directory is emulated, a file an image, a famfs mount what "
+                   "is mounted there")
       ->required()
       ->type_name("");
 }

@@ -1,29 +1,72 @@
-// famfs creat: makes a file of zeros, to be filled through a mount.
+// famfs creat: makes a file of zeros, to be filled through a mount, or of a
+// stream that famfs verify knows.
+#include <atomic>
+#include <mutex>
+
 #include "tools/commands.h"
+#include "tools/parallel.h"
+#include "tools/progress.h"
+#include "tools/seeded_stream.h"
 
 namespace famfs {
 namespace {
 
 constexpr const char* kExamples = R"(
-Example:
+Examples:
   famfs creat emulated:/dev/shm/pool data/buffer --size 1G
-The file is made of zeros and has its size for life: famfs files are allocated
-once. To make a file with contents use famfs cp.)";
+  famfs creat emulated:/dev/shm/pool data/test --size 1G --seed 42
+  famfs verify emulated:/dev/shm/pool :data/test --seed 42
+The file is made of zeros, or with --seed of a pseudo random stream that can be
+verified from any host (SplitMix64; docs/tools.md has the formula). It has its
+size for life: famfs files are allocated once. A file with a seed is in the log
+when its bytes are there, never before. To make a file with contents of your own
+use famfs cp.
+Exit codes: 0 made; 1 refused, and nothing is changed; 2 a wrong command line, or
+a device that could not be opened.)";
+
+constexpr std::uint64_t kStep = 8ULL << 20;  // bytes
 
 struct Options {
   std::string device;
   std::string path;
   std::optional<std::uint64_t> size;  // bytes
+  std::optional<std::uint64_t> seed;
+  unsigned threads = 1;
   OwnerOptions owner;
   WriteOptions write;
 };
 
+absl::Status CreateSeeded(Writer& writer, const Options& options) {
+  const std::uint64_t size = options.size.value_or(0);
+  FAMFS_ASSIGN_OR_RETURN(const auto file,
+                         writer.BeginFile(InstancePath(options.path), size,
+                                          options.owner.Resolve(0644)));
+  std::byte* const data = file->mapping().mutable_data();
+  ProgressBar bar("filling");
+  std::mutex mutex;  // bar, done
+  std::uint64_t done = 0;
+  FAMFS_RETURN_IF_ERROR(RunParallel(
+      options.threads, (size + kStep - 1) / kStep, [&](std::size_t index) {
+        const std::uint64_t at = index * kStep;
+        const std::uint64_t length = std::min(kStep, size - at);
+        FillSeeded(*options.seed, at, {data + at, length});
+        const std::lock_guard lock(mutex);
+        bar.Update(done += length, size);
+        return absl::OkStatus();
+      }));
+  return file->Commit();
+}
+
 absl::StatusOr<ExitCode> Run(const Options& options) {
   FAMFS_ASSIGN_OR_RETURN(const auto writer,
                          OpenWriter(options.device, options.write));
-  FAMFS_RETURN_IF_ERROR(writer->CreateFile(InstancePath(options.path),
-                                           options.size.value_or(0),
-                                           options.owner.Resolve(0644)));
+  if (options.seed) {
+    FAMFS_RETURN_IF_ERROR(CreateSeeded(*writer, options));
+  } else {
+    FAMFS_RETURN_IF_ERROR(writer->CreateFile(InstancePath(options.path),
+                                             options.size.value_or(0),
+                                             options.owner.Resolve(0644)));
+  }
   return ExitCode::kOk;
 }
 
@@ -41,6 +84,11 @@ void AddCreat(CLI::App& app, ExitCode& exit) {
   AddSize(command, "-s,--size", options->size,
           "Size of the file: 4096, 512M...")
       ->required();
+  command
+      ->add_option("-S,--seed", options->seed,
+                   "Fill it with the pseudo random stream of this seed")
+      ->type_name("NUMBER");
+  AddThreads(command, options->threads);
   AddOwnerOptions(command, options->owner, "0644");
   AddWriteOptions(command, options->write);
   OnRun(command, options, Run, exit);

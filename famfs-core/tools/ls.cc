@@ -1,5 +1,6 @@
 // famfs ls: what the log says, as a listing. Needs no mount and no lock.
 #include "tools/commands.h"
+#include "tools/tree.h"
 
 namespace famfs {
 namespace {
@@ -21,63 +22,14 @@ struct Options {
   bool json = false;
 };
 
-/// "drwxr-xr-x"
-std::string ModeText(const Node& node) {
-  std::string text = node.is_directory ? "d" : "-";
-  for (int shift = 6; shift >= 0; shift -= 3) {
-    const std::uint32_t bits = node.owner.mode >> shift;
-    text += (bits & 4U) != 0 ? 'r' : '-';
-    text += (bits & 2U) != 0 ? 'w' : '-';
-    text += (bits & 1U) != 0 ? 'x' : '-';
-  }
-  return text;
-}
-
-const char* StateText(VolumeState state) {
-  switch (state) {
-    case VolumeState::kLive:
-      return "live";
-    case VolumeState::kDeleted:
-      return "deleted";
-    case VolumeState::kSealed:
-      return "sealed";
-  }
-  return "unknown";
-}
-
-Json ToJson(const Namespace& tree, const Node& node) {
-  Json json = {{"path", JsonText(tree.PathOf(node))},
-               {"type", node.is_directory ? "directory" : "file"},
-               {"uid", node.owner.uid},
-               {"gid", node.owner.gid},
-               {"mode", node.owner.mode},
-               {"mode_octal", fmt::format("0o{:o}", node.owner.mode)}};
-  if (!node.is_directory) {
-    json["size"] = node.size;
-    json["chunk"] = node.chunk;
-    json["extents"] = Json::array();
-    for (const MediaExtent& extent : node.extents) {
-      json["extents"].push_back({{"device", extent.device_index},
-                                 {"offset", extent.offset},
-                                 {"length", extent.length}});
-    }
-  }
-  if (node.volume != nullptr) {
-    json["volume"] = {{"name", JsonText(node.volume->name)},
-                      {"state", StateText(node.volume->state)},
-                      {"capacity", node.volume->capacity},
-                      {"revision", node.volume->revision}};
-  }
-  return json;
-}
-
 std::string LineOf(const Namespace& tree, const Node& node, bool details) {
   std::string name = Printable(tree.PathOf(node));
   if (node.is_directory) name += '/';
   if (!details) return name;
-  std::string line = fmt::format("{} {:>5} {:>5} {:>14} {:>2} {}",
-                                 ModeText(node), node.owner.uid, node.owner.gid,
-                                 node.size, node.extents.size(), name);
+  std::string line =
+      fmt::format("{} {:>5} {:>5} {:>14} {:>2} {}",
+                  ModeText(node.is_directory, node.owner.mode), node.owner.uid,
+                  node.owner.gid, node.size, node.extents.size(), name);
   if (node.volume != nullptr) {
     line +=
         fmt::format("  (volume {}, {}, {} bytes)", Printable(node.volume->name),
@@ -94,13 +46,13 @@ void Walk(const Namespace& tree, const Node& node, const Options& options,
     show(node);
     return;
   }
-  for (const Node* const child : tree.SortedChildren(node)) {
-    if (child->is_meta && !options.all) continue;
-    show(*child);
-    if (options.recursive && child->is_directory) {
-      Walk(tree, *child, options, show);
+  ForEachChild(tree, node, [&](const Node& child) {
+    if (child.is_meta && !options.all) return;
+    show(child);
+    if (options.recursive && child.is_directory) {
+      Walk(tree, child, options, show);
     }
-  }
+  });
 }
 
 absl::StatusOr<ExitCode> Run(const Options& options) {
@@ -108,17 +60,13 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
   const auto view = reader->Tree();
   const Namespace& tree = *view;
   const std::string path = InstancePath(options.path);
-  const Node* const node = tree.FindPath(path);
-  if (node == nullptr) {
-    return NotFound("{}: is not in the instance on {}", Printable(path),
-                    reader->device()->spec());
-  }
+  FAMFS_ASSIGN_OR_RETURN(const Node* const node, FindNode(tree, path));
   if (options.json) {
     Json json = {{"device", JsonText(reader->device()->spec())},
                  {"path", JsonText(path)},
                  {"entries", Json::array()}};
     Walk(tree, *node, options, [&](const Node& found) {
-      json["entries"].push_back(ToJson(tree, found));
+      json["entries"].push_back(ToJson(FactsOf(tree, found)));
     });
     PrintJson(json);
   } else {

@@ -70,6 +70,14 @@ int Main(int argc, char** argv) {
   AddCp(app, exit);
   AddExport(app, exit);
   AddImport(app, exit);
+  AddVerify(app, exit);
+  AddStat(app, exit);
+  AddDf(app, exit);
+  AddDu(app, exit);
+  AddLogplay(app, exit);
+  AddCompact(app, exit);
+  AddFlush(app, exit);
+  AddChkread(app, exit);
   AddMount(app, exit);
   AddUmount(app, exit);
   try {

@@ -1,0 +1,47 @@
+#include "tools/instance_file.h"
+
+#include <algorithm>
+
+#include "tools/tree.h"
+
+namespace famfs {
+
+InstanceFile InstanceFile::Of(const Namespace& tree, const Node& file) {
+  InstanceFile found{
+      .path = tree.PathOf(file), .size = file.size, .mode = file.owner.mode};
+  for (std::uint64_t at = 0; at < file.size;) {
+    const Location piece = Locate(file, at);
+    const std::uint64_t length = std::min(piece.length, kMaxPart);
+    found.parts.push_back({.at = at,
+                           .length = length,
+                           .device_index = piece.device_index,
+                           .device_offset = piece.device_offset});
+    at += length;
+  }
+  return found;
+}
+
+absl::StatusOr<InstanceFile> InstanceFile::Find(const Namespace& tree,
+                                                const std::string& given) {
+  const std::string path = given.starts_with(':') ? given.substr(1) : given;
+  FAMFS_ASSIGN_OR_RETURN(const Node* const node, FindNode(tree, path));
+  if (node->is_directory) {
+    return InvalidArgument("{}: is a directory; name a file in it",
+                           Printable(given));
+  }
+  return Of(tree, *node);
+}
+
+absl::StatusOr<std::unique_ptr<Mapping>> InstanceFile::Map(
+    DaxDevice& device, const FilePart& part, Access access) const {
+  if (part.device_index != 0) {
+    return Unimplemented(
+        "{}: lies on device {} of the instance; only the primary can be read",
+        Printable(path), part.device_index);
+  }
+  auto mapping = device.Map(part.device_offset, part.length, access);
+  if (!mapping.ok()) return Annotate(mapping.status(), Printable(path));
+  return mapping;
+}
+
+}  // namespace famfs
