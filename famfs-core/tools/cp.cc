@@ -1,13 +1,18 @@
 // famfs cp: contents into an instance and out of it, without a mount.
 //
-// In: the file is in the log when its bytes are on the medium, never before.
-// Out: the file has its name when it is whole.
-#include <cstring>
-#include <filesystem>
+// In: a file is in the log when its bytes are on the medium, never before.
+// Out: a file has its name when it is whole.
+#include <sys/stat.h>
 
+#include <cerrno>
+#include <filesystem>
+#include <map>
+
+#include "base/units.h"
 #include "tools/commands.h"
-#include "tools/local_file.h"
-#include "tools/progress.h"
+#include "tools/copy_files.h"
+#include "tools/copy_plan.h"
+#include "tools/parallel.h"
 
 namespace famfs {
 namespace {
@@ -24,180 +29,195 @@ and the other local.
 Examples:
   famfs cp emulated:/dev/shm/pool model.bin :data/model.bin     into it
   famfs cp emulated:/dev/shm/pool a.bin b.bin :data             several
+  famfs cp emulated:/dev/shm/pool -r models :models             a directory
+  famfs cp emulated:/dev/shm/pool -r models/ :data              what it holds
   famfs cp emulated:/dev/shm/pool :data/model.bin copy.bin      out of it
-  famfs cp emulated:/dev/shm/pool :data/model.bin .
+  famfs cp emulated:/dev/shm/pool -r :models .
 
 A DEST that is a directory takes the sources under their own names. famfs files
 are made once: a PATH that is used already is refused. Copying out needs no
-ownership and works beside a writer.)";
+ownership and works beside a writer.
 
-constexpr std::uint64_t kStep = 4ULL << 20;  // bytes between two reports
+-r: a directory goes to DEST itself when DEST is not there or has the directory's
+own name, else below DEST under its own name; SOURCE/ (with a slash) always means
+what it holds, to DEST itself. Run again after an interruption, the copy goes on:
+files that are there, alike (--compare says how that is decided), are skipped, and
+an interrupted file was never there. One that differs is an error; the others are
+copied. Symbolic links, empty files and special files in a directory cannot be in
+an instance: they are told and left out (exit code 1).
+
+Exit codes: 0 all is there; 1 something was refused or left out; 2 a wrong command
+line, or a device that could not be opened.)";
 
 struct Options {
   std::string device;
   std::vector<std::string> paths;  // sources, then the destination
   bool force = false;
+  bool recursive = false;
+  bool go_on = false;
+  bool dereference = false;
+  bool json = false;
+  Compare compare = Compare::kSample;
+  unsigned threads = 1;
   OwnerOptions owner;
   WriteOptions write;
+
+  [[nodiscard]] PlanOptions plan() const {
+    return {.recursive = recursive, .dereference = dereference};
+  }
+  [[nodiscard]] CopyChoices choices() const {
+    return {
+        .skip_alike = recursive || go_on, .compare = compare, .replace = force};
+  }
 };
 
 bool InInstance(const std::string& path) { return path.starts_with(':'); }
 
-/// Where `source` goes: `target` itself, or its name below it.
-std::string Below(const std::string& target, bool is_directory,
-                  const std::string& source) {
-  if (!is_directory) return target;
-  const std::string name = fs::path(source).filename().string();
-  return target.empty() ? name : target + "/" + name;
+/// The sources without their colons.
+std::vector<std::string> Sources(const Options& options) {
+  std::vector<std::string> sources(options.paths.begin(),
+                                   options.paths.end() - 1);
+  for (std::string& source : sources) {
+    if (InInstance(source)) source.erase(0, 1);
+  }
+  return sources;
+}
+
+ExitCode Tell(const CopyPlan& plan, const CopyResult& result,
+              const Options& options) {
+  for (const absl::Status& problem : result.problems) Report(problem);
+  for (const std::string& sentence : plan.left_out) {
+    std::fputs(fmt::format("famfs: left out: {}\n", sentence).c_str(), stderr);
+  }
+  if (options.json) {
+    Json json = {{"copied", result.copied},
+                 {"copied_bytes", result.copied_bytes},
+                 {"skipped", result.skipped},
+                 {"failed", result.problems.size()},
+                 {"not_begun", result.not_begun},
+                 {"directories", plan.directories.size()},
+                 {"left_out", Json::array()},
+                 {"problems", Json::array()}};
+    for (const std::string& sentence : plan.left_out) {
+      json["left_out"].push_back(JsonText(sentence));
+    }
+    for (const absl::Status& problem : result.problems) {
+      json["problems"].push_back(JsonText(Message(problem)));
+    }
+    PrintJson(json);
+  } else if (options.recursive || options.go_on) {
+    fmt::print(
+        "{} files copied ({}), {} were there already, {} failed, {} not begun, "
+        "{} left out\n",
+        result.copied, FormatSize(result.copied_bytes), result.skipped,
+        result.problems.size(), result.not_begun, plan.left_out.size());
+  }
+  const bool whole = result.problems.empty() && plan.left_out.empty();
+  return whole ? ExitCode::kOk : ExitCode::kProblems;
 }
 
 // ---- into the instance
 
-absl::Status CopyIn(Writer& writer, const LocalSource& source,
-                    const std::string& path, const OwnerOptions& owner,
-                    const std::function<void(std::uint64_t)>& advance) {
-  FAMFS_ASSIGN_OR_RETURN(
-      const auto file,
-      writer.BeginFile(path, source.size(), owner.Resolve(source.mode())));
-  Mapping& mapping = file->mapping();
-  for (std::uint64_t at = 0; at < source.size();) {
-    const std::uint64_t step = std::min(kStep, source.size() - at);
-    FAMFS_RETURN_IF_ERROR(source.Read(at, {mapping.mutable_data() + at, step}));
-    mapping.WriteBack(at, step);
-    at += step;
-    advance(step);
+absl::Status MakeDirectories(Writer& writer, const CopyPlan& plan,
+                             const OwnerOptions& owner) {
+  OwnerOptions own = owner;
+  own.mode.reset();  // --mode is the files'
+  for (const PlannedDirectory& directory : plan.directories) {
+    {
+      const auto tree = writer.Tree();
+      const Node* const node = tree->FindPath(directory.to);
+      if (node != nullptr && node->is_directory) continue;
+    }
+    FAMFS_RETURN_IF_ERROR(
+        writer.Mkdir(directory.to, own.Resolve(directory.mode)));
   }
-  return file->Commit();
+  return absl::OkStatus();
 }
 
 absl::StatusOr<ExitCode> RunIn(const Options& options) {
-  const std::vector<std::string> names(options.paths.begin(),
-                                       options.paths.end() - 1);
-  const std::string& given = options.paths.back();
-  const std::string target = InstancePath(given.substr(1));
-  // Every source is opened before anything is written.
-  std::vector<LocalSource> sources;
-  std::uint64_t total = 0;
-  for (const std::string& name : names) {
-    FAMFS_ASSIGN_OR_RETURN(LocalSource source, LocalSource::Open(name));
-    total += source.size();
-    sources.push_back(std::move(source));
-  }
   FAMFS_ASSIGN_OR_RETURN(const auto writer,
                          OpenWriter(options.device, options.write));
-  bool is_directory = false;
-  {
-    const auto tree = writer->Tree();
-    const Node* const node = tree->FindPath(target);
-    is_directory = node != nullptr && node->is_directory;
+  const Destination destination{
+      .kind =
+          [&](const std::string& path) {
+            const auto tree = writer->Tree();
+            const Node* const node = tree->FindPath(path);
+            if (node == nullptr) return PathKind::kMissing;
+            return node->is_directory ? PathKind::kDirectory : PathKind::kFile;
+          },
+      .make = "famfs mkdir"};
+  FAMFS_ASSIGN_OR_RETURN(
+      const CopyPlan plan,
+      PlanIn(Sources(options), options.paths.back().substr(1), destination,
+             options.plan()));
+  FAMFS_RETURN_IF_ERROR(MakeDirectories(*writer, plan, options.owner));
+  std::vector<std::unique_ptr<FileCopy>> copies;
+  copies.reserve(plan.files.size());
+  for (const PlannedFile& file : plan.files) {
+    copies.push_back(NewCopyIn(*writer, file.from, file.size, file.to,
+                               options.owner.Resolve(file.mode),
+                               options.choices()));
   }
-  if (!is_directory && (names.size() > 1 || given.ends_with('/'))) {
-    return NotFound(
-        "{}: is no directory of the instance; make it with famfs "
-        "mkdir",
-        Printable(given));
-  }
-  ProgressBar bar("copying in");
-  std::uint64_t done = 0;
-  for (std::size_t i = 0; i < sources.size(); ++i) {
-    const std::string path = Below(target, is_directory, names[i]);
-    FAMFS_RETURN_IF_ERROR(CopyIn(*writer, sources[i], path, options.owner,
-                                 [&](std::uint64_t step) {
-                                   done += step;
-                                   bar.Update(done, total);
-                                 }));
-  }
-  return ExitCode::kOk;
+  const CopyResult result =
+      RunCopies(std::move(copies), options.threads, "copying in");
+  return Tell(plan, result, options);
 }
 
 // ---- out of the instance
 
-/// What is copied out, taken from the tree so that no lock is held meanwhile.
-struct InstanceFile {
-  std::string path;
-  std::uint64_t size = 0;  // bytes
-  std::uint32_t mode = 0;
-  std::vector<Location> pieces;  // in the file's order
+PathKind LocalKind(const std::string& path) {
+  std::error_code ignored;
+  const fs::file_status status = fs::status(path, ignored);
+  if (!fs::exists(status)) return PathKind::kMissing;
+  return fs::is_directory(status) ? PathKind::kDirectory : PathKind::kFile;
+}
+
+/// Local directories of a copy; what they may do is set when all is in them.
+class LocalDirectories {
+ public:
+  absl::Status Make(const CopyPlan& plan) {
+    for (const PlannedDirectory& directory : plan.directories) {
+      if (::mkdir(directory.to.c_str(), directory.mode | S_IRWXU) == 0) {
+        made_.push_back(&directory);
+      } else if (errno != EEXIST ||
+                 LocalKind(directory.to) != PathKind::kDirectory) {
+        return ErrnoError(errno, directory.to);
+      }
+    }
+    return absl::OkStatus();
+  }
+  absl::Status SetModes() const {
+    for (auto i = made_.rbegin(); i != made_.rend(); ++i) {
+      if (::chmod((*i)->to.c_str(), (*i)->mode) != 0) {
+        return ErrnoError(errno, (*i)->to);
+      }
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  std::vector<const PlannedDirectory*> made_;
 };
 
-absl::StatusOr<InstanceFile> FindFile(const Namespace& tree,
-                                      const std::string& given) {
-  InstanceFile file;
-  file.path = InstancePath(given.substr(1));
-  const Node* const node = tree.FindPath(file.path);
-  if (node == nullptr) {
-    return NotFound("{}: is not in the instance; famfs ls -R shows what is",
-                    Printable(given));
-  }
-  if (node->is_directory) {
-    return InvalidArgument("{}: is a directory; name the files in it",
-                           Printable(given));
-  }
-  file.size = node->size;
-  file.mode = node->owner.mode;
-  for (std::uint64_t at = 0; at < node->size;) {
-    file.pieces.push_back(Locate(*node, at));
-    at += file.pieces.back().length;
-  }
-  return file;
-}
-
-absl::Status CopyOut(DaxDevice& device, const InstanceFile& file,
-                     const std::string& to, bool force,
-                     const std::function<void(std::uint64_t)>& advance) {
-  FAMFS_ASSIGN_OR_RETURN(LocalTarget target, LocalTarget::Create(to, force));
-  std::uint64_t left = file.size;
-  for (const Location& piece : file.pieces) {
-    if (piece.device_index != 0) {
-      return Unimplemented(
-          "{}: lies on device {} of the instance; only the primary can be read",
-          Printable(file.path), piece.device_index);
-    }
-    const std::uint64_t length = std::min(piece.length, left);
-    FAMFS_ASSIGN_OR_RETURN(
-        const auto mapping,
-        device.Map(piece.device_offset, length, Access::kRead));
-    for (std::uint64_t at = 0; at < length;) {
-      const std::uint64_t step = std::min(kStep, length - at);
-      mapping->Invalidate(at, step);
-      FAMFS_RETURN_IF_ERROR(target.Append(mapping->bytes().subspan(at, step)));
-      at += step;
-      advance(step);
-    }
-    left -= length;
-  }
-  return target.Finish(file.mode);
-}
-
 absl::StatusOr<ExitCode> RunOut(const Options& options) {
-  const std::string& target = options.paths.back();
-  const bool is_directory = fs::is_directory(target);
-  if (!is_directory && (options.paths.size() > 2 || target.ends_with('/'))) {
-    return NotFound("{}: is no directory", target);
-  }
   FAMFS_ASSIGN_OR_RETURN(const auto reader, OpenReader(options.device));
-  std::vector<InstanceFile> files;
-  std::uint64_t total = 0;
-  {
-    const auto tree = reader->Tree();
-    for (std::size_t i = 0; i + 1 < options.paths.size(); ++i) {
-      FAMFS_ASSIGN_OR_RETURN(InstanceFile file,
-                             FindFile(*tree, options.paths[i]));
-      total += file.size;
-      files.push_back(std::move(file));
-    }
+  const Destination destination{.kind = LocalKind, .make = "mkdir"};
+  FAMFS_ASSIGN_OR_RETURN(
+      const CopyPlan plan,
+      PlanOut(*reader->Tree(), Sources(options), options.paths.back(),
+              destination, options.plan()));
+  LocalDirectories directories;
+  FAMFS_RETURN_IF_ERROR(directories.Make(plan));
+  std::vector<std::unique_ptr<FileCopy>> copies;
+  copies.reserve(plan.files.size());
+  for (const PlannedFile& file : plan.files) {
+    copies.push_back(
+        NewCopyOut(*reader->device(), file.file, file.to, options.choices()));
   }
-  ProgressBar bar("copying out");
-  std::uint64_t done = 0;
-  for (const InstanceFile& file : files) {
-    FAMFS_RETURN_IF_ERROR(CopyOut(*reader->device(), file,
-                                  Below(target, is_directory, file.path),
-                                  options.force, [&](std::uint64_t step) {
-                                    done += step;
-                                    bar.Update(done, total);
-                                  }));
-  }
-  return ExitCode::kOk;
+  const CopyResult result =
+      RunCopies(std::move(copies), options.threads, "copying out");
+  FAMFS_RETURN_IF_ERROR(directories.SetModes());
+  return Tell(plan, result, options);
 }
 
 absl::StatusOr<ExitCode> Run(const Options& options) {
@@ -217,6 +237,34 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
   return into ? RunIn(options) : RunOut(options);
 }
 
+void AddHow(CLI::App* command, Options& options) {
+  static const std::map<std::string, Compare> kCompare = {
+      {"full", Compare::kFull},
+      {"sample", Compare::kSample},
+      {"size", Compare::kSize}};
+  command->add_flag("-r,--recursive", options.recursive,
+                    "Copy directories with what they hold");
+  command->add_flag("-c,--continue", options.go_on,
+                    "Skip files that are there, alike; -r does so always");
+  command
+      ->add_option_function<std::string>(
+          "--compare",
+          [&options](const std::string& text) {
+            options.compare = kCompare.at(text);
+          },
+          "How a file that is there is compared: its size and 64 pages spread "
+          "over it (sample), every byte (full), or the size alone. Default: "
+          "sample")
+      ->check(CLI::IsMember({"sample", "full", "size"}))
+      ->type_name("HOW");
+  command->add_flag("-L,--dereference", options.dereference,
+                    "Follow symbolic links in directories (copying in)");
+  AddThreads(command, options.threads);
+  command->add_flag("-f,--force", options.force,
+                    "Replace a local file that is there (copying out)");
+  command->add_flag("--json", options.json, "Tell the outcome in JSON");
+}
+
 }  // namespace
 
 void AddCp(CLI::App& app, ExitCode& exit) {
@@ -231,8 +279,7 @@ void AddCp(CLI::App& app, ExitCode& exit) {
                    "instance")
       ->required()
       ->type_name("");
-  command->add_flag("-f,--force", options->force,
-                    "Replace a local file that is there (copying out)");
+  AddHow(command, *options);
   AddOwnerOptions(command, options->owner, "the source's");
   AddWriteOptions(command, options->write);
   OnRun(command, options, Run, exit);

@@ -22,7 +22,8 @@ absl::StatusOr<LocalSource> LocalSource::Open(const std::string& path) {
   struct stat info {};
   if (::fstat(fd.get(), &info) != 0) return ErrnoError(errno, path);
   if (S_ISDIR(info.st_mode)) {
-    return InvalidArgument("{}: is a directory; name the files in it", path);
+    return InvalidArgument(
+        "{}: is a directory; -r copies it with what it holds", path);
   }
   if (!S_ISREG(info.st_mode)) {
     return InvalidArgument("{}: is no regular file", path);
@@ -78,11 +79,14 @@ LocalTarget::~LocalTarget() {
   if (fd_.valid()) ::unlink(temporary_.c_str());
 }
 
-absl::Status LocalTarget::Append(std::span<const std::byte> bytes) {
+absl::Status LocalTarget::Write(std::uint64_t at,
+                                std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
-    const ssize_t n = ::write(fd_.get(), bytes.data(), bytes.size());
+    const ssize_t n =
+        ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(at));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return ErrnoError(errno, path_);
+    at += static_cast<std::uint64_t>(n);
     bytes = bytes.subspan(static_cast<std::size_t>(n));
   }
   return absl::OkStatus();

@@ -48,7 +48,9 @@ class LocalTarget {
   LocalTarget(const LocalTarget&) = delete;
   LocalTarget& operator=(const LocalTarget&) = delete;
 
-  [[nodiscard]] absl::Status Append(std::span<const std::byte> bytes);
+  /// Bytes from byte `at` on; from any thread.
+  [[nodiscard]] absl::Status Write(std::uint64_t at,
+                                   std::span<const std::byte> bytes);
   /// Gives it its mode and its name.
   [[nodiscard]] absl::Status Finish(std::uint32_t mode);
 
