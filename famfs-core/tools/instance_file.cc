@@ -26,8 +26,9 @@ absl::StatusOr<InstanceFile> InstanceFile::Find(const Namespace& tree,
   const std::string path = given.starts_with(':') ? given.substr(1) : given;
   FAMFS_ASSIGN_OR_RETURN(const Node* const node, FindNode(tree, path));
   if (node->is_directory) {
-    return InvalidArgument("{}: is a directory; name a file in it, or copy it with cp -r",
-                           Printable(given));
+    return InvalidArgument(
+        "{}: is a directory; name a file in it, or copy it with cp -r",
+        Printable(given));
   }
   return Of(tree, *node);
 }
