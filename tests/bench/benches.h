@@ -19,6 +19,9 @@ std::vector<Row> CallBench();
 /// Row 4d: what allocation costs at a million free extents beside a thousand,
 /// beside std::map and a bitmap; what is left of a device that files age.
 std::vector<Row> AllocBench();
+/// Rows 4b, 6 and 9: playing, following, checking and holding a log of up to a
+/// million entries beside one checksum pass over its bytes.
+std::vector<Row> PlayBench();
 
 /// Serves the peer of CallBench on a Unix socket until killed.
 int ServeEcho(const std::string& socket);

@@ -18,6 +18,7 @@ namespace {
 const std::map<std::string, std::vector<Row> (*)()> kBenches = {
     {"alloc", AllocBench},
     {"mapped", MappedBench},
+    {"play", PlayBench},
     {"read", ReadBench},
     {"calls", CallBench}};
 
@@ -33,9 +34,10 @@ int Run(std::vector<std::string> names, const std::string& json) {
   }
   for (const std::string& name : names) {
     if (!kBenches.contains(name)) {
-      fmt::print(stderr,
-                 "no benchmark {}: there are alloc, mapped, read, calls\n",
-                 name);
+      fmt::print(
+          stderr,
+          "no benchmark {}: there are alloc, mapped, play, read, calls\n",
+          name);
       return 2;
     }
   }
@@ -67,7 +69,8 @@ int main(int argc, char** argv) {
   std::vector<std::string> names;
   std::string json;
   std::string echo;
-  app.add_option("names", names, "alloc, mapped, read, calls; default all");
+  app.add_option("names", names,
+                 "alloc, mapped, play, read, calls; default all");
   app.add_option("--json", json, "Append JSON lines to this file");
   app.add_option("--echo", echo, "Serve the bare echo on a socket (internal)");
   CLI11_PARSE(app, argc, argv);
