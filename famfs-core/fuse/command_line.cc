@@ -29,6 +29,13 @@ void AddOptions(CLI::App& app, FusedOptions& options) {
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.add_option("DEVICE", options.device, "The instance's primary device")
       ->required();
+  app.add_option("--device", options.others,
+                 "Another device of the instance; may be repeated. Which one "
+                 "it is says the device itself; what is missing is looked for "
+                 "again when a file on it is opened")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name("DEVICE");
   app.add_option("MOUNTPOINT", server.mount_point,
                  "A directory that is not a mount point yet")
       ->required();

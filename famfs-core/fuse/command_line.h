@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "fuse/log.h"
 #include "fuse/server.h"
@@ -20,7 +21,8 @@ enum class FusedExit : int {
 };
 
 struct FusedOptions {
-  std::string device;
+  std::string device;               // the primary
+  std::vector<std::string> others;  // where the instance's others may be
   ServerOptions server;
   int ready_fd = -1;
   std::string lock_file;

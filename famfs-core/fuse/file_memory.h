@@ -16,7 +16,8 @@
 #include <vector>
 
 #include "base/status.h"
-#include "dax/device.h"
+#include "instance/device_set.h"
+#include "instance/mapped_file.h"
 #include "instance/namespace.h"
 
 namespace famfs {
@@ -45,9 +46,9 @@ struct FileShape {
 class FileMemory {
  public:
   /// `flush_lines`: the memory may be cached by hosts that do not snoop each
-  /// other, so reads invalidate first and writes write back. Unimplemented for
-  /// extents of secondary devices.
-  static absl::StatusOr<std::unique_ptr<FileMemory>> Map(DaxDevice& device,
+  /// other, so reads invalidate first and writes write back. Unavailable when a
+  /// device that the file lies on is missing.
+  static absl::StatusOr<std::unique_ptr<FileMemory>> Map(DeviceSet& devices,
                                                          const FileShape& shape,
                                                          bool flush_lines);
 
@@ -60,22 +61,11 @@ class FileMemory {
   std::uint64_t Write(std::uint64_t offset, std::span<const std::byte> bytes);
 
  private:
-  struct Piece {
-    Mapping* mapping;
-    std::size_t at;
-    std::size_t length;
-  };
-  struct Part {
-    std::uint64_t offset;  // on the device
-    std::unique_ptr<Mapping> mapping;
-  };
-  FileMemory(const FileShape& shape, bool flush_lines);
-  [[nodiscard]] std::vector<Piece> Pieces(std::uint64_t offset,
-                                          std::uint64_t length) const;
+  FileMemory(MappedFile file, bool flush_lines)
+      : file_(std::move(file)), flush_lines_(flush_lines) {}
 
-  FileShape shape_;
+  MappedFile file_;
   bool flush_lines_;
-  std::vector<Part> parts_;  // one for each extent or strip
 };
 
 }  // namespace famfs

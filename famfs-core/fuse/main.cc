@@ -45,6 +45,16 @@ bool WaitForEnd(int ended, int signals) {
   return (waits[0].revents & POLLIN) != 0;
 }
 
+void WarnOfMissingDevices(DeviceSet& devices) {
+  for (std::size_t i = 0; i < devices.size(); ++i) {
+    const auto device = devices.At(i);
+    if (!device.ok()) {
+      spdlog::warn("{}; files on it cannot be opened (ENXIO)",
+                   Message(device.status()));
+    }
+  }
+}
+
 int Serve(const FusedOptions& options) {
   UniqueFd lock;
   if (!options.lock_file.empty()) {
@@ -66,15 +76,16 @@ int Serve(const FusedOptions& options) {
       !usable.ok()) {
     return Fail(options, FusedExit::kMountPoint, usable);
   }
-  auto device = OpenDevice(options.device, Access::kReadWrite);
-  if (!device.ok()) return Fail(options, FusedExit::kDevice, device.status());
-  const std::shared_ptr<DaxDevice> shared = *std::move(device);
-  auto reader = Reader::Open(shared);
+  auto devices =
+      DeviceSet::Open(options.device, options.others, Access::kReadWrite);
+  if (!devices.ok()) return Fail(options, FusedExit::kDevice, devices.status());
+  auto reader = Reader::Open(*std::move(devices));
   if (!reader.ok()) {
     return Fail(options, FusedExit::kDevice,
                 Annotate(reader.status(), options.device));
   }
-  auto server = Server::Start(shared, *std::move(reader), options.server);
+  WarnOfMissingDevices(*(*reader)->devices());
+  auto server = Server::Start(*std::move(reader), options.server);
   if (!server.ok()) {
     return Fail(options,
                 absl::IsUnimplemented(server.status()) ? FusedExit::kDataPath

@@ -6,9 +6,10 @@
 
 namespace famfs {
 
-bool CanPassThrough(const FileShape& shape, const DaxDevice& device) {
-  return device.has_extent_files() && shape.node.extents.size() == 1 &&
-         shape.node.chunk == 0 && shape.node.extents[0].device_index == 0;
+bool CanPassThrough(const FileShape& shape, DeviceSet& devices) {
+  if (shape.node.extents.size() != 1 || shape.node.chunk != 0) return false;
+  const auto device = devices.Find(shape.node.extents[0].device_index);
+  return device != nullptr && device->has_extent_files();
 }
 
 OpenInodes::~OpenInodes() {
@@ -43,10 +44,12 @@ absl::Status OpenInodes::Prepare(OpenInode& file, bool passthrough) {
   const FileShape& shape = file.shape_;
   // Passed-through memory is the page cache of this machine: coherent.
   FAMFS_ASSIGN_OR_RETURN(file.memory_,
-                         FileMemory::Map(*device_, shape, !passthrough));
+                         FileMemory::Map(*devices_, shape, !passthrough));
   if (!passthrough) return absl::OkStatus();
+  const MediaExtent& only = shape.node.extents[0];
+  FAMFS_ASSIGN_OR_RETURN(const auto device, devices_->At(only.device_index));
   FAMFS_ASSIGN_OR_RETURN(const UniqueFd extent,
-                         device_->OpenExtent(shape.node.extents[0].offset));
+                         device->OpenExtent(only.offset));
   struct stat info = {};
   if (::fstat(extent.get(), &info) != 0) {
     return ErrnoError(errno, "fstat of an extent's file");

@@ -18,9 +18,9 @@
 #include <shared_mutex>
 
 #include "base/status.h"
-#include "dax/device.h"
 #include "fuse/file_memory.h"
 #include "fuse/wire.h"
+#include "instance/device_set.h"
 
 namespace famfs {
 
@@ -48,13 +48,14 @@ class OpenInode {
 
 class OpenInodes {
  public:
-  OpenInodes(std::shared_ptr<DaxDevice> device, const Wire& wire)
-      : device_(std::move(device)), wire_(wire) {}
+  OpenInodes(std::shared_ptr<DeviceSet> devices, const Wire& wire)
+      : devices_(std::move(devices)), wire_(wire) {}
   ~OpenInodes();
 
   /// One more open of the file. `passthrough`: with a backing id; the file must
   /// be CanPassThrough. FailedPrecondition: a deleted file with the same node
-  /// id is still open. NotFound: the extent's file is gone.
+  /// id is still open. NotFound: the extent's file is gone. Unavailable: a
+  /// device is missing.
   absl::StatusOr<std::shared_ptr<OpenInode>> Open(const FileShape& shape,
                                                   bool passthrough);
   /// The counterpart of each Open. The last one closes the backing id.
@@ -67,13 +68,14 @@ class OpenInodes {
  private:
   [[nodiscard]] absl::Status Prepare(OpenInode& file, bool passthrough);
 
-  std::shared_ptr<DaxDevice> device_;
+  std::shared_ptr<DeviceSet> devices_;
   const Wire& wire_;
   mutable std::shared_mutex mutex_;
   absl::flat_hash_map<NodeId, std::shared_ptr<OpenInode>> files_;
 };
 
-/// Whether a file can be one backing file: one extent, which is a file.
-bool CanPassThrough(const FileShape& shape, const DaxDevice& device);
+/// Whether a file can be one backing file: one extent, which is a file, on a
+/// device that is there.
+bool CanPassThrough(const FileShape& shape, DeviceSet& devices);
 
 }  // namespace famfs

@@ -19,7 +19,7 @@ namespace famfs {
 
 /// What the operations work with; one for a mount, made by Server.
 struct Service {
-  std::shared_ptr<DaxDevice> device;
+  std::shared_ptr<DeviceSet> devices;  // the reader's
   std::unique_ptr<Reader> reader;
   std::unique_ptr<Wire> wire;
   std::unique_ptr<OpenInodes> files;

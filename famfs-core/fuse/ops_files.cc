@@ -11,7 +11,7 @@
 namespace famfs {
 
 DataPath Service::PathOf(const FileShape& shape) const {
-  if (path == DataPath::kPassthrough && CanPassThrough(shape, *device)) {
+  if (path == DataPath::kPassthrough && CanPassThrough(shape, *devices)) {
     return DataPath::kPassthrough;
   }
   return DataPath::kCopy;
@@ -37,6 +37,18 @@ int FindFile(const Service& service, NodeId id, std::optional<Wanted>& found) {
   found = Wanted{FileShape::Of(*node), DataPath::kAuto, tree->PathOf(*node)};
   if (volume != nullptr && volume->volume != nullptr) {
     found->asked = volume->volume->data_path;
+  }
+  return 0;
+}
+
+/// Told by name: a device may be put back while the mount is served.
+int CheckDevices(const Service& service, const Wanted& file) {
+  for (const MediaExtent& extent : file.shape.node.extents) {
+    const auto device = service.devices->At(extent.device_index);
+    if (device.ok()) continue;
+    spdlog::error("{}: refused with ENXIO: {}", Printable(file.path),
+                  Message(device.status()));
+    return ENXIO;
   }
   return 0;
 }
@@ -90,6 +102,7 @@ int OpenNode(Service& service, NodeId id, int flags,
   std::optional<Wanted> wanted;
   int error = FindFile(service, id, wanted);
   if (error == 0) error = CheckFlags(wanted->shape, flags);
+  if (error == 0) error = CheckDevices(service, *wanted);
   if (error == 0) error = CheckPath(service, *wanted);
   if (error != 0) return error;
   const bool passthrough =

@@ -44,20 +44,20 @@ void LogFromLibfuse(fuse_log_level level, const char* format,
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(
-    std::shared_ptr<DaxDevice> device, std::unique_ptr<Reader> reader,
-    const ServerOptions& options) {
+    std::unique_ptr<Reader> reader, const ServerOptions& options) {
   FAMFS_RETURN_IF_ERROR(
       CheckMountPoint(options.mount_point, options.allow_existing_mount));
   std::unique_ptr<Server> server(new Server());
   server->options_ = options;
-  server->service_.device = std::move(device);
+  server->service_.devices = reader->devices();
   server->service_.path_asked = options.data_path;
   server->service_.reader = std::move(reader);
 
   FAMFS_ASSIGN_OR_RETURN(
       NewMount mount,
-      CreateMount(options.source.empty() ? server->service_.device->spec()
-                                         : options.source));
+      CreateMount(options.source.empty()
+                      ? server->service_.reader->device()->spec()
+                      : options.source));
   FAMFS_RETURN_IF_ERROR(server->OpenSession(std::move(mount.fuse)));
   FAMFS_RETURN_IF_ERROR(server->Negotiate());
   server->ended_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -77,12 +77,12 @@ absl::Status Server::OpenSession(UniqueFd fuse_fd) {
   fuse_set_log_func(LogFromLibfuse);
   std::uint64_t wanted = kInitAllowIdmap | kInitHandleKillprivV2;
   if (options_.data_path != DataPath::kCopy &&
-      service_.device->has_extent_files()) {
+      service_.reader->device()->has_extent_files()) {
     wanted |= kInitPassthrough;
   }
   service_.wire = std::make_unique<Wire>(std::move(fuse_fd), wanted, &service_);
   service_.files =
-      std::make_unique<OpenInodes>(service_.device, *service_.wire);
+      std::make_unique<OpenInodes>(service_.devices, *service_.wire);
 
   std::string name = "famfs-fused";
   std::array<char*, 1> arguments = {name.data()};
@@ -113,7 +113,8 @@ absl::Status Server::Negotiate() {
   }
   FAMFS_ASSIGN_OR_RETURN(
       const ChosenPath chosen,
-      ChooseDataPath(options_.data_path, *service_.device, *service_.wire));
+      ChooseDataPath(options_.data_path, *service_.reader->device(),
+                     *service_.wire));
   service_.path = chosen.path;
   spdlog::info("data path {}{}{} (FUSE {}, idmapped mounts {})",
                ToString(chosen.path), chosen.why_not_better.empty() ? "" : ": ",

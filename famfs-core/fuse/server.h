@@ -30,12 +30,11 @@ struct ServerOptions {
 
 class Server {
  public:
-  /// `reader` is of `device`, which is open for writing. Unimplemented when the
-  /// data path asked for cannot be served, or FUSE is too old; else an error of
+  /// The reader's devices are open for writing. Unimplemented when the data
+  /// path asked for cannot be served, or FUSE is too old; else an error of
   /// mounting. Nothing is mounted then.
   static absl::StatusOr<std::unique_ptr<Server>> Start(
-      std::shared_ptr<DaxDevice> device, std::unique_ptr<Reader> reader,
-      const ServerOptions& options);
+      std::unique_ptr<Reader> reader, const ServerOptions& options);
   /// Detaches the mount if it is still there, and waits for the session's end.
   ~Server();
   Server(const Server&) = delete;

@@ -4,13 +4,18 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace famfs {
 
 enum class Severity {
   kError,       // a rule of the format is broken
+  kMissing,     // a device is not there, so what lies on it was not checked
   kUnfinished,  // an interrupted write; the next writer's opening completes it
 };
+
+/// "error", "missing", "unfinished".
+std::string_view ToString(Severity severity);
 
 struct Finding {
   Severity severity = Severity::kError;

@@ -32,7 +32,8 @@ bool IsTorn(const MediaEntry& entry, std::uint64_t index) {
 /// One look at the whole instance.
 class Checker {
  public:
-  explicit Checker(DaxDevice& device) : device_(device) {}
+  explicit Checker(DeviceSet& devices)
+      : devices_(devices), device_(*devices.primary()) {}
 
   FsckReport Run() {
     if (CheckHead()) {
@@ -53,6 +54,7 @@ class Checker {
   bool OpenImage();
   void Play(bool header_is_good, std::uint64_t next_index);
   void CheckBeyondEnd(std::uint64_t next_index);
+  void CheckDevices(const LogPlayer& player);
   void FillFigures(const LogPlayer& player);
   void Load(std::uint64_t index, MediaEntry& entry) const;
   bool Add(Finding finding);
@@ -60,7 +62,8 @@ class Checker {
   void Unfinished(const char* rule, std::string message,
                   std::optional<std::uint64_t> entry = std::nullopt);
 
-  DaxDevice& device_;
+  DeviceSet& devices_;
+  DaxDevice& device_;  // the primary
   FsckReport report_;
   std::uint64_t device_size_ = 0;  // bytes: the smaller of both sizes
   std::unique_ptr<Mapping> head_;
@@ -311,14 +314,38 @@ void Checker::Play(bool header_is_good, std::uint64_t next_index) {
     player.SkipTo(index + 1);
   }
   report_.entries = index;
+  CheckDevices(player);
   FillFigures(player);
+}
+
+/// Each device that the log names: whether it is there, and its extent files.
+void Checker::CheckDevices(const LogPlayer& player) {
+  devices_.SetTable(report_.superblock.fs_uuid, player.devices());
   std::optional<Range> image;
   if (compaction_ && compaction_->length != 0) {
     image = Range{compaction_->offset, compaction_->length};
   }
-  for (Finding& finding : CheckExtentFiles(
-           device_, player, report_.superblock.log_length, image)) {
-    if (!Add(std::move(finding))) break;
+  report_.devices = {
+      {report_.superblock.device_uuid, device_size_, device_.spec()}};
+  for (const MediaAddDaxdev& added : player.devices()) {
+    report_.devices.push_back({added.device_uuid, added.size, {}});
+  }
+  for (std::size_t i = 0; i < report_.devices.size(); ++i) {
+    const auto device = devices_.At(i);
+    if (!device.ok()) {
+      Add({.severity = Severity::kMissing,
+           .rule = "device",
+           .message = std::string(Message(device.status()))});
+      continue;
+    }
+    report_.devices[i].spec = (*device)->spec();
+    const ExtentFileCheck check{
+        .device_index = i,
+        .log_length = i == 0 ? report_.superblock.log_length : 0,
+        .image = i == 0 ? image : std::nullopt};
+    for (Finding& finding : CheckExtentFiles(**device, player, check)) {
+      if (!Add(std::move(finding))) return;
+    }
   }
 }
 
@@ -328,9 +355,15 @@ void Checker::FillFigures(const LogPlayer& player) {
     ++(node->is_directory ? report_.directories : report_.files);
   }
   report_.volumes = player.tree().volumes().size();
-  report_.free_bytes = player.allocator().free_bytes();
-  report_.used_bytes = device_size_ - report_.free_bytes;
-  report_.pending_bytes = player.pending_bytes();
+  for (std::size_t i = 0; i < report_.devices.size(); ++i) {
+    if (report_.devices[i].spec.empty()) continue;
+    const std::uint64_t free = player.allocator(i).free_bytes();
+    report_.free_bytes += free;
+    report_.used_bytes += report_.devices[i].size - free;
+    for (const Range& range : player.PendingOn(i)) {
+      report_.pending_bytes += range.length;
+    }
+  }
 }
 
 /// A writer that ended between storing entries and counting them leaves them
@@ -365,18 +398,24 @@ bool SameFindings(const FsckReport& a, const FsckReport& b) {
 }  // namespace
 
 FsckReport Fsck(DaxDevice& device) {
-  FsckReport report = Checker(device).Run();
+  DeviceSet alone(
+      std::shared_ptr<DaxDevice>(std::shared_ptr<DaxDevice>(), &device));
+  return Fsck(alone);
+}
+
+FsckReport Fsck(DeviceSet& devices) {
+  FsckReport report = Checker(devices).Run();
   // What is found is told only when it stands still: a short while for damage,
   // a longer one for what a live writer may just be doing.
   std::chrono::milliseconds pause(5);
   for (int pass = 1; pass < kMaxPasses && !report.clean(); ++pass) {
     std::this_thread::sleep_for(pause);
-    FsckReport again = Checker(device).Run();
+    FsckReport again = Checker(devices).Run();
     const bool same = SameFindings(report, again);
     report = std::move(again);
     const bool only_errors = std::all_of(
         report.findings.begin(), report.findings.end(),
-        [](const Finding& f) { return f.severity == Severity::kError; });
+        [](const Finding& f) { return f.severity != Severity::kUnfinished; });
     if (same && (only_errors || pass >= 3)) break;
     pause = std::min(pause * 3, std::chrono::milliseconds(50));
   }

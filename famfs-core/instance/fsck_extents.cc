@@ -13,20 +13,21 @@ struct Named {
 };
 
 std::vector<Named> NamedExtents(const LogPlayer& player,
-                                std::uint64_t log_length,
-                                std::optional<Range> image) {
+                                const ExtentFileCheck& check) {
   std::vector<Named> named;
   named.push_back({{kSuperblockOffset, kSuperblockRegion}, nullptr, true});
-  named.push_back({{kLogOffset, log_length}, nullptr, true});
-  if (image) named.push_back({*image, nullptr, false});
+  if (check.log_length > 0) {
+    named.push_back({{kLogOffset, check.log_length}, nullptr, true});
+  }
+  if (check.image) named.push_back({*check.image, nullptr, false});
   // What a deleted volume held may already be gone.
-  for (const Range& range : player.PendingOn(0)) {
+  for (const Range& range : player.PendingOn(check.device_index)) {
     named.push_back({range, nullptr, false});
   }
   for (const auto& [id, node] : player.tree().nodes()) {
     if (node->is_meta) continue;
     for (const MediaExtent& extent : node->extents) {
-      if (extent.device_index != 0) continue;
+      if (extent.device_index != check.device_index) continue;
       named.push_back({{extent.offset, extent.length}, node, true});
     }
   }
@@ -58,8 +59,7 @@ bool Overlaps(const std::vector<Named>& sorted, const Range& range) {
 
 std::vector<Finding> CheckExtentFiles(DaxDevice& device,
                                       const LogPlayer& player,
-                                      std::uint64_t log_length,
-                                      std::optional<Range> image) {
+                                      const ExtentFileCheck& check) {
   std::vector<Finding> findings;
   if (!device.has_extent_files()) return findings;
   const auto present = device.ListExtents();
@@ -74,7 +74,7 @@ std::vector<Finding> CheckExtentFiles(DaxDevice& device,
   for (const std::string& sentence : *malformed) {
     findings.push_back({.rule = "extent_file", .message = sentence});
   }
-  const std::vector<Named> named = NamedExtents(player, log_length, image);
+  const std::vector<Named> named = NamedExtents(player, check);
   for (const Named& one : named) {
     if (!one.must_exist ||
         std::binary_search(present->begin(), present->end(), one.range)) {
@@ -82,9 +82,12 @@ std::vector<Finding> CheckExtentFiles(DaxDevice& device,
     }
     findings.push_back(
         {.rule = "extent_file",
-         .message = fmt::format("{} has no extent file of {} bytes at {:#x}",
-                                Owner(player, one), one.range.length,
-                                one.range.offset)});
+         .message = fmt::format(
+             "{} has no extent file of {} bytes at {:#x}{}", Owner(player, one),
+             one.range.length, one.range.offset,
+             check.device_index == 0
+                 ? std::string()
+                 : fmt::format(" of device {}", check.device_index))});
   }
   for (const Range& range : *present) {
     if (Overlaps(named, range)) continue;

@@ -11,14 +11,18 @@
 
 namespace famfs {
 
+struct ExtentFileCheck {
+  std::uint64_t device_index = 0;
+  std::uint64_t log_length = 0;  // bytes; 0: the log is not here
+  std::optional<Range> image{};  // of a compaction under way
+};
+
 /// A live file without its extent file (or one of another length) is an error
 /// that names the path; a file that no entry names is unfinished work: of a
-/// creation, or of a removal after a compaction. `log_length` in bytes;
-/// `image`: that of a compaction under way. Nothing on devices without extent
-/// files.
+/// creation, or of a removal after a compaction. Nothing on devices without
+/// extent files.
 std::vector<Finding> CheckExtentFiles(DaxDevice& device,
                                       const LogPlayer& player,
-                                      std::uint64_t log_length,
-                                      std::optional<Range> image);
+                                      const ExtentFileCheck& check);
 
 }  // namespace famfs

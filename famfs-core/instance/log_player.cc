@@ -328,8 +328,15 @@ LogPlayer::Verdict LogPlayer::ApplyAddDaxdev(const MediaAddDaxdev& device) {
                   fmt::format("device {} has the uuid {} of an earlier one",
                               device.index, device.device_uuid.ToString())};
   }
+  ExtentAllocator allocator(device.size);
+  if (const absl::Status status = allocator.Take({0, kAllocUnit});
+      !status.ok()) {
+    return Broken{"device",
+                  fmt::format("device {} has {} bytes, not even one unit",
+                              device.index, device.size)};
+  }
   devices_.push_back(device);
-  other_allocators_.emplace_back(device.size);
+  other_allocators_.push_back(std::move(allocator));
   return std::nullopt;
 }
 

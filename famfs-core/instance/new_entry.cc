@@ -15,6 +15,13 @@ absl::Status EmptyFile(std::string_view path) {
                          Printable(path));
 }
 
+MediaEntry NewAddDaxdevEntry(const MediaAddDaxdev& device) {
+  MediaEntry entry{};
+  entry.type = static_cast<std::uint32_t>(EntryType::kAddDaxdev);
+  entry.add_daxdev = device;
+  return entry;
+}
+
 MediaEntry NewMkdirEntry(std::string_view path, const Ownership& owner) {
   MediaEntry entry{};
   entry.type = static_cast<std::uint32_t>(EntryType::kMkdir);

@@ -17,6 +17,7 @@ namespace famfs {
 [[nodiscard]] absl::Status EmptyFile(std::string_view path);
 
 /// `path` was checked (media/rules.h); seqnum and checksum are left to Append.
+MediaEntry NewAddDaxdevEntry(const MediaAddDaxdev& device);
 MediaEntry NewMkdirEntry(std::string_view path, const Ownership& owner);
 /// `chunk` 0: a file of 1..kMaxExtents extents, one after the other; else an
 /// interleaved one of 1..kMaxStrips strips.

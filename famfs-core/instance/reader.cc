@@ -60,14 +60,22 @@ bool LooksTorn(const MediaEntry& entry, std::uint64_t index) {
 
 }  // namespace
 
-Reader::Reader(std::shared_ptr<DaxDevice> device, Layout layout)
-    : device_(std::move(device)), layout_(std::move(layout)) {}
+Reader::Reader(std::shared_ptr<DeviceSet> devices, Layout layout)
+    : devices_(std::move(devices)),
+      device_(devices_->primary()),
+      layout_(std::move(layout)) {}
 
 absl::StatusOr<std::unique_ptr<Reader>> Reader::Open(
     std::shared_ptr<DaxDevice> device) {
-  FAMFS_ASSIGN_OR_RETURN(Layout layout, Layout::Open(*device, Access::kRead));
+  return Open(std::make_shared<DeviceSet>(std::move(device)));
+}
+
+absl::StatusOr<std::unique_ptr<Reader>> Reader::Open(
+    std::shared_ptr<DeviceSet> devices) {
+  FAMFS_ASSIGN_OR_RETURN(Layout layout,
+                         Layout::Open(*devices->primary(), Access::kRead));
   std::unique_ptr<Reader> reader(
-      new Reader(std::move(device), std::move(layout)));
+      new Reader(std::move(devices), std::move(layout)));
   FAMFS_RETURN_IF_ERROR(reader->Refresh().status());
   return reader;
 }
@@ -79,13 +87,33 @@ const MediaSuperblock& Reader::superblock() const {
 }
 
 PoolFigures Reader::Figures() const {
+  // Looking for a missing device may take its time: before the lock.
+  std::vector<bool> present;
+  for (std::size_t i = 0; i < devices_->size(); ++i) {
+    present.push_back(devices_->Find(i) != nullptr);
+  }
   const std::shared_lock lock(mutex_);
-  return {.size = layout_.device_size(),
-          .free = player_->allocator().free_bytes(),
-          .largest = player_->allocator().largest_free(),
-          .pending = player_->pending_bytes(),
-          .entries = player_->next_index(),
-          .slots = LastIndex(layout_.superblock().log_length) + 1};
+  PoolFigures figures{.entries = player_->next_index(),
+                      .slots = LastIndex(layout_.superblock().log_length) + 1};
+  for (std::size_t i = 0; i < present.size(); ++i) {
+    if (!present[i] || i > player_->devices().size()) continue;
+    figures.size +=
+        i == 0 ? layout_.device_size() : player_->devices()[i - 1].size;
+    figures.free += player_->allocator(i).free_bytes();
+    figures.largest =
+        std::max(figures.largest, player_->allocator(i).largest_free());
+    for (const Range& range : player_->PendingOn(i)) {
+      figures.pending += range.length;
+    }
+  }
+  return figures;
+}
+
+/// Devices are only ever added: an entry that does it is kept for good.
+void Reader::ShareTable() {
+  if (devices_->size() != player_->devices().size() + 1) {
+    devices_->SetTable(layout_.superblock().fs_uuid, player_->devices());
+  }
 }
 
 PendingVolumes Reader::Pending() const {
@@ -316,6 +344,7 @@ absl::StatusOr<std::vector<Change>> Reader::Commit(const Moment& moment,
     player_.swap(pass.player);
   }
   moment_ = moment;
+  ShareTable();
   return changes;  // the old tree goes with `pass`, outside of the lock
 }
 
@@ -334,7 +363,10 @@ absl::StatusOr<std::vector<Change>> Reader::Append(
         break;
       }
     }
-    if (!broken_) return player_->TakeChanges();
+    if (!broken_) {
+      ShareTable();
+      return player_->TakeChanges();
+    }
   }
   FAMFS_RETURN_IF_ERROR(Rebuild(moment, start));
   return broken_->status;

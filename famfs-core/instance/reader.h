@@ -18,14 +18,16 @@
 
 #include "base/status.h"
 #include "dax/device.h"
+#include "instance/device_set.h"
 #include "instance/layout.h"
 #include "instance/log_player.h"
 
 namespace famfs {
 
-/// Figures of the whole pool, in bytes.
+/// Figures of the whole pool, in bytes. Of devices that are missing nothing
+/// counts.
 struct PoolFigures {
-  std::uint64_t size = 0;     // the device
+  std::uint64_t size = 0;     // the devices
   std::uint64_t free = 0;     // taken by nothing
   std::uint64_t largest = 0;  // of it, in one piece
   std::uint64_t pending = 0;  // of deleted volumes, not yet free
@@ -35,6 +37,9 @@ struct PoolFigures {
 
 class Reader {
  public:
+  static absl::StatusOr<std::unique_ptr<Reader>> Open(
+      std::shared_ptr<DeviceSet> devices);
+  /// Of an instance whose secondary devices, if it has any, are not needed.
   static absl::StatusOr<std::unique_ptr<Reader>> Open(
       std::shared_ptr<DaxDevice> device);
 
@@ -64,7 +69,12 @@ class Reader {
   absl::StatusOr<std::vector<Change>> Refresh();
 
   [[nodiscard]] const MediaSuperblock& superblock() const;
+  /// The primary.
   [[nodiscard]] std::shared_ptr<DaxDevice> device() const { return device_; }
+  /// All that the log names; which of them are there.
+  [[nodiscard]] const std::shared_ptr<DeviceSet>& devices() const {
+    return devices_;
+  }
   [[nodiscard]] PoolFigures Figures() const;
   /// Deleted volumes whose extents are not free yet.
   [[nodiscard]] PendingVolumes Pending() const;
@@ -102,7 +112,7 @@ class Reader {
     absl::Status status;
   };
 
-  Reader(std::shared_ptr<DaxDevice> device, Layout layout);
+  Reader(std::shared_ptr<DeviceSet> devices, Layout layout);
 
   absl::StatusOr<Moment> LoadMoment() const;
   absl::StatusOr<MediaLogHeader> LoadHeader() const;
@@ -124,8 +134,10 @@ class Reader {
   absl::StatusOr<std::vector<Change>> Commit(const Moment& moment, Pass pass);
   absl::StatusOr<std::vector<Change>> Append(
       const Moment& moment, const std::vector<MediaEntry>& entries);
+  void ShareTable();
   absl::Status Rebuild(const Moment& moment, std::uint64_t end);
 
+  std::shared_ptr<DeviceSet> devices_;
   std::shared_ptr<DaxDevice> device_;
   Layout layout_;
   mutable std::shared_mutex mutex_;  // player_

@@ -24,12 +24,15 @@
 #include <string>
 #include <vector>
 
+#include "alloc/placement.h"
 #include "base/status.h"
 #include "dax/device.h"
 #include "instance/compaction.h"
+#include "instance/device_set.h"
 #include "instance/layout.h"
 #include "instance/log_player.h"
 #include "instance/reader.h"
+#include "instance/secondary.h"
 #include "instance/writer_lock.h"
 
 namespace famfs {
@@ -43,21 +46,60 @@ struct WriterOptions {
   std::string lock_directory = "/run/famfs";
 };
 
-/// What could be created now, in bytes; exact.
+/// What could be created now, in bytes; exact. Of devices that are missing
+/// nothing counts.
 struct Capacity {
-  std::uint64_t total = 0;    // the device
+  std::uint64_t total = 0;    // the devices
   std::uint64_t free = 0;     // sum of what volumes could still take
   std::uint64_t largest = 0;  // largest single volume
 };
 
-/// A path with its extent, reserved and zero, not yet in the log. Fill it, then
-/// Commit, which writes the bytes back first; destroyed without, its space
-/// comes back. Must not outlive its Writer. Used by one thread.
+/// How a file made by hand is to lie; by default in one extent, in several
+/// where no single one is large enough.
+struct FileLayout {
+  std::uint32_t strips = 0;   // 0: contiguous; else 1 to kMaxStrips
+  std::uint64_t chunk = 0;    // bytes; a power of two, a multiple of 2 MiB
+  std::uint32_t buckets = 0;  // 0: one strip per device; else of one device
+};
+
+/// What decides how a volume's file lies: of its attributes.
+struct VolumePlacement {
+  DataPath data_path = DataPath::kAuto;
+  std::uint32_t strips = 0;  // 0: contiguous
+  std::uint64_t chunk = 0;   // bytes
+
+  static VolumePlacement Of(const VolumeAttributes& attributes) {
+    return {.data_path = attributes.data_path,
+            .strips = attributes.interleave_strips,
+            .chunk = attributes.interleave_chunk};
+  }
+};
+
+/// A path with its extents or strips, reserved and zero, not yet in the log.
+/// Fill it, then Commit, which writes the bytes back first; destroyed without,
+/// its space comes back. Must not outlive its Writer. At and WriteBack may be
+/// called from several threads for different bytes, Commit by one when all are
+/// done.
 class PendingFile {
  public:
   virtual ~PendingFile() = default;
-  [[nodiscard]] virtual Mapping& mapping() = 0;  // whole extent, >= size
+  /// The memory from byte `offset` of the file on, as far as it is contiguous;
+  /// empty at or past the file's end.
+  [[nodiscard]] virtual std::span<std::byte> At(std::uint64_t offset) = 0;
+  /// Write-back of [offset, offset + length), for who wants it to overlap the
+  /// filling; Commit does not do it again for these bytes.
+  virtual void WriteBack(std::uint64_t offset, std::uint64_t length) = 0;
   [[nodiscard]] virtual absl::Status Commit() = 0;
+};
+
+struct AddDeviceOptions {
+  /// Also a device that holds another famfs, or extents: they are lost.
+  bool force = false;
+  /// Nothing but a device whose first unit is all zero, and which has no
+  /// extents: for who adds it without a person looking on.
+  bool only_blank = false;
+  /// Of a device without a tag; absent: random.
+  std::optional<Uuid> device_uuid = std::nullopt;
 };
 
 class Writer {
@@ -66,39 +108,65 @@ class Writer {
   /// Unavailable when another process writes it, DataLoss when the log is
   /// broken.
   static absl::StatusOr<std::unique_ptr<Writer>> Open(
+      std::shared_ptr<DeviceSet> devices, const WriterOptions& options);
+  /// On the primary alone; secondaries that the log names are missing.
+  static absl::StatusOr<std::unique_ptr<Writer>> Open(
       std::shared_ptr<DaxDevice> device, const WriterOptions& options);
   ~Writer();
 
   [[nodiscard]] Reader::View Tree() const;
   [[nodiscard]] const MediaSuperblock& superblock() const;
+  /// The primary.
   [[nodiscard]] std::shared_ptr<DaxDevice> device() const { return device_; }
+  [[nodiscard]] const std::shared_ptr<DeviceSet>& devices() const {
+    return devices_;
+  }
+  /// What the log says of the secondary devices, by index - 1.
+  [[nodiscard]] std::vector<MediaAddDaxdev> AddedDevices() const;
   [[nodiscard]] PoolFigures Figures() const;
 
   /// Extents that live files have in the log and that an emulated device did
-  /// not hold when the writer opened it: those files cannot be read.
-  [[nodiscard]] const std::vector<Range>& MissingExtents() const {
+  /// not hold when the writer opened it: those files cannot be read. Those on
+  /// missing devices are not among them.
+  [[nodiscard]] const std::vector<MediaExtent>& MissingExtents() const {
     return missing_;
   }
 
-  /// Capacity for contiguous volumes; compacts first when that frees space. 0
-  /// while the log has no slots for another volume.
-  absl::StatusOr<Capacity> GetCapacity();
+  /// Capacity for volumes of these parameters; compacts first when that frees
+  /// space. 0 while the log has no slots for another volume. InvalidArgument as
+  /// CreateVolume.
+  absl::StatusOr<Capacity> GetCapacity(const VolumePlacement& placement = {});
+
+  /// Adds a device to the instance: gives it a secondary superblock, then
+  /// appends its ADD_DAXDEV entry; its space can be used at once. AlreadyExists
+  /// when it is one of the instance's, or holds something that `options` do not
+  /// give up; Unavailable while a writer of that has it open; ResourceExhausted
+  /// with 64 devices, or with the log full. A crash on the way leaves a device
+  /// that a second call takes without force.
+  [[nodiscard]] absl::Status AddDevice(std::shared_ptr<DaxDevice> device,
+                                       const AddDeviceOptions& options);
 
   // Made by hand. A path that was ever used and is in the log is AlreadyExists,
   // also when its volume is deleted; a missing parent is NotFound; a bad path
   // InvalidArgument; a full log or device ResourceExhausted. Nothing may be
   // made inside a volume (PermissionDenied).
   [[nodiscard]] absl::Status Mkdir(std::string_view path, Ownership owner);
-  /// A file of zeros.
+  /// A file of zeros. InvalidArgument for a layout that the devices do not
+  /// allow.
   [[nodiscard]] absl::Status CreateFile(std::string_view path,
-                                        std::uint64_t size, Ownership owner);
-  absl::StatusOr<std::unique_ptr<PendingFile>> BeginFile(std::string_view path,
-                                                         std::uint64_t size,
-                                                         Ownership owner);
+                                        std::uint64_t size, Ownership owner,
+                                        const FileLayout& layout = {});
+  absl::StatusOr<std::unique_ptr<PendingFile>> BeginFile(
+      std::string_view path, std::uint64_t size, Ownership owner,
+      const FileLayout& layout = {});
 
   /// Appends the volume's mkdir (with `attributes`) and, for layout kFile, its
-  /// file `data` of attributes.capacity bytes in one extent, published by one
-  /// store. Unimplemented for interleaved attributes.
+  /// file `data` of attributes.capacity bytes, published by one store. Where
+  /// the data path can be passthrough, the file is one extent on a device with
+  /// extent files; elsewhere it has several where no single one is large
+  /// enough. In strips: one on each of so many devices or, of an instance with
+  /// fewer, in as many equal parts of one device; InvalidArgument where the
+  /// data path could be passthrough, or the devices are too few or too small.
   /// `directory` is new, one component. The file takes the directory's owner
   /// and its mode without the execute bits. AlreadyExists when a live volume
   /// has the CSI name or the path was used.
@@ -123,8 +191,9 @@ class Writer {
     bool is_volume = false;     // path is a volume's directory
     std::string volume_name{};  // the CSI name, of a volume
     VolumeKind kind = VolumeKind::kVolume;
-    std::uint64_t size = 0;   // bytes of the file; 0: no file
-    std::uint64_t slots = 1;  // of the log
+    PlacementRequest file{};         // size 0: no file
+    bool only_extent_files = false;  // on devices that have them
+    std::uint64_t slots = 1;         // of the log
   };
   /// What it holds until it is published or given up: the path and the name
   /// against a second creation, slots of the log, an extent.
@@ -136,7 +205,8 @@ class Writer {
     std::uint64_t chunk = 0;             // bytes
   };
 
-  Writer(std::shared_ptr<DaxDevice> device, Layout layout, WriterLock lock);
+  Writer(std::shared_ptr<DeviceSet> devices, Layout layout, WriterLock lock,
+         const WriterOptions& options);
 
   // writer_open.cc
   absl::Status TakeOver(const Uuid& system_uuid);
@@ -144,7 +214,7 @@ class Writer {
   absl::Status PlayLog();
   void TakeEpoch(const Uuid& system_uuid);
   void MendLog();
-  absl::Status ReconcileExtents();
+  absl::Status ReconcileExtents(std::uint64_t device_index, DaxDevice& device);
 
   // writer_append.cc; each with mutex_ held
   /// That our epoch stands, and that the log still ends with our last entry.
@@ -176,8 +246,24 @@ class Writer {
   absl::Status PlaceLocked(const Wanted& wanted, Claim& claim);
   absl::Status CreateExtents(Claim claim);
 
+  // writer_placement.cc
+  absl::StatusOr<Wanted> VolumeFile(const VolumePlacement& placement) const;
+  [[nodiscard]] std::vector<std::uint64_t> DeviceSizesLocked() const;
+  /// By device index; null: nothing may be placed there.
+  std::vector<ExtentAllocator*> AllocatorsLocked(bool only_extent_files) const;
+
+  // writer_devices.cc
+  /// Takes up devices that were missing and are there now.
+  absl::Status AdmitDevices();
+  absl::Status AdmitDevicesLocked();
+  absl::StatusOr<MediaAddDaxdev> CheckNewDeviceLocked(
+      DaxDevice& device, const AddDeviceOptions& options) const;
+  absl::Status CheckContents(DaxDevice& device, const DeviceHead& head,
+                             const AddDeviceOptions& options) const;
+  absl::Status TryAddDevice(const std::shared_ptr<DaxDevice>& device,
+                            const AddDeviceOptions& options);
+
   // writer_extents.cc: one extent, on whichever device
-  DaxDevice& DeviceAt(std::uint64_t device_index) const;
   absl::Status CreateExtent(const MediaExtent& extent);
   absl::Status RemoveExtent(const MediaExtent& extent);
   absl::Status TakeLocked(const MediaExtent& extent);
@@ -196,10 +282,12 @@ class Writer {
       std::uint64_t length, Range& place);
   void TakeReserveLocked();
 
-  std::shared_ptr<DaxDevice> device_;
+  const std::shared_ptr<DeviceSet> devices_;
+  const std::shared_ptr<DaxDevice> device_;  // the primary
   Layout layout_;
   WriterLock lock_;
-  std::vector<Range> missing_;
+  const std::string lock_directory_;
+  std::vector<MediaExtent> missing_;
   std::size_t base_nodes_ = 0;  // of an empty namespace
 
   // One compaction at a time, with the removal of its dead extents, which
@@ -208,6 +296,8 @@ class Writer {
 
   mutable std::shared_mutex mutex_;  // all that follows
   std::unique_ptr<LogPlayer> player_;
+  /// By index: there, reconciled, and so to be used.
+  std::vector<std::shared_ptr<DaxDevice>> admitted_;
   StateRecord state_;
   CompactionRecord compaction_;
   absl::Status stopped_;        // once not OK, every change is refused with it

@@ -49,6 +49,9 @@ absl::Status Writer::CheckNewEntry(const MediaEntry& entry) const {
       !status.ok()) {
     return Internal("refused to append a broken entry: {}", Message(status));
   }
+  if (entry.type == static_cast<std::uint32_t>(EntryType::kAddDaxdev)) {
+    return absl::OkStatus();
+  }
   const bool is_file =
       entry.type == static_cast<std::uint32_t>(EntryType::kFile);
   const std::string_view path =

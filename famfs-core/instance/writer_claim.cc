@@ -82,12 +82,7 @@ absl::StatusOr<Writer::Claim> Writer::TakeClaimLocked(const Wanted& wanted) {
   Claim claim{.path = wanted.path,
               .name_key = NameKey(wanted.kind, wanted.volume_name),
               .slots = wanted.slots};
-  if (wanted.size > layout_.device_size()) {
-    return ResourceExhausted("{} asked for, more than the whole device of {}",
-                             FormatSize(wanted.size),
-                             FormatSize(layout_.device_size()));
-  }
-  if (wanted.size > 0) FAMFS_RETURN_IF_ERROR(PlaceLocked(wanted, claim));
+  if (wanted.file.size > 0) FAMFS_RETURN_IF_ERROR(PlaceLocked(wanted, claim));
   claimed_slots_ += claim.slots;
   claimed_paths_.insert(claim.path);
   if (!claim.name_key.empty()) claimed_names_.insert(claim.name_key);
@@ -95,9 +90,11 @@ absl::StatusOr<Writer::Claim> Writer::TakeClaimLocked(const Wanted& wanted) {
 }
 
 absl::Status Writer::PlaceLocked(const Wanted& wanted, Claim& claim) {
-  FAMFS_ASSIGN_OR_RETURN(const Range range,
-                         player_->mutable_allocator().Allocate(wanted.size));
-  claim.extents = {{0, range.offset, range.length}};
+  FAMFS_ASSIGN_OR_RETURN(
+      Placement placement,
+      Place(AllocatorsLocked(wanted.only_extent_files), wanted.file));
+  claim.extents = std::move(placement.extents);
+  claim.chunk = placement.chunk;
   claimed_.insert(claimed_.end(), claim.extents.begin(), claim.extents.end());
   return absl::OkStatus();
 }
@@ -154,6 +151,7 @@ absl::Status Writer::CreateExtents(Claim claim) {
 }
 
 absl::StatusOr<Writer::Claim> Writer::Reserve(const Wanted& wanted) {
+  FAMFS_RETURN_IF_ERROR(AdmitDevices());
   absl::StatusOr<Claim> claim = TryReserve(wanted);
   if (!absl::IsResourceExhausted(claim.status()) || !CompactionHelps()) {
     return claim;

@@ -39,7 +39,13 @@ absl::flat_hash_set<std::string> Writer::ReleasedLocked() const {
   absl::flat_hash_set<std::string> released;
   if (!device_->has_extent_files()) return released;
   for (const auto& [directory, volume] : player_->pending()) {
-    released.insert(directory);
+    const bool removable =
+        std::all_of(volume.extents.begin(), volume.extents.end(),
+                    [this](const MediaExtent& extent) {
+                      const auto& device = admitted_[extent.device_index];
+                      return device != nullptr && device->has_extent_files();
+                    });
+    if (removable) released.insert(directory);
   }
   return released;
 }
@@ -198,33 +204,18 @@ const MediaSuperblock& Writer::superblock() const {
 
 PoolFigures Writer::Figures() const {
   const std::shared_lock lock(mutex_);
-  std::uint64_t pending = player_->pending_bytes();
-  for (const MediaExtent& extent : dying_) pending += extent.length;
-  return {.size = layout_.device_size(),
-          .free = player_->allocator().free_bytes(),
-          .pending = pending,
-          .entries = player_->next_index(),
-          .slots = SlotsLocked()};
-}
-
-absl::StatusOr<Capacity> Writer::GetCapacity() {
-  if (CompactionHelps()) {
-    if (const absl::Status compacted = Compact();
-        !compacted.ok() && !absl::IsResourceExhausted(compacted)) {
-      return compacted;
+  PoolFigures figures{.entries = player_->next_index(), .slots = SlotsLocked()};
+  const std::vector<std::uint64_t> sizes = DeviceSizesLocked();
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    if (admitted_[i] == nullptr) continue;
+    figures.size += sizes[i];
+    figures.free += player_->allocator(i).free_bytes();
+    for (const Range& range : player_->PendingOn(i)) {
+      figures.pending += range.length;
     }
   }
-  const std::shared_lock lock(mutex_);
-  FAMFS_RETURN_IF_ERROR(stopped_);
-  Capacity capacity{.total = layout_.device_size()};
-  constexpr std::uint64_t kVolumeSlots = 2;  // its mkdir and its file
-  if (player_->next_index() + claimed_slots_ + kVolumeSlots + kStateSlots >
-      SlotsLocked()) {
-    return capacity;
-  }
-  capacity.free = player_->allocator().free_bytes();
-  capacity.largest = player_->allocator().largest_free();
-  return capacity;
+  for (const MediaExtent& extent : dying_) figures.pending += extent.length;
+  return figures;
 }
 
 }  // namespace famfs

@@ -2,17 +2,14 @@
 
 namespace famfs {
 
-DaxDevice& Writer::DeviceAt(std::uint64_t /*device_index*/) const {
-  return *device_;
-}
-
 absl::Status Writer::CreateExtent(const MediaExtent& extent) {
-  return DeviceAt(extent.device_index)
-      .CreateExtent({extent.offset, extent.length});
+  FAMFS_ASSIGN_OR_RETURN(const auto device, devices_->At(extent.device_index));
+  return device->CreateExtent({extent.offset, extent.length});
 }
 
 absl::Status Writer::RemoveExtent(const MediaExtent& extent) {
-  return DeviceAt(extent.device_index).RemoveExtent(extent.offset);
+  FAMFS_ASSIGN_OR_RETURN(const auto device, devices_->At(extent.device_index));
+  return device->RemoveExtent(extent.offset);
 }
 
 absl::Status Writer::TakeLocked(const MediaExtent& extent) {

@@ -1,39 +1,76 @@
-#include "base/units.h"
+#include <algorithm>
+
+#include "instance/mapped_file.h"
 #include "instance/new_entry.h"
 #include "instance/writer.h"
 #include "media/rules.h"
 
 namespace famfs {
 
+namespace {
+
+PlacementRequest RequestFor(std::uint64_t size, const FileLayout& layout) {
+  return {.size = size,
+          .max_extents = kMaxExtents,
+          .strips = layout.strips,
+          .chunk = layout.chunk,
+          .buckets = layout.buckets};
+}
+
+}  // namespace
+
 class Writer::PendingFileImpl final : public PendingFile {
  public:
   PendingFileImpl(Writer& writer, Claim claim, const MediaEntry& entry,
-                  std::unique_ptr<Mapping> mapping)
+                  MappedFile file)
       : writer_(writer),
         claim_(std::move(claim)),
         entry_(entry),
-        mapping_(std::move(mapping)) {}
+        file_(std::move(file)) {}
 
   ~PendingFileImpl() override {
-    mapping_.reset();
+    file_.reset();
     if (!done_) writer_.GiveUp(claim_);
   }
 
-  Mapping& mapping() override { return *mapping_; }
+  std::span<std::byte> At(std::uint64_t offset) override {
+    const MappedFile::Piece piece = file_->At(offset, file_->size());
+    if (piece.mapping == nullptr) return {};
+    return {piece.mapping->mutable_data() + piece.at, piece.length};
+  }
+
+  void WriteBack(std::uint64_t offset, std::uint64_t length) override {
+    file_->WriteBack(offset, length);
+    const std::lock_guard lock(mutex_);
+    written_back_.push_back({offset, length});
+  }
 
   absl::Status Commit() override {
     if (done_) return FailedPrecondition("the file is already committed");
     done_ = true;
-    mapping_->WriteBack(0, entry_.file.size);
+    WriteBackRest();
     return writer_.Publish(claim_, std::span(&entry_, 1));
   }
 
  private:
+  void WriteBackRest() {
+    const std::lock_guard lock(mutex_);
+    std::sort(written_back_.begin(), written_back_.end());
+    std::uint64_t at = 0;
+    for (const Range& range : written_back_) {
+      if (range.offset > at) file_->WriteBack(at, range.offset - at);
+      at = std::max(at, range.end());
+    }
+    if (at < file_->size()) file_->WriteBack(at, file_->size() - at);
+  }
+
   Writer& writer_;
   const Claim claim_;
   MediaEntry entry_;
-  std::unique_ptr<Mapping> mapping_;
-  bool done_ = false;  // published, or given up by Publish
+  std::optional<MappedFile> file_;
+  std::mutex mutex_;
+  std::vector<Range> written_back_;  // of the file
+  bool done_ = false;                // published, or given up by Publish
 };
 
 absl::Status Writer::Mkdir(std::string_view path, Ownership owner) {
@@ -45,33 +82,38 @@ absl::Status Writer::Mkdir(std::string_view path, Ownership owner) {
 }
 
 absl::Status Writer::CreateFile(std::string_view path, std::uint64_t size,
-                                Ownership owner) {
+                                Ownership owner, const FileLayout& layout) {
   FAMFS_RETURN_IF_ERROR(CheckOwnership(owner));
   if (size == 0) return EmptyFile(path);
-  FAMFS_ASSIGN_OR_RETURN(const Claim claim,
-                         Reserve({.path = std::string(path), .size = size}));
+  FAMFS_ASSIGN_OR_RETURN(
+      const Claim claim,
+      Reserve({.path = std::string(path), .file = RequestFor(size, layout)}));
   MediaEntry entry =
       NewFileEntry(path, size, claim.chunk, claim.extents, owner);
   return Publish(claim, std::span(&entry, 1));
 }
 
 absl::StatusOr<std::unique_ptr<PendingFile>> Writer::BeginFile(
-    std::string_view path, std::uint64_t size, Ownership owner) {
+    std::string_view path, std::uint64_t size, Ownership owner,
+    const FileLayout& layout) {
   FAMFS_RETURN_IF_ERROR(CheckOwnership(owner));
   if (size == 0) return EmptyFile(path);
-  FAMFS_ASSIGN_OR_RETURN(Claim claim,
-                         Reserve({.path = std::string(path), .size = size}));
-  const MediaExtent& extent = claim.extents.front();
-  auto mapping = DeviceAt(extent.device_index)
-                     .Map(extent.offset, extent.length, Access::kReadWrite);
-  if (!mapping.ok()) {
+  FAMFS_ASSIGN_OR_RETURN(
+      Claim claim,
+      Reserve({.path = std::string(path), .file = RequestFor(size, layout)}));
+  Node shape;
+  shape.size = size;
+  shape.chunk = claim.chunk;
+  shape.extents = {claim.extents.begin(), claim.extents.end()};
+  auto mapped = MappedFile::Map(*devices_, shape, Access::kReadWrite);
+  if (!mapped.ok()) {
     GiveUp(claim);
-    return mapping.status();
+    return mapped.status();
   }
   const MediaEntry entry =
       NewFileEntry(path, size, claim.chunk, claim.extents, owner);
   return std::make_unique<PendingFileImpl>(*this, std::move(claim), entry,
-                                           *std::move(mapping));
+                                           *std::move(mapped));
 }
 
 }  // namespace famfs

@@ -14,10 +14,11 @@
 namespace famfs {
 namespace {
 
-/// Adds what a file of the log takes on device 0.
-void AddExtents(const Node& node, std::vector<Range>& ranges) {
+/// Adds what a file of the log takes on a device.
+void AddExtents(const Node& node, std::uint64_t device_index,
+                std::vector<Range>& ranges) {
   for (const MediaExtent& extent : node.extents) {
-    if (extent.device_index == 0 && !node.is_meta) {
+    if (extent.device_index == device_index && !node.is_meta) {
       ranges.push_back({extent.offset, extent.length});
     }
   }
@@ -46,16 +47,24 @@ absl::Status CheckOwner(const DaxDevice& device, const MediaSuperblock& super,
 
 }  // namespace
 
-Writer::Writer(std::shared_ptr<DaxDevice> device, Layout layout,
-               WriterLock lock)
-    : device_(std::move(device)),
+Writer::Writer(std::shared_ptr<DeviceSet> devices, Layout layout,
+               WriterLock lock, const WriterOptions& options)
+    : devices_(std::move(devices)),
+      device_(devices_->primary()),
       layout_(std::move(layout)),
-      lock_(std::move(lock)) {}
+      lock_(std::move(lock)),
+      lock_directory_(options.lock_directory) {}
 
 Writer::~Writer() = default;
 
 absl::StatusOr<std::unique_ptr<Writer>> Writer::Open(
     std::shared_ptr<DaxDevice> device, const WriterOptions& options) {
+  return Open(std::make_shared<DeviceSet>(std::move(device)), options);
+}
+
+absl::StatusOr<std::unique_ptr<Writer>> Writer::Open(
+    std::shared_ptr<DeviceSet> devices, const WriterOptions& options) {
+  const std::shared_ptr<DaxDevice> device = devices->primary();
   FAMFS_ASSIGN_OR_RETURN(Layout seen,
                          Layout::Open(*device, Access::kReadWrite));
   FAMFS_RETURN_IF_ERROR(
@@ -72,8 +81,8 @@ absl::StatusOr<std::unique_ptr<Writer>> Writer::Open(
   }
   FAMFS_RETURN_IF_ERROR(
       CheckOwner(*device, layout.superblock(), options.system_uuid));
-  std::unique_ptr<Writer> writer(
-      new Writer(std::move(device), std::move(layout), std::move(lock)));
+  std::unique_ptr<Writer> writer(new Writer(
+      std::move(devices), std::move(layout), std::move(lock), options));
   if (const absl::Status status = writer->TakeOver(options.system_uuid);
       !status.ok()) {
     return Annotate(status, writer->device_->spec());
@@ -86,7 +95,8 @@ absl::Status Writer::TakeOver(const Uuid& system_uuid) {
   FAMFS_RETURN_IF_ERROR(PlayLog());
   TakeEpoch(system_uuid);
   MendLog();
-  FAMFS_RETURN_IF_ERROR(ReconcileExtents());
+  devices_->SetTable(layout_.superblock().fs_uuid, player_->devices());
+  FAMFS_RETURN_IF_ERROR(AdmitDevicesLocked());
   TakeReserveLocked();
   if (!device_->has_extent_files() || DroppableLocked() == 0) {
     return absl::OkStatus();
@@ -172,22 +182,25 @@ void Writer::MendLog() {
   ZeroDirty(layout_.log(), end, layout_.log().size() - end);
 }
 
-absl::Status Writer::ReconcileExtents() {
-  if (!device_->has_extent_files()) return absl::OkStatus();
-  FAMFS_RETURN_IF_ERROR(device_->CleanUp());
+absl::Status Writer::ReconcileExtents(std::uint64_t device_index,
+                                      DaxDevice& device) {
+  if (!device.has_extent_files()) return absl::OkStatus();
+  FAMFS_RETURN_IF_ERROR(device.CleanUp());
   std::vector<Range> live;
   for (const auto& [id, node] : player_->tree().nodes()) {
-    AddExtents(*node, live);
+    AddExtents(*node, device_index, live);
   }
   std::sort(live.begin(), live.end());
   std::vector<Range> named = live;
-  const std::vector<Range> pending = player_->PendingOn(0);
+  const std::vector<Range> pending = player_->PendingOn(device_index);
   named.insert(named.end(), pending.begin(), pending.end());
   named.push_back({kSuperblockOffset, kSuperblockRegion});
-  named.push_back({kLogOffset, layout_.superblock().log_length});
+  if (device_index == 0) {
+    named.push_back({kLogOffset, layout_.superblock().log_length});
+  }
   std::sort(named.begin(), named.end());
   FAMFS_ASSIGN_OR_RETURN(const std::vector<Range> present,
-                         device_->ListExtents());
+                         device.ListExtents());
   for (const Range& range : present) {
     // One of another length than the log's is no leftover: it may hold a file's
     // bytes. It stays, and the file is told as missing.
@@ -195,19 +208,19 @@ absl::Status Writer::ReconcileExtents() {
     spdlog::info(
         "{}: removing the extent at {:#x} ({} bytes), which no entry "
         "names",
-        device_->spec(), range.offset, range.length);
-    FAMFS_RETURN_IF_ERROR(device_->RemoveExtent(range.offset));
+        device.spec(), range.offset, range.length);
+    FAMFS_RETURN_IF_ERROR(device.RemoveExtent(range.offset));
   }
   for (const Range& range : live) {
     if (Contains(present, range)) continue;
-    missing_.push_back(range);
+    missing_.push_back({device_index, range.offset, range.length});
     spdlog::error("{}: a file's extent at {:#x} ({} bytes) is missing",
-                  device_->spec(), range.offset, range.length);
+                  device.spec(), range.offset, range.length);
   }
   FAMFS_ASSIGN_OR_RETURN(const std::vector<std::string> malformed,
-                         device_->MalformedExtents());
+                         device.MalformedExtents());
   for (const std::string& sentence : malformed) {
-    spdlog::warn("{}: left alone: {}", device_->spec(), sentence);
+    spdlog::warn("{}: left alone: {}", device.spec(), sentence);
   }
   return absl::OkStatus();
 }

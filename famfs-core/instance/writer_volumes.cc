@@ -21,12 +21,6 @@ absl::Status CheckNewVolume(const std::string& directory,
     return InvalidArgument("a new volume is live and has revision 1, not {}",
                            attributes.revision);
   }
-  if (attributes.interleave_strips > 0) {
-    return Unimplemented(
-        "interleaved volumes ({} strips) are not built in yet; leave the "
-        "interleave parameters out",
-        attributes.interleave_strips);
-  }
   return absl::OkStatus();
 }
 
@@ -42,13 +36,15 @@ absl::Status Writer::CreateVolume(const std::string& directory,
                                        MediaEntry{}};
   FAMFS_RETURN_IF_ERROR(EncodeVolumeAttributes(attributes, entries[0].mkdir));
   const bool has_file = attributes.layout == VolumeLayout::kFile;
-  FAMFS_ASSIGN_OR_RETURN(const Claim claim,
-                         Reserve({.path = directory,
-                                  .is_volume = true,
-                                  .volume_name = attributes.name,
-                                  .kind = attributes.kind,
-                                  .size = has_file ? attributes.capacity : 0,
-                                  .slots = has_file ? 2U : 1U}));
+  FAMFS_ASSIGN_OR_RETURN(Wanted wanted,
+                         VolumeFile(VolumePlacement::Of(attributes)));
+  wanted.path = directory;
+  wanted.is_volume = true;
+  wanted.volume_name = attributes.name;
+  wanted.kind = attributes.kind;
+  wanted.file.size = has_file ? attributes.capacity : 0;
+  wanted.slots = has_file ? 2 : 1;
+  FAMFS_ASSIGN_OR_RETURN(const Claim claim, Reserve(wanted));
   if (!has_file) return Publish(claim, std::span(entries).first(1));
   Ownership of_file = owner;
   of_file.mode &= ~0111U;

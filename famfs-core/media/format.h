@@ -46,6 +46,10 @@ enum class EntryType : std::uint32_t {
 
 enum class ExtentType : std::uint32_t { kSimple = 0, kInterleaved = 1 };
 
+/// superblock.flags of a secondary device (upstream's bit 1); the primary's are
+/// not looked at.
+inline constexpr std::uint32_t kSecondaryFlag = 2;
+
 struct MediaSuperblock {
   std::uint64_t magic = 0;
   std::uint64_t version = 0;

@@ -237,8 +237,10 @@ absl::Status CheckAddDaxdev(const MediaAddDaxdev& device) {
 
 }  // namespace
 
-absl::Status CheckSuperblock(const MediaSuperblock& superblock,
-                             std::uint64_t device_size) {
+namespace {
+
+/// What both kinds of superblock share: magic, version, checksum, unit.
+absl::Status CheckSuperblockHead(const MediaSuperblock& superblock) {
   if (superblock.magic != kSuperblockMagic) {
     return FailedPrecondition(
         "no famfs: the superblock's magic is {:#x}, not {:#x}; run famfs mkfs "
@@ -266,6 +268,40 @@ absl::Status CheckSuperblock(const MediaSuperblock& superblock,
   if (superblock.alloc_unit != kAllocUnit) {
     return DataLoss("superblock: alloc_unit is {}, not {}",
                     superblock.alloc_unit, kAllocUnit);
+  }
+  return absl::OkStatus();
+}
+
+bool HasNoLog(const MediaSuperblock& superblock) {
+  return superblock.log_offset == 0 && superblock.log_length == 0;
+}
+
+}  // namespace
+
+absl::Status CheckSecondarySuperblock(const MediaSuperblock& superblock,
+                                      std::uint64_t device_size) {
+  FAMFS_RETURN_IF_ERROR(CheckSuperblockHead(superblock));
+  if (!HasNoLog(superblock)) {
+    return FailedPrecondition(
+        "no secondary device: the superblock has a log of {} bytes",
+        superblock.log_length);
+  }
+  if (superblock.device_size > device_size) {
+    return FailedPrecondition(
+        "superblock: device_size is {}, but the device has only {} bytes",
+        superblock.device_size, device_size);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckSuperblock(const MediaSuperblock& superblock,
+                             std::uint64_t device_size) {
+  FAMFS_RETURN_IF_ERROR(CheckSuperblockHead(superblock));
+  if (HasNoLog(superblock)) {
+    return FailedPrecondition(
+        "no famfs of its own: the device is a secondary one (uuid {}) of the "
+        "famfs {}; open that by its primary device",
+        superblock.device_uuid.ToString(), superblock.fs_uuid.ToString());
   }
   if (superblock.device_size < kMinDeviceSize) {
     return DataLoss("superblock: device_size is {}, less than the minimum {}",

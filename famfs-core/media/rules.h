@@ -16,11 +16,18 @@ namespace famfs {
 
 /// DataLoss on a bad checksum or field; FailedPrecondition "no famfs" when the
 /// magic is not there at all (a blank or foreign device), or for another
-/// version; Unimplemented for the allocation unit 4096, which upstream's
-/// readers accept and nobody writes. The OMF minor version is additive and not
-/// checked. The recorded size may be smaller than `device_size`, never larger.
+/// version, or for a secondary device's head; Unimplemented for the allocation
+/// unit 4096, which upstream's readers accept and nobody writes. The OMF minor
+/// version is additive and not checked. The recorded size may be smaller than
+/// `device_size`, never larger.
 [[nodiscard]] absl::Status CheckSuperblock(const MediaSuperblock& superblock,
                                            std::uint64_t device_size);
+
+/// Whether this is the sound head of a secondary device: a superblock without a
+/// log (log_offset and log_length 0), which CheckSuperblock refuses.
+/// FailedPrecondition when it is anything else.
+[[nodiscard]] absl::Status CheckSecondarySuperblock(
+    const MediaSuperblock& superblock, std::uint64_t device_size);
 
 /// `log_length`: the superblock's. Unavailable for the compacting form
 /// (length 0, valid checksum; the counters may already be the next ones),

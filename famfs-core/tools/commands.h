@@ -8,6 +8,7 @@
 namespace famfs {
 
 void AddMkfs(CLI::App& app, ExitCode& exit);
+void AddDevadd(CLI::App& app, ExitCode& exit);
 void AddFsck(CLI::App& app, ExitCode& exit);
 void AddDump(CLI::App& app, ExitCode& exit);
 void AddLs(CLI::App& app, ExitCode& exit);

@@ -107,6 +107,30 @@ std::string InstancePath(std::string_view text) {
   return std::string(text);
 }
 
+std::vector<std::string>& OtherDevices() {
+  static std::vector<std::string> specs;
+  return specs;
+}
+
+void AddOtherDevices(CLI::App& app) {
+  app.fallthrough();  // so that it may also follow the subcommand
+  app.add_option_function<std::vector<std::string>>(
+         "--device",
+         [](const std::vector<std::string>& specs) { OtherDevices() = specs; },
+         "Another device of the instance, in any order; may be repeated. "
+         "Without it, files on that device are unavailable")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name("DEVICE");
+}
+
+absl::StatusOr<std::shared_ptr<DeviceSet>> OpenDevices(const std::string& spec,
+                                                       Access access) {
+  auto devices = DeviceSet::Open(spec, OtherDevices(), access);
+  if (!devices.ok()) return AsUsage(devices.status());
+  return devices;
+}
+
 void AddDevice(CLI::App* command, std::string& device) {
   command
       ->add_option("DEVICE", device,
@@ -163,16 +187,16 @@ absl::StatusOr<std::shared_ptr<DaxDevice>> OpenForWriting(
 }
 
 absl::StatusOr<std::unique_ptr<Reader>> OpenReader(const std::string& spec) {
-  FAMFS_ASSIGN_OR_RETURN(auto device, OpenForReading(spec));
-  return Reader::Open(std::move(device));
+  FAMFS_ASSIGN_OR_RETURN(auto devices, OpenDevices(spec, Access::kRead));
+  return Reader::Open(std::move(devices));
 }
 
 absl::StatusOr<std::unique_ptr<Writer>> OpenWriter(
     const std::string& spec, const WriteOptions& options) {
-  FAMFS_ASSIGN_OR_RETURN(auto device, OpenForWriting(spec));
+  FAMFS_ASSIGN_OR_RETURN(auto devices, OpenDevices(spec, Access::kReadWrite));
   FAMFS_ASSIGN_OR_RETURN(const Uuid owner, options.Owner());
   auto writer = Writer::Open(
-      std::move(device),
+      std::move(devices),
       {.system_uuid = owner, .lock_directory = options.lock_directory});
   if (absl::IsUnavailable(writer.status())) {
     return Unavailable(

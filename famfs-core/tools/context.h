@@ -15,6 +15,7 @@
 #include "base/status.h"
 #include "base/uuid.h"
 #include "dax/device.h"
+#include "instance/device_set.h"
 #include "instance/namespace.h"
 #include "instance/reader.h"
 #include "instance/writer.h"
@@ -72,6 +73,12 @@ void AddOwnerOptions(CLI::App* command, OwnerOptions& options,
 /// that "/" and "" are the root.
 std::string InstancePath(std::string_view text);
 
+/// `--device`, for every subcommand alike: where the instance's other devices
+/// may be. Which of them is which the devices say themselves.
+void AddOtherDevices(CLI::App& app);
+/// What it was given.
+std::vector<std::string>& OtherDevices();
+
 /// The positional DEVICE, first in every subcommand.
 void AddDevice(CLI::App* command, std::string& device);
 
@@ -88,6 +95,10 @@ absl::StatusOr<std::shared_ptr<DaxDevice>> OpenForReading(
     const std::string& spec);
 absl::StatusOr<std::shared_ptr<DaxDevice>> OpenForWriting(
     const std::string& spec);
+
+/// The primary, opened, with OtherDevices() as candidates for the others.
+absl::StatusOr<std::shared_ptr<DeviceSet>> OpenDevices(const std::string& spec,
+                                                       Access access);
 
 /// Opens the device, then the instance on it. The message says what to do about
 /// another host's or another program's instance.

@@ -18,10 +18,6 @@ struct Options {
   bool json = false;
 };
 
-const char* NameOf(Severity severity) {
-  return severity == Severity::kError ? "error" : "unfinished";
-}
-
 Json ToJson(const FsckReport& report, const DaxDevice& device) {
   Json json = {{"device", JsonText(device.spec())},
                {"clean", report.clean()},
@@ -29,7 +25,7 @@ Json ToJson(const FsckReport& report, const DaxDevice& device) {
                {"truncated", report.truncated}};
   for (const Finding& finding : report.findings) {
     json["findings"].push_back(
-        {{"severity", NameOf(finding.severity)},
+        {{"severity", std::string(ToString(finding.severity))},
          {"entry", finding.entry ? Json(*finding.entry) : Json(nullptr)},
          {"rule", finding.rule},
          {"message", JsonText(finding.message)}});
@@ -47,6 +43,14 @@ Json ToJson(const FsckReport& report, const DaxDevice& device) {
   json["used_bytes"] = report.used_bytes;
   json["free_bytes"] = report.free_bytes;
   json["pending_bytes"] = report.pending_bytes;
+  json["devices"] = Json::array();
+  for (const CheckedDevice& one : report.devices) {
+    json["devices"].push_back(
+        {{"uuid", one.uuid.ToString()},
+         {"size", one.size},
+         {"device",
+          one.spec.empty() ? Json(nullptr) : Json(JsonText(one.spec))}});
+  }
   return json;
 }
 
@@ -76,8 +80,10 @@ void PrintText(const FsckReport& report, const DaxDevice& device) {
 }
 
 absl::StatusOr<ExitCode> Run(const Options& options) {
-  FAMFS_ASSIGN_OR_RETURN(const auto device, OpenForReading(options.device));
-  const FsckReport report = Fsck(*device);
+  FAMFS_ASSIGN_OR_RETURN(const auto devices,
+                         OpenDevices(options.device, Access::kRead));
+  const auto device = devices->primary();
+  const FsckReport report = Fsck(*devices);
   if (options.json) {
     PrintJson(ToJson(report, *device));
   } else {

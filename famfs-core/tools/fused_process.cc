@@ -37,8 +37,13 @@ absl::StatusOr<std::string> FusedProgram() {
 
 std::vector<std::string> CommandLine(const std::string& program,
                                      const FusedArguments& arguments) {
-  return {program, arguments.device, arguments.mount_point, "--data-path",
-          arguments.data_path};
+  std::vector<std::string> words = {program, arguments.device,
+                                    arguments.mount_point, "--data-path",
+                                    arguments.data_path};
+  for (const std::string& other : arguments.others) {
+    words.insert(words.end(), {"--device", other});
+  }
+  return words;
 }
 
 std::vector<char*> Pointers(std::vector<std::string>& texts) {

@@ -2,16 +2,18 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 
 namespace famfs {
 
 struct FusedArguments {
-  std::string device;       // a spec with an absolute path
-  std::string mount_point;  // absolute
-  std::string data_path;    // "auto", "passthrough", "copy", "fmap"
-  std::string log_file;     // absolute; empty: the log is dropped
+  std::string device;                 // a spec with an absolute path
+  std::string mount_point;            // absolute
+  std::string data_path;              // "auto", "passthrough", "copy", "fmap"
+  std::string log_file;               // absolute; empty: the log is dropped
+  std::vector<std::string> others{};  // specs with absolute paths
 };
 
 /// Starts the server in a session of its own and waits until it serves; the

@@ -57,11 +57,13 @@ int Main(int argc, char** argv) {
   app.add_flag_callback(
       "-v,--verbose", [] { spdlog::set_level(spdlog::level::debug); },
       "Say on stderr what is being done");
+  AddOtherDevices(app);
   app.require_subcommand(1);
   app.footer(kExamples);
   // Each file of commands adds its own; the order is the one of a first visit.
   ExitCode exit = ExitCode::kOk;
   AddMkfs(app, exit);
+  AddDevadd(app, exit);
   AddFsck(app, exit);
   AddDump(app, exit);
   AddLs(app, exit);

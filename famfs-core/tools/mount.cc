@@ -40,6 +40,18 @@ std::string MountPointPath(const std::string& path) {
   return (error ? full : parent / full.filename()).string();
 }
 
+/// The server works in another directory than this program.
+std::vector<std::string> AbsoluteSpecs(std::vector<std::string> specs) {
+  for (std::string& spec : specs) {
+    std::size_t path = 0;
+    for (const std::string_view kind : {"emulated:", "image:", "devdax:"}) {
+      if (spec.starts_with(kind)) path = kind.size();
+    }
+    spec = spec.substr(0, path) + fs::absolute(spec.substr(path)).string();
+  }
+  return specs;
+}
+
 struct MountOptions {
   std::string device;
   std::string mount_point;
@@ -53,7 +65,8 @@ absl::StatusOr<ExitCode> RunMount(const MountOptions& options) {
   FusedArguments arguments{.device = device->spec(),
                            .mount_point = MountPointPath(options.mount_point),
                            .data_path = options.data_path,
-                           .log_file = ""};
+                           .log_file = "",
+                           .others = AbsoluteSpecs(OtherDevices())};
   if (!options.log_file.empty()) {
     arguments.log_file = fs::absolute(options.log_file).string();
   }

@@ -89,8 +89,8 @@ TEST_F(FilesTest, ACommittedFileHasItsBytes) {
   {
     auto file = writer_->BeginFile("f", 5, kOwner);
     ASSERT_OK(file);
-    EXPECT_EQ((*file)->mapping().size(), kAllocUnit);
-    std::memcpy((*file)->mapping().mutable_data(), "hello", 5);
+    EXPECT_EQ((*file)->At(0).size(), 5U);
+    std::memcpy((*file)->At(0).data(), "hello", 5);
     EXPECT_EQ(writer_->Tree()->FindPath("f"), nullptr);
     ASSERT_OK((*file)->Commit());
     EXPECT_TRUE(absl::IsFailedPrecondition((*file)->Commit()));
@@ -122,7 +122,7 @@ TEST_F(FilesTest, APendingFileSurvivesACompaction) {
   ASSERT_OK(CreateVolume("v1", kAllocUnit));
   auto file = writer_->BeginFile("f", 5, kOwner);
   ASSERT_OK(file);
-  std::memcpy((*file)->mapping().mutable_data(), "hello", 5);
+  std::memcpy((*file)->At(0).data(), "hello", 5);
   ASSERT_OK(writer_->DeleteVolume("v1"));
   ASSERT_OK(writer_->Compact());
   ASSERT_OK((*file)->Commit());

@@ -25,7 +25,7 @@ class TransferTest : public WriteTest {
     ASSERT_OK(writer_->Mkdir("d", {}));
     auto file = writer_->BeginFile("d/f", 3 * kMiB, {.mode = 0640});
     ASSERT_OK(file);
-    std::byte* bytes = (*file)->mapping().mutable_data();
+    std::byte* bytes = (*file)->At(0).data();
     for (std::size_t i = 0; i < 5000; ++i) bytes[i] = std::byte(i % 251);
     std::memset(bytes + kAllocUnit, 0x5a, kMiB);
     ASSERT_OK((*file)->Commit());

@@ -97,7 +97,7 @@ TEST_F(VolumesTest, WhatIsNoNewVolumeIsRefused) {
   VolumeAttributes wide = good;
   wide.interleave_strips = 2;
   wide.interleave_chunk = kAllocUnit;
-  EXPECT_TRUE(absl::IsUnimplemented(create("v2", wide)));
+  EXPECT_TRUE(absl::IsInvalidArgument(create("v2", wide)));
   EXPECT_EQ(writer_->Figures().entries, 2U);
   EXPECT_EQ(writer_->Figures().free, kFreshFree - kAllocUnit);
   EXPECT_OK(create(std::string(73, 'v'), good));

@@ -1,0 +1,141 @@
+#include "instance/device_set.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/units.h"
+#include "instance/secondary.h"
+
+namespace famfs {
+namespace {
+
+/// Whether `device` is the one that the log calls `wanted`.
+absl::Status CheckIdentity(DaxDevice& device, const Uuid& fs_uuid,
+                           const MediaAddDaxdev& wanted) {
+  FAMFS_ASSIGN_OR_RETURN(const DeviceHead head, LoadDeviceHead(device));
+  Uuid uuid = device.tag();
+  switch (head.kind) {
+    case DeviceHead::Kind::kPrimary:
+      return FailedPrecondition("holds the famfs {} as its primary",
+                                head.superblock.fs_uuid.ToString());
+    case DeviceHead::Kind::kSecondary:
+      if (head.superblock.fs_uuid != fs_uuid) {
+        return FailedPrecondition("belongs to the famfs {}",
+                                  head.superblock.fs_uuid.ToString());
+      }
+      uuid = head.superblock.device_uuid;
+      break;
+    case DeviceHead::Kind::kBlank:
+      if (uuid.is_nil()) return FailedPrecondition("has neither tag nor head");
+      break;
+  }
+  if (uuid != wanted.device_uuid) {
+    return FailedPrecondition("is the device {}", uuid.ToString());
+  }
+  if (device.size() < wanted.size) {
+    return FailedPrecondition("has only {} of {} bytes", device.size(),
+                              wanted.size);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<DeviceSet>> DeviceSet::Open(
+    std::string_view primary, std::vector<std::string> candidates,
+    Access access, Opener opener) {
+  FAMFS_ASSIGN_OR_RETURN(std::shared_ptr<DaxDevice> device,
+                         opener(primary, access));
+  auto set = std::make_shared<DeviceSet>(std::move(device));
+  set->access_ = access;
+  set->opener_ = std::move(opener);
+  for (std::string& spec : candidates) {
+    set->candidates_.push_back(
+        {.spec = std::move(spec), .device = nullptr, .refused = {}});
+  }
+  return set;
+}
+
+void DeviceSet::AddCandidate(std::shared_ptr<DaxDevice> device) {
+  const std::lock_guard lock(mutex_);
+  candidates_.push_back(
+      {.spec = {}, .device = std::move(device), .refused = {}});
+}
+
+void DeviceSet::SetTable(const Uuid& fs_uuid,
+                         std::span<const MediaAddDaxdev> added) {
+  const std::lock_guard lock(mutex_);
+  fs_uuid_ = fs_uuid;
+  added_.assign(added.begin(), added.end());
+  found_.resize(added_.size());
+}
+
+std::size_t DeviceSet::size() const {
+  const std::lock_guard lock(mutex_);
+  return added_.size() + 1;
+}
+
+absl::Status DeviceSet::TryLocked(Candidate& candidate,
+                                  const MediaAddDaxdev& wanted) {
+  const bool opened_now = candidate.device == nullptr;
+  if (opened_now) {
+    FAMFS_ASSIGN_OR_RETURN(candidate.device, opener_(candidate.spec, access_));
+  }
+  absl::Status status = CheckIdentity(*candidate.device, fs_uuid_, wanted);
+  // Not kept open: what stands under the name may be another one next time.
+  if (!status.ok() && !candidate.spec.empty()) candidate.device.reset();
+  return status;
+}
+
+std::shared_ptr<DaxDevice> DeviceSet::FindLocked(std::uint64_t index) {
+  if (index == 0) return primary_;
+  if (index > added_.size()) return nullptr;
+  std::shared_ptr<DaxDevice>& found = found_[index - 1];
+  if (found != nullptr) return found;
+  for (Candidate& candidate : candidates_) {
+    if (candidate.taken) continue;
+    const absl::Status status = TryLocked(candidate, added_[index - 1]);
+    candidate.refused = std::string(Message(status));
+    if (!status.ok()) continue;
+    candidate.taken = true;
+    found = candidate.device;
+    break;
+  }
+  return found;
+}
+
+std::shared_ptr<DaxDevice> DeviceSet::Find(std::uint64_t index) {
+  const std::lock_guard lock(mutex_);
+  return FindLocked(index);
+}
+
+absl::StatusOr<std::shared_ptr<DaxDevice>> DeviceSet::At(std::uint64_t index) {
+  const std::lock_guard lock(mutex_);
+  if (auto device = FindLocked(index); device != nullptr) return device;
+  if (index > added_.size()) {
+    return Internal("device {} is in no entry of the log", index);
+  }
+  const MediaAddDaxdev& wanted = added_[index - 1];
+  std::string tried;
+  for (const Candidate& candidate : candidates_) {
+    if (candidate.taken) continue;
+    tried += fmt::format(
+        "; {}: {}",
+        candidate.spec.empty() ? candidate.device->spec() : candidate.spec,
+        candidate.refused);
+  }
+  return Unavailable(
+      "device {} of the instance (uuid {}, {}) is missing; name it with "
+      "--device or in the pool's `devices:`{}",
+      index, wanted.device_uuid.ToString(), FormatSize(wanted.size), tried);
+}
+
+bool DeviceSet::HasAll(std::span<const MediaExtent> extents) {
+  const std::lock_guard lock(mutex_);
+  return std::all_of(extents.begin(), extents.end(),
+                     [this](const MediaExtent& extent) {
+                       return FindLocked(extent.device_index) != nullptr;
+                     });
+}
+
+}  // namespace famfs

@@ -1,0 +1,114 @@
+#include "instance/secondary.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <span>
+
+#include "instance/metadata_store.h"
+#include "media/checksum.h"
+#include "media/rules.h"
+
+namespace famfs {
+namespace {
+
+constexpr Range kHead{kSuperblockOffset, kSuperblockRegion};
+
+/// Nothing is allocated there, or what is there is of no famfs.
+bool MeansBlank(const absl::Status& status) {
+  return absl::IsNotFound(status) || absl::IsOutOfRange(status) ||
+         absl::IsDataLoss(status);
+}
+
+/// Leaves exactly the head's extent, and that without a superblock.
+absl::Status EmptyExtentFiles(DaxDevice& device) {
+  FAMFS_RETURN_IF_ERROR(device.CleanUp());
+  FAMFS_ASSIGN_OR_RETURN(const auto present, device.ListExtents());
+  const bool has_head =
+      std::find(present.begin(), present.end(), kHead) != present.end();
+  for (const Range& range : present) {
+    if (range != kHead) {
+      FAMFS_RETURN_IF_ERROR(device.RemoveExtent(range.offset));
+    }
+  }
+  return has_head ? absl::OkStatus() : device.CreateExtent(kHead);
+}
+
+}  // namespace
+
+absl::StatusOr<DeviceHead> LoadDeviceHead(DaxDevice& device) {
+  DeviceHead head;
+  if (device.size() < kSuperblockRegion) return head;
+  const auto mapping =
+      device.Map(kSuperblockOffset, kSuperblockRegion, Access::kRead);
+  if (MeansBlank(mapping.status())) return head;
+  FAMFS_RETURN_IF_ERROR(mapping.status());
+  MediaSuperblock& super = head.superblock;
+  (*mapping)->Invalidate(0, sizeof(super));
+  std::memcpy(static_cast<void*>(&super), (*mapping)->data(), sizeof(super));
+  if (super.magic != kSuperblockMagic) return head;
+  head.kind = CheckSecondarySuperblock(super, device.size()).ok()
+                  ? DeviceHead::Kind::kSecondary
+                  : DeviceHead::Kind::kPrimary;
+  return head;
+}
+
+absl::StatusOr<bool> IsBlankDevice(DaxDevice& device) {
+  if (device.has_extent_files()) {
+    FAMFS_ASSIGN_OR_RETURN(const auto extents, device.ListExtents());
+    return extents.empty();
+  }
+  FAMFS_ASSIGN_OR_RETURN(
+      const auto head,
+      device.Map(kSuperblockOffset, kSuperblockRegion, Access::kRead));
+  head->Invalidate(0, head->size());
+  return IsZero(head->bytes());
+}
+
+MediaSuperblock MakeSecondarySuperblock(const MediaSuperblock& primary,
+                                        const Uuid& device_uuid,
+                                        const DaxDevice& device) {
+  MediaSuperblock super{
+      .magic = kSuperblockMagic,
+      .version = kSuperblockVersion,
+      .log_offset = 0,
+      .log_length = 0,
+      .alloc_unit = kAllocUnit,
+      .omf_major = kOmfMajor,
+      .omf_minor = kOmfMinor,
+      .fs_uuid = primary.fs_uuid,
+      .device_uuid = device_uuid,
+      .system_uuid = primary.system_uuid,
+      .flags = kSecondaryFlag,
+      .device_size = device.size() / kAllocUnit * kAllocUnit,
+      .device_entry_uuid = primary.device_uuid,
+  };
+  const std::string name = device.spec();
+  std::memcpy(super.device_name, name.data(),
+              std::min(name.size(), sizeof(super.device_name) - 1));
+  Seal(super);
+  return super;
+}
+
+absl::Status WriteSecondaryHead(DaxDevice& device,
+                                const MediaSuperblock& superblock) {
+  if (device.has_extent_files()) {
+    FAMFS_RETURN_IF_ERROR(EmptyExtentFiles(device));
+  }
+  FAMFS_ASSIGN_OR_RETURN(
+      const auto head,
+      device.Map(kSuperblockOffset, kSuperblockRegion, Access::kReadWrite));
+  constexpr std::array<std::byte, sizeof(superblock.magic)> kNoMagic{};
+  head->Store(0, kNoMagic);
+  head->WriteBack(0, kNoMagic.size());
+  ZeroDirty(*head, 0, head->size());
+  MediaSuperblock unfinished = superblock;
+  unfinished.magic = 0;
+  head->Store(0, std::as_bytes(std::span(&unfinished, 1)));
+  head->WriteBack(0, sizeof(unfinished));
+  head->Store(0, std::as_bytes(std::span(&superblock.magic, 1)));
+  head->WriteBack(0, sizeof(superblock.magic));
+  return absl::OkStatus();
+}
+
+}  // namespace famfs
