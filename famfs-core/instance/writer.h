@@ -24,7 +24,6 @@
 #include <string>
 #include <vector>
 
-#include "alloc/placement.h"
 #include "base/status.h"
 #include "dax/device.h"
 #include "instance/compaction.h"
@@ -36,6 +35,8 @@
 #include "instance/writer_lock.h"
 
 namespace famfs {
+
+struct PlacementRequest;  // alloc/placement.h
 
 /// Slots of the log that only state changes (deletions) may use, so that a full
 /// log can still delete.
@@ -191,7 +192,9 @@ class Writer {
     bool is_volume = false;     // path is a volume's directory
     std::string volume_name{};  // the CSI name, of a volume
     VolumeKind kind = VolumeKind::kVolume;
-    PlacementRequest file{};         // size 0: no file
+    std::uint64_t size = 0;       // bytes of the file; 0: no file
+    std::size_t max_extents = 1;  // where the layout is contiguous
+    FileLayout layout{};
     bool only_extent_files = false;  // on devices that have them
     std::uint64_t slots = 1;         // of the log
   };
@@ -247,10 +250,11 @@ class Writer {
   absl::Status CreateExtents(Claim claim);
 
   // writer_placement.cc
+  static PlacementRequest RequestOf(const Wanted& wanted);
   absl::StatusOr<Wanted> VolumeFile(const VolumePlacement& placement) const;
   [[nodiscard]] std::vector<std::uint64_t> DeviceSizesLocked() const;
   /// By device index; null: nothing may be placed there.
-  std::vector<ExtentAllocator*> AllocatorsLocked(bool only_extent_files) const;
+  std::vector<ExtentAllocator*> AllocatorsLocked(const Wanted& wanted) const;
 
   // writer_devices.cc
   /// Takes up devices that were missing and are there now.

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "base/units.h"
+#include "alloc/placement.h"
 #include "instance/writer.h"
 #include "media/rules.h"
 
@@ -82,7 +82,7 @@ absl::StatusOr<Writer::Claim> Writer::TakeClaimLocked(const Wanted& wanted) {
   Claim claim{.path = wanted.path,
               .name_key = NameKey(wanted.kind, wanted.volume_name),
               .slots = wanted.slots};
-  if (wanted.file.size > 0) FAMFS_RETURN_IF_ERROR(PlaceLocked(wanted, claim));
+  if (wanted.size > 0) FAMFS_RETURN_IF_ERROR(PlaceLocked(wanted, claim));
   claimed_slots_ += claim.slots;
   claimed_paths_.insert(claim.path);
   if (!claim.name_key.empty()) claimed_names_.insert(claim.name_key);
@@ -90,9 +90,8 @@ absl::StatusOr<Writer::Claim> Writer::TakeClaimLocked(const Wanted& wanted) {
 }
 
 absl::Status Writer::PlaceLocked(const Wanted& wanted, Claim& claim) {
-  FAMFS_ASSIGN_OR_RETURN(
-      Placement placement,
-      Place(AllocatorsLocked(wanted.only_extent_files), wanted.file));
+  FAMFS_ASSIGN_OR_RETURN(Placement placement,
+                         Place(AllocatorsLocked(wanted), RequestOf(wanted)));
   claim.extents = std::move(placement.extents);
   claim.chunk = placement.chunk;
   claimed_.insert(claimed_.end(), claim.extents.begin(), claim.extents.end());

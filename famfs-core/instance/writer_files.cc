@@ -7,18 +7,6 @@
 
 namespace famfs {
 
-namespace {
-
-PlacementRequest RequestFor(std::uint64_t size, const FileLayout& layout) {
-  return {.size = size,
-          .max_extents = kMaxExtents,
-          .strips = layout.strips,
-          .chunk = layout.chunk,
-          .buckets = layout.buckets};
-}
-
-}  // namespace
-
 class Writer::PendingFileImpl final : public PendingFile {
  public:
   PendingFileImpl(Writer& writer, Claim claim, const MediaEntry& entry,
@@ -85,9 +73,10 @@ absl::Status Writer::CreateFile(std::string_view path, std::uint64_t size,
                                 Ownership owner, const FileLayout& layout) {
   FAMFS_RETURN_IF_ERROR(CheckOwnership(owner));
   if (size == 0) return EmptyFile(path);
-  FAMFS_ASSIGN_OR_RETURN(
-      const Claim claim,
-      Reserve({.path = std::string(path), .file = RequestFor(size, layout)}));
+  FAMFS_ASSIGN_OR_RETURN(const Claim claim, Reserve({.path = std::string(path),
+                                                     .size = size,
+                                                     .max_extents = kMaxExtents,
+                                                     .layout = layout}));
   MediaEntry entry =
       NewFileEntry(path, size, claim.chunk, claim.extents, owner);
   return Publish(claim, std::span(&entry, 1));
@@ -98,9 +87,10 @@ absl::StatusOr<std::unique_ptr<PendingFile>> Writer::BeginFile(
     const FileLayout& layout) {
   FAMFS_RETURN_IF_ERROR(CheckOwnership(owner));
   if (size == 0) return EmptyFile(path);
-  FAMFS_ASSIGN_OR_RETURN(
-      Claim claim,
-      Reserve({.path = std::string(path), .file = RequestFor(size, layout)}));
+  FAMFS_ASSIGN_OR_RETURN(Claim claim, Reserve({.path = std::string(path),
+                                               .size = size,
+                                               .max_extents = kMaxExtents,
+                                               .layout = layout}));
   Node shape;
   shape.size = size;
   shape.chunk = claim.chunk;

@@ -1,5 +1,6 @@
 // Where files go: what the parameters of a volume ask of alloc/placement.h, and
 // which devices it may use.
+#include "alloc/placement.h"
 #include "instance/writer.h"
 
 namespace famfs {
@@ -18,15 +19,23 @@ std::vector<std::uint64_t> Writer::DeviceSizesLocked() const {
 }
 
 std::vector<ExtentAllocator*> Writer::AllocatorsLocked(
-    bool only_extent_files) const {
+    const Wanted& wanted) const {
   std::vector<ExtentAllocator*> allocators;
   for (std::size_t i = 0; i < admitted_.size(); ++i) {
     const bool usable =
         admitted_[i] != nullptr &&
-        (!only_extent_files || admitted_[i]->has_extent_files());
+        (!wanted.only_extent_files || admitted_[i]->has_extent_files());
     allocators.push_back(usable ? &player_->mutable_allocator(i) : nullptr);
   }
   return allocators;
+}
+
+PlacementRequest Writer::RequestOf(const Wanted& wanted) {
+  return {.size = wanted.size,
+          .max_extents = wanted.max_extents,
+          .strips = wanted.layout.strips,
+          .chunk = wanted.layout.chunk,
+          .buckets = wanted.layout.buckets};
 }
 
 /// What a volume's file asks for, without its size.
@@ -38,7 +47,7 @@ absl::StatusOr<Writer::Wanted> Writer::VolumeFile(
       placement.data_path == DataPath::kPassthrough ||
       (placement.data_path == DataPath::kAuto && device_->has_extent_files());
   wanted.only_extent_files = may_pass_through;
-  wanted.file.max_extents = may_pass_through ? 1 : kMaxExtents;
+  wanted.max_extents = may_pass_through ? 1 : kMaxExtents;
   if (placement.strips == 0) return wanted;
   if (may_pass_through) {
     return InvalidArgument(
@@ -49,10 +58,11 @@ absl::StatusOr<Writer::Wanted> Writer::VolumeFile(
   }
   const std::shared_lock lock(mutex_);
   const std::vector<std::uint64_t> sizes = DeviceSizesLocked();
-  wanted.file.strips = placement.strips;
-  wanted.file.chunk = placement.chunk;
-  wanted.file.buckets = placement.strips > sizes.size() ? placement.strips : 0;
-  PlacementRequest any_size = wanted.file;
+  wanted.layout = {
+      .strips = placement.strips,
+      .chunk = placement.chunk,
+      .buckets = placement.strips > sizes.size() ? placement.strips : 0};
+  PlacementRequest any_size = RequestOf(wanted);
   any_size.size = kAllocUnit;
   FAMFS_RETURN_IF_ERROR(CheckPlacementRequest(any_size, sizes));
   return wanted;
@@ -79,9 +89,8 @@ absl::StatusOr<Capacity> Writer::GetCapacity(const VolumePlacement& placement) {
       SlotsLocked()) {
     return capacity;
   }
-  wanted.file.size = kAllocUnit;
-  const Room room =
-      RoomFor(AllocatorsLocked(wanted.only_extent_files), wanted.file);
+  wanted.size = kAllocUnit;
+  const Room room = RoomFor(AllocatorsLocked(wanted), RequestOf(wanted));
   capacity.free = room.free;
   capacity.largest = room.largest;
   return capacity;

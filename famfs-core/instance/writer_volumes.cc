@@ -42,7 +42,7 @@ absl::Status Writer::CreateVolume(const std::string& directory,
   wanted.is_volume = true;
   wanted.volume_name = attributes.name;
   wanted.kind = attributes.kind;
-  wanted.file.size = has_file ? attributes.capacity : 0;
+  wanted.size = has_file ? attributes.capacity : 0;
   wanted.slots = has_file ? 2 : 1;
   FAMFS_ASSIGN_OR_RETURN(const Claim claim, Reserve(wanted));
   if (!has_file) return Publish(claim, std::span(entries).first(1));
