@@ -94,7 +94,7 @@ absl::StatusOr<std::unique_ptr<PendingFile>> Writer::BeginFile(
   Node shape;
   shape.size = size;
   shape.chunk = claim.chunk;
-  shape.extents = {claim.extents.begin(), claim.extents.end()};
+  shape.extents.assign(claim.extents);
   auto mapped = MappedFile::Map(*devices_, shape, Access::kReadWrite);
   if (!mapped.ok()) {
     GiveUp(claim);
