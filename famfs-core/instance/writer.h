@@ -87,6 +87,10 @@ class PendingFile {
   /// The memory from byte `offset` of the file on, as far as it is contiguous;
   /// empty at or past the file's end.
   [[nodiscard]] virtual std::span<std::byte> At(std::uint64_t offset) = 0;
+  /// Copies `bytes` to [offset, offset + bytes.size()), cut at the file's end,
+  /// by the mappings' Store: what a simulated device sees.
+  virtual void Store(std::uint64_t offset,
+                     std::span<const std::byte> bytes) = 0;
   /// Write-back of [offset, offset + length), for who wants it to overlap the
   /// filling; Commit does not do it again for these bytes.
   virtual void WriteBack(std::uint64_t offset, std::uint64_t length) = 0;

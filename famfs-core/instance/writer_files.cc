@@ -27,6 +27,13 @@ class Writer::PendingFileImpl final : public PendingFile {
     return {piece.mapping->mutable_data() + piece.at, piece.length};
   }
 
+  void Store(std::uint64_t offset, std::span<const std::byte> bytes) override {
+    for (const MappedFile::Piece& piece : file_->Pieces(offset, bytes.size())) {
+      piece.mapping->Store(piece.at, bytes.first(piece.length));
+      bytes = bytes.subspan(piece.length);
+    }
+  }
+
   void WriteBack(std::uint64_t offset, std::uint64_t length) override {
     file_->WriteBack(offset, length);
     const std::lock_guard lock(mutex_);

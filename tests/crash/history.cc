@@ -140,8 +140,8 @@ void History::Reserve(bool commit) {
                                writer_->BeginFile(name, kSize, {}));
         std::array<std::byte, kFilledBytes> bytes;
         bytes.fill(FillByte(name));
-        file->mapping().Store(0, bytes);
-        file->mapping().Store(kSize - bytes.size(), bytes);
+        file->Store(0, bytes);
+        file->Store(kSize - bytes.size(), bytes);
         return commit ? file->Commit() : absl::OkStatus();
       });
 }
