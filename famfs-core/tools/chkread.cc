@@ -84,7 +84,7 @@ absl::Status Compare(const MountedFile& file, Reader* reader,
       part = &on_device.parts[part_index];
       if (mapping == nullptr) {
         FAMFS_ASSIGN_OR_RETURN(
-            mapping, on_device.Map(*reader->device(), *part, Access::kRead));
+            mapping, on_device.Map(*reader->devices(), *part, Access::kRead));
         mapping->Invalidate(0, part->length);
       }
       step = std::min(step, part->at + part->length - at);

@@ -15,7 +15,7 @@ constexpr std::uint64_t kSamples = 64;
 
 /// Bytes [at, at + length) of the file, part by part.
 template <typename Visit>
-absl::Status VisitRange(DaxDevice& device, const InstanceFile& file,
+absl::Status VisitRange(DeviceSet& devices, const InstanceFile& file,
                         std::uint64_t at, std::uint64_t length,
                         const Visit& visit) {
   const auto after = std::upper_bound(
@@ -24,7 +24,7 @@ absl::Status VisitRange(DaxDevice& device, const InstanceFile& file,
   auto part = std::prev(after);
   for (const std::uint64_t end = at + length; at < end; ++part) {
     FAMFS_ASSIGN_OR_RETURN(const auto mapping,
-                           file.Map(device, *part, Access::kRead));
+                           file.Map(devices, *part, Access::kRead));
     const std::uint64_t stop = std::min(end, part->at + part->length);
     while (at < stop) {
       const std::uint64_t step = std::min(kStep, stop - at);
@@ -38,12 +38,12 @@ absl::Status VisitRange(DaxDevice& device, const InstanceFile& file,
 }
 
 /// Aborted where they differ.
-absl::Status CompareRange(DaxDevice& device, const InstanceFile& file,
+absl::Status CompareRange(DeviceSet& devices, const InstanceFile& file,
                           const LocalSource& local, std::uint64_t at,
                           std::uint64_t length) {
   std::vector<std::byte> buffer(std::min(kStep, length));
   return VisitRange(
-      device, file, at, length,
+      devices, file, at, length,
       [&](std::uint64_t from, std::span<const std::byte> bytes) {
         const std::span<std::byte> there(buffer.data(), bytes.size());
         FAMFS_RETURN_IF_ERROR(local.Read(from, there));
@@ -54,7 +54,7 @@ absl::Status CompareRange(DaxDevice& device, const InstanceFile& file,
       });
 }
 
-absl::StatusOr<bool> Alike(DaxDevice& device, const InstanceFile& file,
+absl::StatusOr<bool> Alike(DeviceSet& devices, const InstanceFile& file,
                            const std::string& local_path, Compare compare) {
   auto local = LocalSource::Open(local_path);
   if (!local.ok()) return local.status();
@@ -62,13 +62,13 @@ absl::StatusOr<bool> Alike(DaxDevice& device, const InstanceFile& file,
   if (compare == Compare::kSize) return true;
   absl::Status status;
   if (compare == Compare::kFull || file.size <= kSamples * kPage) {
-    status = CompareRange(device, file, *local, 0, file.size);
+    status = CompareRange(devices, file, *local, 0, file.size);
   } else {
     for (std::uint64_t i = 0; i < kSamples && status.ok(); ++i) {
       // The first page, the last one, and between them at equal distances.
       const std::uint64_t at =
           (file.size - kPage) / (kSamples - 1) * i / kPage * kPage;
-      status = CompareRange(device, file, *local,
+      status = CompareRange(devices, file, *local,
                             i + 1 == kSamples ? file.size - kPage : at, kPage);
     }
   }
@@ -100,7 +100,7 @@ class CopyIn final : public FileCopy {
       }
     }
     if (there && choices_.skip_alike) {
-      FAMFS_ASSIGN_OR_RETURN(const bool alike, Alike(*writer_.device(), *there,
+      FAMFS_ASSIGN_OR_RETURN(const bool alike, Alike(*writer_.devices(), *there,
                                                      from_, choices_.compare));
       if (alike) return false;
       return AlreadyExists(
@@ -120,10 +120,11 @@ class CopyIn final : public FileCopy {
 
   absl::Status Copy(std::uint64_t at, std::uint64_t length,
                     const Advance& advance) override {
-    std::byte* const data = file_->mapping().mutable_data();
     for (const std::uint64_t end = at + length; at < end;) {
-      const std::uint64_t step = std::min(kStep, end - at);
-      FAMFS_RETURN_IF_ERROR(source_->Read(at, {data + at, step}));
+      std::span<std::byte> memory = file_->At(at);
+      const std::uint64_t step =
+          std::min({kStep, end - at, std::uint64_t{memory.size()}});
+      FAMFS_RETURN_IF_ERROR(source_->Read(at, memory.first(step)));
       at += step;
       advance(step);
     }
@@ -145,9 +146,9 @@ class CopyIn final : public FileCopy {
 
 class CopyOut final : public FileCopy {
  public:
-  CopyOut(DaxDevice& device, InstanceFile from, std::string to,
+  CopyOut(DeviceSet& devices, InstanceFile from, std::string to,
           const CopyChoices& choices)
-      : device_(device),
+      : devices_(devices),
         from_(std::move(from)),
         to_(std::move(to)),
         choices_(choices) {}
@@ -156,7 +157,7 @@ class CopyOut final : public FileCopy {
 
   absl::StatusOr<bool> Begin() override {
     if (choices_.skip_alike) {
-      const auto alike = Alike(device_, from_, to_, choices_.compare);
+      const auto alike = Alike(devices_, from_, to_, choices_.compare);
       // What is there and cannot be compared is told by Create below.
       if (alike.ok() && *alike) return false;
     }
@@ -169,7 +170,7 @@ class CopyOut final : public FileCopy {
   absl::Status Copy(std::uint64_t at, std::uint64_t length,
                     const Advance& advance) override {
     return VisitRange(
-        device_, from_, at, length,
+        devices_, from_, at, length,
         [&](std::uint64_t where, std::span<const std::byte> bytes) {
           FAMFS_RETURN_IF_ERROR(target_->Write(where, bytes));
           advance(bytes.size());
@@ -180,7 +181,7 @@ class CopyOut final : public FileCopy {
   absl::Status Finish() override { return target_->Finish(from_.mode); }
 
  private:
-  DaxDevice& device_;
+  DeviceSet& devices_;
   const InstanceFile from_;
   const std::string to_;
   const CopyChoices choices_;
@@ -196,10 +197,10 @@ std::unique_ptr<FileCopy> NewCopyIn(Writer& writer, const std::string& from,
   return std::make_unique<CopyIn>(writer, from, size, to, owner, choices);
 }
 
-std::unique_ptr<FileCopy> NewCopyOut(DaxDevice& device, InstanceFile from,
+std::unique_ptr<FileCopy> NewCopyOut(DeviceSet& devices, InstanceFile from,
                                      const std::string& to,
                                      const CopyChoices& choices) {
-  return std::make_unique<CopyOut>(device, std::move(from), to, choices);
+  return std::make_unique<CopyOut>(devices, std::move(from), to, choices);
 }
 
 }  // namespace famfs

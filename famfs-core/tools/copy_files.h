@@ -5,6 +5,7 @@
 #include <string>
 
 #include "dax/device.h"
+#include "instance/device_set.h"
 #include "instance/writer.h"
 #include "tools/copy_run.h"
 #include "tools/instance_file.h"
@@ -31,7 +32,7 @@ std::unique_ptr<FileCopy> NewCopyIn(Writer& writer, const std::string& from,
                                     const CopyChoices& choices);
 
 /// Has its name when it is whole.
-std::unique_ptr<FileCopy> NewCopyOut(DaxDevice& device, InstanceFile from,
+std::unique_ptr<FileCopy> NewCopyOut(DeviceSet& devices, InstanceFile from,
                                      const std::string& to,
                                      const CopyChoices& choices);
 

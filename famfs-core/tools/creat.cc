@@ -41,7 +41,6 @@ absl::Status CreateSeeded(Writer& writer, const Options& options) {
   FAMFS_ASSIGN_OR_RETURN(const auto file,
                          writer.BeginFile(InstancePath(options.path), size,
                                           options.owner.Resolve(0644)));
-  std::byte* const data = file->mapping().mutable_data();
   ProgressBar bar("filling");
   std::mutex mutex;  // bar, done
   std::uint64_t done = 0;
@@ -49,7 +48,14 @@ absl::Status CreateSeeded(Writer& writer, const Options& options) {
       options.threads, (size + kStep - 1) / kStep, [&](std::size_t index) {
         const std::uint64_t at = index * kStep;
         const std::uint64_t length = std::min(kStep, size - at);
-        FillSeeded(*options.seed, at, {data + at, length});
+        // Extents and strips begin at multiples of 8 bytes in the file.
+        for (std::uint64_t from = at; from < at + length;) {
+          std::span<std::byte> memory = file->At(from);
+          memory = memory.first(
+              std::min<std::uint64_t>(memory.size(), at + length - from));
+          FillSeeded(*options.seed, from, memory);
+          from += memory.size();
+        }
         const std::lock_guard lock(mutex);
         bar.Update(done += length, size);
         return absl::OkStatus();

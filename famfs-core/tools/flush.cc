@@ -33,7 +33,7 @@ absl::Status FlushOnDevice(Reader& reader, const std::string& path) {
                          InstanceFile::Find(*reader.Tree(), path));
   for (const FilePart& part : file.parts) {
     FAMFS_ASSIGN_OR_RETURN(const auto mapping,
-                           file.Map(*reader.device(), part, Access::kRead));
+                           file.Map(*reader.devices(), part, Access::kRead));
     mapping->WriteBack(0, part.length);
     mapping->Invalidate(0, part.length);
   }

@@ -34,13 +34,10 @@ absl::StatusOr<InstanceFile> InstanceFile::Find(const Namespace& tree,
 }
 
 absl::StatusOr<std::unique_ptr<Mapping>> InstanceFile::Map(
-    DaxDevice& device, const FilePart& part, Access access) const {
-  if (part.device_index != 0) {
-    return Unimplemented(
-        "{}: lies on device {} of the instance; only the primary can be read",
-        Printable(path), part.device_index);
-  }
-  auto mapping = device.Map(part.device_offset, part.length, access);
+    DeviceSet& devices, const FilePart& part, Access access) const {
+  const auto device = devices.At(part.device_index);
+  if (!device.ok()) return Annotate(device.status(), Printable(path));
+  auto mapping = (*device)->Map(part.device_offset, part.length, access);
   if (!mapping.ok()) return Annotate(mapping.status(), Printable(path));
   return mapping;
 }

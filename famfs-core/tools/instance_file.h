@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 #include "dax/device.h"
+#include "instance/device_set.h"
 #include "instance/namespace.h"
 
 namespace famfs {
@@ -35,9 +36,9 @@ struct InstanceFile {
                                            const std::string& given);
   static InstanceFile Of(const Namespace& tree, const Node& file);
 
-  /// The part that `part` is, mapped. Unimplemented for a device that is not
-  /// the primary.
-  absl::StatusOr<std::unique_ptr<Mapping>> Map(DaxDevice& device,
+  /// The part that `part` is, mapped. Unavailable when its device is
+  /// missing.
+  absl::StatusOr<std::unique_ptr<Mapping>> Map(DeviceSet& devices,
                                                const FilePart& part,
                                                Access access) const;
 };

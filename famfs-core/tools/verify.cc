@@ -84,7 +84,7 @@ absl::StatusOr<ExitCode> VerifyOnDevice(const Options& options) {
         const FilePart& part = file.parts[i];
         FAMFS_ASSIGN_OR_RETURN(
             const auto mapping,
-            file.Map(*reader->device(), part, Access::kRead));
+            file.Map(*reader->devices(), part, Access::kRead));
         mapping->Invalidate(0, part.length);
         verdict.Check(part.at, mapping->bytes());
         return absl::OkStatus();
