@@ -59,8 +59,9 @@ absl::StatusOr<std::unique_ptr<PendingFile>> Writer::BeginFile(
     std::string_view path, std::uint64_t size, Ownership owner) {
   FAMFS_RETURN_IF_ERROR(CheckOwnership(owner));
   if (size == 0) return EmptyFile(path);
-  FAMFS_ASSIGN_OR_RETURN(Claim claim,
-                         Reserve({.path = std::string(path), .size = size}));
+  FAMFS_ASSIGN_OR_RETURN(
+      Claim claim,
+      Reserve({.path = std::string(path), .size = size, .to_fill = true}));
   const MediaExtent& extent = claim.extents.front();
   auto mapping = DeviceAt(extent.device_index)
                      .Map(extent.offset, extent.length, Access::kReadWrite);
