@@ -171,7 +171,7 @@ absl::Status Writer::PlayLog() {
 
 void Writer::TakeEpoch(const Uuid& system_uuid) {
   StateRecord next = state_;
-  if (state_.writer_epoch == 0) {
+  if (state_.writer_epoch == 0 && owner_.epoch == 0) {
     // The first writer of an upstream instance, which leaves the region as an
     // earlier life of the device had it.
     ZeroDirty(layout_.head(), kRegionOffset, kRegionSize);
