@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/units.h"
 #include "instance/mkfs.h"
@@ -10,6 +11,9 @@
 
 namespace famfs::controller {
 namespace {
+
+// How often hosts are looked at for which deleted volumes wait.
+constexpr std::chrono::seconds kReclaimInterval{1};
 
 // Whether nothing stands where a superblock would. An emulated device without
 // extents has nothing there either.
@@ -54,6 +58,11 @@ Pool::~Pool() {
   {
     const std::lock_guard lock(reclaim_mutex_);
     stopping_ = true;
+  }
+  {
+    // A scrub under way may take long; the next start begins it again.
+    const std::lock_guard lock(open_mutex_);
+    if (writer_ != nullptr) writer_->CancelReclaim();
   }
   reclaim_wanted_.notify_one();
   reclaimer_.join();
@@ -104,20 +113,32 @@ void Pool::ReclaimSoon() {
 
 void Pool::RunReclaimer() {
   std::unique_lock lock(reclaim_mutex_);
+  std::string last_error;
   while (true) {
-    reclaim_wanted_.wait(lock, [this] { return reclaim_ || stopping_; });
+    const auto wanted = [this] { return reclaim_ || stopping_; };
+    if (waits_for_hosts_) {
+      reclaim_wanted_.wait_for(lock, kReclaimInterval, wanted);
+    } else {
+      reclaim_wanted_.wait(lock, wanted);
+    }
     // A stop needs no compaction: the next opening does it.
     if (stopping_) return;
     reclaim_ = false;
     lock.unlock();
-    if (auto writer = Open(); writer.ok()) {
-      if (const absl::Status status = (*writer)->Compact(); !status.ok()) {
-        spdlog::warn("pool {}: deleted space was not given back yet: {}",
-                     section_.name, Message(status));
-      }
-    }
+    if (auto writer = Open(); writer.ok()) Reclaim(**writer, last_error);
     lock.lock();
   }
+}
+
+void Pool::Reclaim(Writer& writer, std::string& last_error) {
+  const absl::Status status = writer.Reclaim();
+  waits_for_hosts_ = writer.Figures().pending > 0 && !absl::IsAborted(status);
+  const std::string error(Message(status));
+  if (!status.ok() && error != last_error) {
+    spdlog::warn("pool {}: deleted space was not given back yet: {}",
+                 section_.name, error);
+  }
+  last_error = error;
 }
 
 PoolSet::PoolSet(const csi::Config& config, const DeviceOpener& open_device) {

@@ -39,13 +39,16 @@ class Pool {
   /// first call. Unavailable names pool, device and remedy.
   absl::StatusOr<std::shared_ptr<Writer>> Open();
 
-  /// Asks for a compaction soon, on the pool's own thread; returns at once.
-  /// Requests that come before it begins are served by one compaction.
+  /// Asks for deleted space to be given back (Writer::Reclaim) soon, on the
+  /// pool's own thread; returns at once. Requests that come before it begins
+  /// are served by one. While deleted volumes wait for hosts the thread asks
+  /// again by itself.
   void ReclaimSoon();
 
  private:
   absl::StatusOr<std::shared_ptr<Writer>> OpenDeviceAndWriter() const;
   void RunReclaimer();
+  void Reclaim(Writer& writer, std::string& last_error);
 
   const csi::PoolSection section_;
   const DeviceOpener open_device_;
@@ -55,6 +58,7 @@ class Pool {
   std::mutex reclaim_mutex_;
   std::condition_variable reclaim_wanted_;
   bool reclaim_ = false;
+  bool waits_for_hosts_ = false;  // the reclaimer's own
   bool stopping_ = false;
   std::thread reclaimer_;
 };

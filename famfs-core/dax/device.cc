@@ -11,6 +11,7 @@
 #include "dax/cacheline.h"
 #include "dax/emulated.h"
 #include "dax/image.h"
+#include "dax/streaming.h"
 
 namespace famfs {
 namespace {
@@ -59,6 +60,11 @@ void Mapping::Store(std::size_t at, std::span<const std::byte> bytes) {
 void Mapping::StoreZeros(std::size_t at, std::size_t length) {
   CheckRange(at, length, size_);
   std::memset(data_ + at, 0, length);
+}
+
+void Mapping::ZeroStreaming(std::size_t at, std::size_t length) {
+  CheckRange(at, length, size_);
+  StreamZeros(data_ + at, length);
 }
 
 void Mapping::Store16(std::size_t at, std::uint64_t first,

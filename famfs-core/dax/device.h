@@ -56,6 +56,9 @@ class Mapping {
   virtual void Store(std::size_t at, std::span<const std::byte> bytes);
   /// Zeroes [at, at + length).
   virtual void StoreZeros(std::size_t at, std::size_t length);
+  /// Zeroes bulk data past the caches (dax/streaming.h); durable when it
+  /// returns. Several threads may do so with ranges of their own.
+  virtual void ZeroStreaming(std::size_t at, std::size_t length);
   /// Two words by one 16-byte store; `at` is 16-byte aligned.
   virtual void Store16(std::size_t at, std::uint64_t first,
                        std::uint64_t second);
@@ -98,6 +101,11 @@ class DaxDevice {
   /// Emulated: unlinks the extent's file, which lives on for who maps it; a
   /// missing one is OK. Elsewhere: does nothing.
   [[nodiscard]] virtual absl::Status RemoveExtent(std::uint64_t offset) = 0;
+  /// Where in a range there may be anything but zeros, by offset. Image: what
+  /// its file system holds pages of. Elsewhere: all of it.
+  virtual absl::StatusOr<std::vector<Range>> DataIn(Range range) {
+    return std::vector<Range>{range};
+  }
   /// Emulated: each extent that has a file, by offset. Elsewhere: the whole
   /// device as one range.
   virtual absl::StatusOr<std::vector<Range>> ListExtents() = 0;

@@ -32,6 +32,7 @@ class ImageDevice final : public DaxDevice {
   absl::Status RemoveExtent(std::uint64_t /*offset*/) override {
     return absl::OkStatus();
   }
+  absl::StatusOr<std::vector<Range>> DataIn(Range range) override;
   absl::StatusOr<std::vector<Range>> ListExtents() override {
     return std::vector<Range>{{0, size_}};
   }
@@ -79,6 +80,23 @@ absl::Status ImageDevice::WriteZeros(Range range) const {
     }
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<Range>> ImageDevice::DataIn(Range range) {
+  std::vector<Range> data;
+  for (std::uint64_t at = range.offset; at < range.end();) {
+    const off_t begin = ::lseek(fd_.get(), static_cast<off_t>(at), SEEK_DATA);
+    if (begin < 0 && errno == ENXIO) break;  // a hole up to the file's end
+    const off_t end = begin < 0 ? -1 : ::lseek(fd_.get(), begin, SEEK_HOLE);
+    if (end < 0) {
+      return ErrnoError(errno, fmt::format("{}: look for holes", spec()));
+    }
+    const auto from = static_cast<std::uint64_t>(begin);
+    if (from >= range.end()) break;
+    at = std::min(static_cast<std::uint64_t>(end), range.end());
+    data.push_back({from, at - from});
+  }
+  return data;
 }
 
 absl::Status ImageDevice::CreateExtent(Range range) {

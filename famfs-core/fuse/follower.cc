@@ -57,7 +57,12 @@ void Follower::Run(std::chrono::milliseconds interval) {
     if (!wake_.wait_for(lock, interval,
                         [this] { return stopping_ || !untold_.empty(); })) {
       lock.unlock();
-      IgnoreError(CatchUp(), "it was logged");
+      const absl::Status caught_up = CatchUp();
+      lock.lock();
+      // What it found is told in the next turn, before the round.
+      if (!untold_.empty()) continue;
+      lock.unlock();
+      if (caught_up.ok()) round_();
       lock.lock();
       continue;
     }
@@ -65,6 +70,7 @@ void Follower::Run(std::chrono::milliseconds interval) {
     batch.swap(untold_);
     lock.unlock();
     for (const Change& change : batch) Tell(change);
+    round_();
     lock.lock();
   }
 }

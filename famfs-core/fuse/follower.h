@@ -25,9 +25,14 @@ class Follower {
  public:
   /// `removed` is called for each node that left the tree, before CatchUp
   /// returns, in the thread that found out.
+  /// `round` is called in the follower's thread at least once in each
+  /// interval, after the log was looked at and the kernel was told.
   Follower(Reader& reader, fuse_session* session,
-           std::function<void(NodeId)> removed)
-      : reader_(reader), session_(session), removed_(std::move(removed)) {}
+           std::function<void(NodeId)> removed, std::function<void()> round)
+      : reader_(reader),
+        session_(session),
+        removed_(std::move(removed)),
+        round_(std::move(round)) {}
   ~Follower() { Stop(); }
 
   /// Looks at the log every `interval` from now on.
@@ -45,6 +50,7 @@ class Follower {
   Reader& reader_;
   fuse_session* session_;
   std::function<void(NodeId)> removed_;
+  std::function<void()> round_;
 
   std::mutex mutex_;  // below
   std::condition_variable wake_;

@@ -106,6 +106,8 @@ int Serve(const FusedOptions& options) {
     if (const absl::Status gone = Unmount(options.server.mount_point);
         !gone.ok()) {
       spdlog::warn("{}", Message(gone));
+    } else {
+      (*server)->LeaveHostTable();
     }
   } else {
     spdlog::info("ended by a signal; {} stays mounted without a server",

@@ -53,6 +53,16 @@ absl::StatusOr<NewMount> CreateMount(const std::string& source) {
   return NewMount{*std::move(fuse), std::move(mount)};
 }
 
+std::uint32_t ConnectionOf(const NewMount& mount) {
+  struct statx info = {};
+  // Nothing that the kernel would have to ask the server for.
+  if (::statx(mount.mount.get(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0,
+              &info) != 0) {
+    return 0;
+  }
+  return info.stx_dev_minor;
+}
+
 absl::Status CheckMountPoint(const std::string& mount_point,
                              bool allow_existing) {
   struct statx info = {};

@@ -22,6 +22,10 @@ struct NewMount {
 /// kernel's INIT waits in `fuse` afterwards. NotFound without /dev/fuse.
 absl::StatusOr<NewMount> CreateMount(const std::string& source);
 
+/// The minor number of the superblock's device, by which the kernel names the
+/// connection; 0 when it cannot be told. Asks the server nothing.
+std::uint32_t ConnectionOf(const NewMount& mount);
+
 /// Whether the directory can be mounted over. NotFound: no such directory;
 /// InvalidArgument: not one; AlreadyExists: a mount point already (unless
 /// `allow_existing`); Unavailable: a mount whose server is gone.

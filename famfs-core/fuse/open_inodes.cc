@@ -82,4 +82,17 @@ void OpenInodes::MarkRemoved(NodeId id) {
   }
 }
 
+absl::flat_hash_set<std::pair<std::uint64_t, std::uint64_t>>
+OpenInodes::OpenPlaces() const {
+  absl::flat_hash_set<std::pair<std::uint64_t, std::uint64_t>> places;
+  const std::shared_lock lock(mutex_);
+  for (const auto& [id, file] : files_) {
+    if (file->shape_.is_meta()) continue;
+    for (const MediaExtent& extent : file->shape_.node.extents) {
+      places.emplace(extent.device_index, extent.offset);
+    }
+  }
+  return places;
+}
+
 }  // namespace famfs

@@ -11,11 +11,13 @@
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
 
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
+#include <utility>
 
 #include "base/status.h"
 #include "fuse/file_memory.h"
@@ -64,6 +66,9 @@ class OpenInodes {
   [[nodiscard]] std::shared_ptr<OpenInode> Find(NodeId id) const;
   /// The node has left the tree: later opens of its id are another file.
   void MarkRemoved(NodeId id);
+  /// Device index and offset of each extent of each open inode.
+  [[nodiscard]] absl::flat_hash_set<std::pair<std::uint64_t, std::uint64_t>>
+  OpenPlaces() const;
 
  private:
   [[nodiscard]] absl::Status Prepare(OpenInode& file, bool passthrough);

@@ -10,6 +10,7 @@
 #include "fuse/attributes.h"
 #include "fuse/directories.h"
 #include "fuse/follower.h"
+#include "fuse/letting_go.h"
 #include "fuse/open_inodes.h"
 #include "fuse/wire.h"
 #include "instance/reader.h"
@@ -23,6 +24,7 @@ struct Service {
   std::unique_ptr<Reader> reader;
   std::unique_ptr<Wire> wire;
   std::unique_ptr<OpenInodes> files;
+  std::unique_ptr<LettingGo> letting_go;
   std::unique_ptr<Follower> follower;
   Attributes attributes;
   Directories directories;

@@ -60,6 +60,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
                       : options.source));
   FAMFS_RETURN_IF_ERROR(server->OpenSession(std::move(mount.fuse)));
   FAMFS_RETURN_IF_ERROR(server->Negotiate());
+  FAMFS_RETURN_IF_ERROR(server->JoinHostTable(ConnectionOf(mount)));
   server->ended_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!server->ended_.valid()) return ErrnoError(errno, "eventfd");
   FAMFS_RETURN_IF_ERROR(AttachMount(mount, options.mount_point));
@@ -93,10 +94,12 @@ absl::Status Server::OpenSession(UniqueFd fuse_fd) {
   if (session_ == nullptr) return Internal("libfuse refused the session");
   FAMFS_RETURN_IF_ERROR(service_.wire->Attach(session_.get()));
   service_.follower = std::make_unique<Follower>(
-      *service_.reader, session_.get(), [this](NodeId id) {
+      *service_.reader, session_.get(),
+      [this](NodeId id) {
         service_.files->MarkRemoved(id);
         service_.attributes.Forget(id);
-      });
+      },
+      [this] { service_.letting_go->Round(); });
   return absl::OkStatus();
 }
 
@@ -123,6 +126,28 @@ absl::Status Server::Negotiate() {
   return absl::OkStatus();
 }
 
+absl::Status Server::JoinHostTable(std::uint32_t connection) {
+  std::unique_ptr<HostSession> session;
+  if (!service_.device->has_extent_files()) {
+    FAMFS_ASSIGN_OR_RETURN(const HostIdentity identity,
+                           MakeHostIdentity(connection));
+    FAMFS_ASSIGN_OR_RETURN(
+        session, HostSession::Register(*service_.device, identity,
+                                       [connection](std::uint32_t other) {
+                                         return FuseConnectionIsGone(connection,
+                                                                     other);
+                                       }));
+  }
+  service_.letting_go = std::make_unique<LettingGo>(
+      std::move(session), *service_.reader, *service_.files);
+  return absl::OkStatus();
+}
+
+void Server::LeaveHostTable() {
+  service_.follower->Stop();
+  service_.letting_go->End();
+}
+
 void Server::Work() {
   fuse_buf buffer = {};
   while (fuse_session_exited(session_.get()) == 0) {
@@ -146,6 +171,7 @@ Server::~Server() {
   }
   for (std::thread& worker : workers_) worker.join();
   if (service_.follower != nullptr) service_.follower->Stop();
+  if (service_.letting_go != nullptr) service_.letting_go->End();
 }
 
 }  // namespace famfs

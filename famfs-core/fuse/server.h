@@ -41,6 +41,9 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   [[nodiscard]] DataPath data_path() const { return service_.path; }
+  /// Frees the row of the host table, when the mount is gone and nothing is
+  /// open. For a process that ends without the destructor.
+  void LeaveHostTable();
   /// Becomes readable when the session has ended (unmounted everywhere).
   [[nodiscard]] int ended_fd() const { return ended_.get(); }
 
@@ -48,6 +51,7 @@ class Server {
   Server() = default;
   [[nodiscard]] absl::Status OpenSession(UniqueFd fuse_fd);
   [[nodiscard]] absl::Status Negotiate();
+  [[nodiscard]] absl::Status JoinHostTable(std::uint32_t connection);
   void Work();
 
   struct DestroySession {

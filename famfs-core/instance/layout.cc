@@ -84,4 +84,11 @@ absl::StatusOr<std::optional<CompactionRecord>> Layout::LoadCompaction() const {
   return DecodeCompaction(copies, super_.fs_uuid);
 }
 
+absl::StatusOr<std::optional<OwnerRecord>> Layout::LoadOwner() const {
+  std::array<std::byte, 2 * kLineSize> copies;
+  std::memcpy(copies.data(), LoadCopies(*head_, kOwnerAt).data(),
+              copies.size());
+  return DecodeOwner(copies, super_.fs_uuid);
+}
+
 }  // namespace famfs

@@ -10,6 +10,7 @@
 #include "dax/device.h"
 #include "media/format.h"
 #include "media/region.h"
+#include "media/region_tables.h"
 
 namespace famfs {
 
@@ -34,6 +35,7 @@ class Layout {
   [[nodiscard]] absl::StatusOr<std::optional<StateRecord>> LoadState() const;
   [[nodiscard]] absl::StatusOr<std::optional<CompactionRecord>> LoadCompaction()
       const;
+  [[nodiscard]] absl::StatusOr<std::optional<OwnerRecord>> LoadOwner() const;
 
  private:
   MediaSuperblock super_;

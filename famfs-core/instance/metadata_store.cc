@@ -10,15 +10,7 @@
 namespace famfs {
 namespace {
 
-void StoreLine(Mapping& head, std::size_t at, const Line& line) {
-  const std::size_t start = kRegionOffset + at;
-  const std::span<const std::byte> bytes(line);
-  constexpr std::array<std::byte, 8> kNothing{};
-  head.Store(start, kNothing);
-  head.Store(start + 8, bytes.subspan(8));
-  head.Store(start, bytes.first(8));
-  head.WriteBack(start, kLineSize);
-}
+constexpr std::array<std::byte, 8> kNothing{};
 
 void StoreHeaderWords(Mapping& log, const MediaLogHeader& header) {
   log.Store16(0, header.magic, header.length);
@@ -44,6 +36,31 @@ void StoreCompaction(Mapping& head, const CompactionRecord& record,
                      const Uuid& fs_uuid) {
   StoreLine(head, CopyAt(kCompactionAt, record.sequence),
             EncodeCompaction(record, fs_uuid));
+}
+
+void StoreOwner(Mapping& head, const OwnerRecord& record, const Uuid& fs_uuid) {
+  StoreLine(head, CopyAt(kOwnerAt, record.sequence),
+            EncodeOwner(record, fs_uuid));
+}
+
+void StoreHost(Mapping& head, std::size_t row, const HostRecord& record,
+               const Uuid& fs_uuid) {
+  StoreLine(head, CopyAt(HostAt(row), record.sequence),
+            EncodeHost(record, fs_uuid));
+}
+
+void StoreLine(Mapping& head, std::size_t at, const Line& line) {
+  const std::size_t start = kRegionOffset + at;
+  const std::span<const std::byte> bytes(line);
+  head.Store(start, kNothing);
+  head.Store(start + 8, bytes.subspan(8));
+  head.Store(start, bytes.first(8));
+  head.WriteBack(start, kLineSize);
+}
+
+void ClearLine(Mapping& head, std::size_t at) {
+  head.Store(kRegionOffset + at, kNothing);
+  head.WriteBack(kRegionOffset + at, kNothing.size());
 }
 
 MediaLogHeader MakeLogHeader(std::uint64_t length, std::uint64_t entries) {

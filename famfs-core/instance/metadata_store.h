@@ -10,6 +10,7 @@
 #include "dax/device.h"
 #include "media/format.h"
 #include "media/region.h"
+#include "media/region_tables.h"
 
 namespace famfs {
 
@@ -19,6 +20,15 @@ namespace famfs {
 void StoreState(Mapping& head, const StateRecord& record, const Uuid& fs_uuid);
 void StoreCompaction(Mapping& head, const CompactionRecord& record,
                      const Uuid& fs_uuid);
+
+void StoreOwner(Mapping& head, const OwnerRecord& record, const Uuid& fs_uuid);
+/// Into the row's pair.
+void StoreHost(Mapping& head, std::size_t row, const HostRecord& record,
+               const Uuid& fs_uuid);
+/// A line on its own, at `at` of the region.
+void StoreLine(Mapping& head, std::size_t at, const Line& line);
+/// Makes it absent, by one store of 8 bytes.
+void ClearLine(Mapping& head, std::size_t at);
 
 /// The header of a log of `length` bytes that holds `entries` entries.
 MediaLogHeader MakeLogHeader(std::uint64_t length, std::uint64_t entries);

@@ -19,6 +19,7 @@
 #include "base/status.h"
 #include "dax/device.h"
 #include "instance/device_set.h"
+#include "instance/host_table.h"
 #include "instance/layout.h"
 #include "instance/log_player.h"
 
@@ -33,6 +34,15 @@ struct PoolFigures {
   std::uint64_t pending = 0;  // of deleted volumes, not yet free
   std::uint64_t entries = 0;  // log slots in use
   std::uint64_t slots = 0;    // log slots in all
+
+  // Parts of `pending` and of what is neither free nor pending. Reader::Figures
+  // leaves them 0; Reader::SpaceFigures and Writer::Figures fill them in.
+  std::uint64_t reserved = 0;     // promised to files that are being made
+  std::uint64_t quarantined = 0;  // waits for hosts, or for a lost epoch's end
+  std::uint64_t releasable = 0;   // the next compaction frees it
+  std::size_t waiting_hosts = 0;  // sessions that deleted volumes wait for
+  std::uint64_t scrub_done = 0;   // of the scrub under way (Writer alone)
+  std::uint64_t scrub_total = 0;  // 0: none is
 };
 
 class Reader {
@@ -78,6 +88,14 @@ class Reader {
   [[nodiscard]] PoolFigures Figures() const;
   /// Deleted volumes whose extents are not free yet.
   [[nodiscard]] PendingVolumes Pending() const;
+  /// Figures with all fields; reads some 400 KiB of the region. `self`: the
+  /// host that looks, if it is one of the pool's.
+  [[nodiscard]] PoolFigures SpaceFigures(const ThisHost& self = {}) const;
+  /// The registered server sessions, closed ones left out.
+  [[nodiscard]] std::vector<HostStatus> Hosts(const ThisHost& self = {}) const;
+  /// The deleted volumes that this reader knows of and whose entries are still
+  /// in the log: those with a number above `above`.
+  [[nodiscard]] std::vector<PendingVolume> Deletions(std::uint64_t above) const;
 
  private:
   /// What the seqlock compares: equal before and after a pass means that no

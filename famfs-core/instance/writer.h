@@ -15,6 +15,7 @@
 
 #include <absl/container/flat_hash_set.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -26,11 +27,14 @@
 
 #include "base/status.h"
 #include "dax/device.h"
+#include "instance/clean_ranges.h"
 #include "instance/compaction.h"
 #include "instance/device_set.h"
+#include "instance/host_table.h"
 #include "instance/layout.h"
 #include "instance/log_player.h"
 #include "instance/reader.h"
+#include "instance/reservations.h"
 #include "instance/secondary.h"
 #include "instance/writer_lock.h"
 
@@ -44,7 +48,15 @@ inline constexpr std::uint64_t kStateSlots = 64;
 
 struct WriterOptions {
   Uuid system_uuid;  // must be the superblock's owner
+  /// Empty: no lock. Then nothing excludes a second writer on this host either,
+  /// and what two of them acknowledge may be lost; for when the orchestrator
+  /// alone sees to it.
   std::string lock_directory = "/run/famfs";
+  /// Become the owner if another host is. For when that host is dead or has
+  /// lost the memory: if its writer is alive, it notices and stops at its next
+  /// operation, but may have overwritten something by then.
+  bool take_over = false;
+  std::uint64_t boot = 0;  // of this host; 0: the machine's (LoadBoot)
 };
 
 /// What could be created now, in bytes; exact. Of devices that are missing
@@ -137,6 +149,21 @@ class Writer {
     return missing_;
   }
 
+  /// The server sessions that are registered, closed ones left out.
+  [[nodiscard]] std::vector<HostStatus> Hosts() const;
+  /// Deleted volumes wait for this host no longer, and what a lost epoch's
+  /// writer there reserved is free again (instance/host_table.h has the
+  /// conditions, and the same without a Writer). The space itself comes back
+  /// with the next Reclaim.
+  [[nodiscard]] absl::Status EvictHost(const Uuid& host);
+
+  /// Gives back all space that can be given back now: scrubs the volumes that
+  /// every host has let go of, then compacts. Takes as long as zeroing them
+  /// takes; nobody else waits for it, except who needs the space.
+  [[nodiscard]] absl::Status Reclaim();
+  /// Ends a scrub under way, and every later one; before the end of a process.
+  void CancelReclaim() { cancel_reclaim_ = true; }
+
   /// Capacity for volumes of these parameters; compacts first when that frees
   /// space. 0 while the log has no slots for another volume. InvalidArgument as
   /// CreateVolume.
@@ -145,9 +172,10 @@ class Writer {
   /// Adds a device to the instance: gives it a secondary superblock, then
   /// appends its ADD_DAXDEV entry; its space can be used at once. AlreadyExists
   /// when it is one of the instance's, or holds something that `options` do not
-  /// give up; Unavailable while a writer of that has it open; ResourceExhausted
-  /// with 64 devices, or with the log full. A crash on the way leaves a device
-  /// that a second call takes without force.
+  /// give up; InvalidArgument for an emulated device where the primary is not,
+  /// and the reverse; Unavailable while a writer of that has it open;
+  /// ResourceExhausted with 64 devices, or with the log full. A crash on the
+  /// way leaves a device that a second call takes without force.
   [[nodiscard]] absl::Status AddDevice(std::shared_ptr<DaxDevice> device,
                                        const AddDeviceOptions& options);
 
@@ -180,11 +208,13 @@ class Writer {
                                           Ownership owner);
   /// Appends the deletion; the volume is gone from every list when it returns.
   /// NotFound when there is no such live volume. Its space comes back with the
-  /// next compaction (emulated) or stays pending (elsewhere).
+  /// next compaction (emulated), or when the hosts have let go of it and it is
+  /// scrubbed (elsewhere; Reclaim). Waits for that only when the log is full.
   [[nodiscard]] absl::Status DeleteVolume(const std::string& directory);
 
-  /// Drops dead entries and old revisions, then frees (emulated) the extents.
-  /// Nothing to drop: OK.
+  /// Drops old revisions and the entries of deleted volumes whose space is
+  /// scrubbed (emulated: of all), then frees their extents. Nothing to drop:
+  /// OK.
   [[nodiscard]] absl::Status Compact();
 
  private:
@@ -201,6 +231,7 @@ class Writer {
     FileLayout layout{};
     bool only_extent_files = false;  // on devices that have them
     std::uint64_t slots = 1;         // of the log
+    bool to_fill = false;            // by the caller, before it is published
   };
   /// What it holds until it is published or given up: the path and the name
   /// against a second creation, slots of the log, an extent.
@@ -208,9 +239,12 @@ class Writer {
     std::string path;
     std::string name_key{};  // of claimed_names_; empty: no volume
     std::uint64_t slots = 0;
-    std::vector<MediaExtent> extents{};  // or strips, when chunk > 0
-    std::uint64_t chunk = 0;             // bytes
+    std::vector<MediaExtent> extents{};   // or strips, when chunk > 0
+    std::uint64_t chunk = 0;              // bytes
+    std::vector<bool> is_zero{};          // by extent; empty: none is
+    std::vector<std::size_t> promises{};  // rows of the reservations
   };
+  struct ScrubJob;
 
   Writer(std::shared_ptr<DeviceSet> devices, Layout layout, WriterLock lock,
          const WriterOptions& options);
@@ -222,6 +256,25 @@ class Writer {
   void TakeEpoch(const Uuid& system_uuid);
   void MendLog();
   absl::Status ReconcileExtents(std::uint64_t device_index, DaxDevice& device);
+
+  // writer_reclaim.cc
+  /// Whether deleted space may be used again only when all hosts have let go.
+  [[nodiscard]] bool WaitsForHosts() const {
+    return !device_->has_extent_files();
+  }
+  [[nodiscard]] bool ReclaimHelps() const;
+  /// Whether none of a deleted volume's devices is missing.
+  [[nodiscard]] bool IsPresentLocked(const PendingVolume& volume) const;
+  absl::StatusOr<std::vector<ScrubJob>> FindScrubs();
+  absl::Status ScrubReleased();
+  absl::Status ScrubVolume(const ScrubJob& job);
+  void EndQuarantinesLocked();
+  absl::Status PromiseLocked(std::span<const MediaExtent> extents,
+                             std::vector<std::size_t>& rows);
+  absl::Status PromiseClaimLocked(const Wanted& wanted, Claim& claim);
+  void EndPromisesLocked(const Claim& claim);
+  void LoadTables();
+  void TakeUpReservation(const Reservation& row);
 
   // writer_append.cc; each with mutex_ held
   /// That our epoch stands, and that the log still ends with our last entry.
@@ -238,6 +291,7 @@ class Writer {
   void SetState(StateRecord next);
   void SetCompaction(CompactionRecord next);
   absl::Status Stop(absl::Status why);
+  [[nodiscard]] absl::Status Overwritten(std::string_view what) const;
 
   // writer_claim.cc; each takes mutex_ itself, except those named Locked
   absl::StatusOr<Claim> Reserve(const Wanted& wanted);
@@ -288,6 +342,9 @@ class Writer {
   absl::StatusOr<std::vector<MediaExtent>> CompactLocked();
   absl::StatusOr<std::unique_ptr<Mapping>> PlaceImageLocked(
       std::uint64_t length, Range& place);
+  absl::StatusOr<std::unique_ptr<Mapping>> PlaceImageInScrubbedLocked(
+      std::uint64_t length, Range& place);
+  static absl::Status NoRoomForImage(std::uint64_t length);
   void TakeReserveLocked();
 
   const std::shared_ptr<DeviceSet> devices_;
@@ -301,12 +358,19 @@ class Writer {
   // One compaction at a time, with the removal of its dead extents, which
   // happens outside of mutex_. Taken before mutex_.
   std::mutex compact_mutex_;
+  // One scrub at a time; taken before compact_mutex_ and mutex_.
+  std::mutex scrub_mutex_;
+  std::atomic<bool> cancel_reclaim_{false};
+  std::atomic<std::uint64_t> scrub_done_{0};   // bytes
+  std::atomic<std::uint64_t> scrub_total_{0};  // bytes; 0: none under way
+  ThisHost self_;
 
   mutable std::shared_mutex mutex_;  // all that follows
   std::unique_ptr<LogPlayer> player_;
   /// By index: there, reconciled, and so to be used.
   std::vector<std::shared_ptr<DaxDevice>> admitted_;
   StateRecord state_;
+  OwnerRecord owner_;  // as this writer's take-over stored it
   CompactionRecord compaction_;
   absl::Status stopped_;        // once not OK, every change is refused with it
   std::uint64_t last_crc_ = 0;  // of the log's last entry
@@ -314,6 +378,12 @@ class Writer {
   std::optional<Range> reserve_;      // kept free for a compaction's image
   std::vector<MediaExtent> claimed_;  // extents of creations under way
   std::vector<MediaExtent> dying_;    // dead, not yet removed: still taken
+  CleanRanges clean_;                 // and these three where hosts are waited
+  Reservations reservations_;         // for
+  std::vector<Reservation> lost_;     // of epochs that are over
+  absl::flat_hash_set<std::size_t> lost_is_taken_;  // their rows, when not
+                                                    // pending space
+  absl::flat_hash_set<std::string> scrubbed_;  // directories of dead volumes
   std::uint64_t claimed_slots_ = 0;
   absl::flat_hash_set<std::string> claimed_paths_;
   absl::flat_hash_set<std::string> claimed_names_;  // kind, CSI name

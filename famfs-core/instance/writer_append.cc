@@ -13,31 +13,44 @@ absl::Status Writer::Stop(absl::Status why) {
   return stopped_;
 }
 
+absl::Status Writer::Overwritten(std::string_view what) const {
+  return Aborted(
+      "{} was overwritten by a writer that was overtaken: what it stored "
+      "stands in place of what this writer (epoch {}) acknowledged; make sure "
+      "that no other writer runs, look with `famfs fsck` for what is broken "
+      "and compare the files with what was made, then open the file system "
+      "again",
+      what, state_.writer_epoch);
+}
+
 absl::Status Writer::CheckStillOwner(std::uint64_t entries,
                                      std::uint64_t last_crc) {
   FAMFS_RETURN_IF_ERROR(stopped_);
+  const auto owner = layout_.LoadOwner();
   const auto state = layout_.LoadState();
-  if (!state.ok() || !state->has_value() ||
-      (*state)->writer_epoch != state_.writer_epoch ||
-      (*state)->writer_host != state_.writer_host) {
+  const bool have_state = state.ok() && state->has_value();
+  if (!owner.ok() || !owner->has_value() || **owner != owner_ ||
+      (have_state && (*state)->writer_epoch > state_.writer_epoch)) {
     return Stop(Aborted(
         "another writer took the file system over: epoch {} is no longer the "
         "current one; open it again if this host is to write",
         state_.writer_epoch));
   }
+  if (!have_state || **state != state_) {
+    return Stop(Overwritten("the state record"));
+  }
   const MediaLogHeader header = layout_.LoadLogHeader();
   if (header.next_index != entries || header.next_seqnum != entries ||
       header.length != layout_.superblock().log_length) {
-    return Stop(
-        Aborted("the log was changed by another: it has {} entries, not {}",
-                header.next_index, entries));
+    return Stop(Overwritten(
+        fmt::format("the log (it has {} entries, not the {} that this writer "
+                    "acknowledged)",
+                    header.next_index, entries)));
   }
   if (entries == 0) return absl::OkStatus();
   const MediaEntry last = layout_.LoadEntry(entries - 1);
   if (last.crc != last_crc || ChecksumOf(last) != last_crc) {
-    return Stop(
-        Aborted("the log was changed by another: entry {} is not this writer's",
-                entries - 1));
+    return Stop(Overwritten(fmt::format("entry {} of the log", entries - 1)));
   }
   return absl::OkStatus();
 }

@@ -82,7 +82,10 @@ absl::StatusOr<Writer::Claim> Writer::TakeClaimLocked(const Wanted& wanted) {
   Claim claim{.path = wanted.path,
               .name_key = NameKey(wanted.kind, wanted.volume_name),
               .slots = wanted.slots};
-  if (wanted.size > 0) FAMFS_RETURN_IF_ERROR(PlaceLocked(wanted, claim));
+  if (wanted.size > 0) {
+    FAMFS_RETURN_IF_ERROR(PlaceLocked(wanted, claim));
+    FAMFS_RETURN_IF_ERROR(PromiseClaimLocked(wanted, claim));
+  }
   claimed_slots_ += claim.slots;
   claimed_paths_.insert(claim.path);
   if (!claim.name_key.empty()) claimed_names_.insert(claim.name_key);
@@ -123,6 +126,7 @@ absl::StatusOr<Writer::Claim> Writer::TryReserve(const Wanted& wanted) {
 /// On error the claim is given up.
 absl::Status Writer::CreateExtents(Claim claim) {
   for (std::size_t i = 0; i < claim.extents.size(); ++i) {
+    if (i < claim.is_zero.size() && claim.is_zero[i]) continue;
     const absl::Status made = CreateExtent(claim.extents[i]);
     if (made.ok()) continue;
     if (!absl::IsAlreadyExists(made)) {
@@ -152,10 +156,10 @@ absl::Status Writer::CreateExtents(Claim claim) {
 absl::StatusOr<Writer::Claim> Writer::Reserve(const Wanted& wanted) {
   FAMFS_RETURN_IF_ERROR(AdmitDevices());
   absl::StatusOr<Claim> claim = TryReserve(wanted);
-  if (!absl::IsResourceExhausted(claim.status()) || !CompactionHelps()) {
+  if (!absl::IsResourceExhausted(claim.status()) || !ReclaimHelps()) {
     return claim;
   }
-  const absl::Status compacted = Compact();
+  const absl::Status compacted = Reclaim();
   if (absl::IsResourceExhausted(compacted)) return claim;
   FAMFS_RETURN_IF_ERROR(compacted);
   return TryReserve(wanted);
@@ -168,6 +172,7 @@ absl::Status Writer::Publish(const Claim& claim,
     const std::unique_lock lock(mutex_);
     status = stopped_;
     if (status.ok()) status = Append(entries, claim.extents);
+    if (status.ok()) EndPromisesLocked(claim);
     if (status.ok()) ForgetClaimLocked(claim);
   }
   if (!status.ok()) GiveUp(claim);
@@ -195,6 +200,7 @@ void Writer::GiveUp(const Claim& claim, std::size_t created) {
     }
   }
   const std::unique_lock lock(mutex_);
+  if (give_back) EndPromisesLocked(claim);
   for (const MediaExtent& extent : removed) {
     IgnoreError(FreeLocked(extent), "the claim held it");
   }

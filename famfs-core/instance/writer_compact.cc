@@ -27,25 +27,22 @@ std::uint64_t Writer::SlotsLocked() const {
 }
 
 std::uint64_t Writer::DroppableLocked() const {
-  if (ReleasedLocked().empty()) return superseded_;
+  const std::size_t released = ReleasedLocked().size();
+  // Of a part of the dead volumes, at least the entries that made them.
+  if (released < player_->pending().size()) return superseded_ + released;
+  if (released == 0) return superseded_;
   const std::uint64_t kept =
       player_->tree().size() - base_nodes_ + player_->devices().size();
   return player_->next_index() - kept;
 }
 
 /// Where each extent is a file of its own, a removed one lives on for who maps
-/// it: nobody has to be asked.
+/// it: nobody has to be asked. Elsewhere, what is scrubbed.
 absl::flat_hash_set<std::string> Writer::ReleasedLocked() const {
+  if (WaitsForHosts()) return scrubbed_;
   absl::flat_hash_set<std::string> released;
-  if (!device_->has_extent_files()) return released;
   for (const auto& [directory, volume] : player_->pending()) {
-    const bool removable =
-        std::all_of(volume.extents.begin(), volume.extents.end(),
-                    [this](const MediaExtent& extent) {
-                      const auto& device = admitted_[extent.device_index];
-                      return device != nullptr && device->has_extent_files();
-                    });
-    if (removable) released.insert(directory);
+    if (IsPresentLocked(volume)) released.insert(directory);
   }
   return released;
 }
@@ -118,6 +115,7 @@ absl::StatusOr<std::vector<MediaExtent>> Writer::CompactLocked() {
     dead.insert(dead.end(), volume.extents.begin(), volume.extents.end());
   }
   player_->ForgetDead(drop, image.entries);
+  for (const std::string& directory : drop) scrubbed_.erase(directory);
   for (const MediaExtent& extent : dead) {
     IgnoreError(TakeLocked(extent), "ForgetDead freed it");
   }
@@ -145,8 +143,9 @@ absl::StatusOr<std::unique_ptr<Mapping>> Writer::PlaceImageLocked(
       return device_->Map(place.offset, length, Access::kReadWrite);
     if (!absl::IsResourceExhausted(made)) return made;
   }
+  if (!files) return PlaceImageInScrubbedLocked(length, place);
   for (const Range& dead : player_->PendingOn(0)) {
-    if (!files || dead.length < length) continue;
+    if (dead.length < length) continue;
     // The volume is deleted and no entry of a live one names its extent; who
     // still maps the old file keeps it.
     place = {dead.offset, length};
@@ -154,6 +153,25 @@ absl::StatusOr<std::unique_ptr<Mapping>> Writer::PlaceImageLocked(
     FAMFS_RETURN_IF_ERROR(device_->CreateExtent(place));
     return device_->Map(place.offset, length, Access::kReadWrite);
   }
+  return NoRoomForImage(length);
+}
+
+/// In space that this compaction frees: no host has it any more. What the image
+/// leaves there is no longer zero.
+absl::StatusOr<std::unique_ptr<Mapping>> Writer::PlaceImageInScrubbedLocked(
+    std::uint64_t length, Range& place) {
+  for (const std::string& directory : scrubbed_) {
+    for (const MediaExtent& dead : player_->pending().at(directory).extents) {
+      if (dead.device_index != 0 || dead.length < length) continue;
+      place = {dead.offset, length};
+      clean_.Forget({0, dead.offset, length});
+      return device_->Map(place.offset, length, Access::kReadWrite);
+    }
+  }
+  return NoRoomForImage(length);
+}
+
+absl::Status Writer::NoRoomForImage(std::uint64_t length) {
   return ResourceExhausted(
       "a compaction needs {} of free space for the new log, and there is none",
       FormatSize(length));
@@ -187,6 +205,7 @@ void Writer::TakeReserveLocked() {
     const Range candidate{gap_end - need, need};
     if (gap_end >= it->end() + need && allocator.Take(candidate).ok()) {
       reserve_ = candidate;
+      if (WaitsForHosts()) clean_.Forget({0, candidate.offset, need});
       return;
     }
     gap_end = it->offset;
@@ -200,22 +219,6 @@ Reader::View Writer::Tree() const {
 
 const MediaSuperblock& Writer::superblock() const {
   return layout_.superblock();
-}
-
-PoolFigures Writer::Figures() const {
-  const std::shared_lock lock(mutex_);
-  PoolFigures figures{.entries = player_->next_index(), .slots = SlotsLocked()};
-  const std::vector<std::uint64_t> sizes = DeviceSizesLocked();
-  for (std::size_t i = 0; i < sizes.size(); ++i) {
-    if (admitted_[i] == nullptr) continue;
-    figures.size += sizes[i];
-    figures.free += player_->allocator(i).free_bytes();
-    for (const Range& range : player_->PendingOn(i)) {
-      figures.pending += range.length;
-    }
-  }
-  for (const MediaExtent& extent : dying_) figures.pending += extent.length;
-  return figures;
 }
 
 }  // namespace famfs

@@ -64,6 +64,14 @@ absl::Status Writer::CheckContents(DaxDevice& device, const DeviceHead& head,
 
 absl::StatusOr<MediaAddDaxdev> Writer::CheckNewDeviceLocked(
     DaxDevice& device, const AddDeviceOptions& options) const {
+  // How deleted space comes back differs, and holds for the whole instance.
+  if (device.has_extent_files() != device_->has_extent_files()) {
+    return InvalidArgument(
+        "{}: emulated devices and real ones do not go together in one "
+        "instance, "
+        "and its primary is {}",
+        device.spec(), device_->spec());
+  }
   FAMFS_ASSIGN_OR_RETURN(const DeviceHead head, LoadDeviceHead(device));
   const MediaSuperblock& super = head.superblock;
   const bool of_ours = head.kind != DeviceHead::Kind::kBlank &&

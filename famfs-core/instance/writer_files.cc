@@ -97,7 +97,8 @@ absl::StatusOr<std::unique_ptr<PendingFile>> Writer::BeginFile(
   FAMFS_ASSIGN_OR_RETURN(Claim claim, Reserve({.path = std::string(path),
                                                .size = size,
                                                .max_extents = kMaxExtents,
-                                               .layout = layout}));
+                                               .layout = layout,
+                                               .to_fill = true}));
   Node shape;
   shape.size = size;
   shape.chunk = claim.chunk;

@@ -39,6 +39,7 @@ absl::Status WriteHolder(int fd, const std::string& path) {
 
 absl::StatusOr<WriterLock> WriterLock::Acquire(const std::string& directory,
                                                const Uuid& fs_uuid) {
+  if (directory.empty()) return WriterLock(UniqueFd());
   std::error_code error;
   std::filesystem::create_directories(directory, error);
   if (error) {

@@ -13,9 +13,12 @@ namespace famfs {
 
 class WriterLock {
  public:
-  /// Unavailable "... is open for writing by pid 17 (famfs-csi-controller)".
+  /// An empty `directory`: no lock is taken, and held() is false. Unavailable
+  /// "... is open for writing by pid 17 (famfs-csi-controller)".
   static absl::StatusOr<WriterLock> Acquire(const std::string& directory,
                                             const Uuid& fs_uuid);
+  /// Whether another writer on this host is excluded.
+  [[nodiscard]] bool held() const { return fd_.valid(); }
 
  private:
   explicit WriterLock(UniqueFd fd) : fd_(std::move(fd)) {}

@@ -6,6 +6,7 @@
 #include "instance/compaction.h"
 #include "instance/fast_play.h"
 #include "instance/metadata_store.h"
+#include "instance/ownership.h"
 #include "instance/writer.h"
 #include "media/checksum.h"
 #include "media/rules.h"
@@ -65,10 +66,13 @@ absl::StatusOr<std::unique_ptr<Writer>> Writer::Open(
 absl::StatusOr<std::unique_ptr<Writer>> Writer::Open(
     std::shared_ptr<DeviceSet> devices, const WriterOptions& options) {
   const std::shared_ptr<DaxDevice> device = devices->primary();
+  FAMFS_RETURN_IF_ERROR(MendOwner(*device));
   FAMFS_ASSIGN_OR_RETURN(Layout seen,
                          Layout::Open(*device, Access::kReadWrite));
-  FAMFS_RETURN_IF_ERROR(
-      CheckOwner(*device, seen.superblock(), options.system_uuid));
+  if (!options.take_over) {
+    FAMFS_RETURN_IF_ERROR(
+        CheckOwner(*device, seen.superblock(), options.system_uuid));
+  }
   FAMFS_ASSIGN_OR_RETURN(
       WriterLock lock,
       WriterLock::Acquire(options.lock_directory, seen.superblock().fs_uuid));
@@ -79,10 +83,21 @@ absl::StatusOr<std::unique_ptr<Writer>> Writer::Open(
     return Aborted("{}: was made anew while it was opened; try again",
                    device->spec());
   }
+  if (options.take_over &&
+      layout.superblock().system_uuid != options.system_uuid) {
+    FAMFS_RETURN_IF_ERROR(ChangeOwner(layout, options.system_uuid));
+    FAMFS_ASSIGN_OR_RETURN(layout, Layout::Open(*device, Access::kReadWrite));
+  }
   FAMFS_RETURN_IF_ERROR(
       CheckOwner(*device, layout.superblock(), options.system_uuid));
   std::unique_ptr<Writer> writer(new Writer(
       std::move(devices), std::move(layout), std::move(lock), options));
+  writer->self_ = {.host = options.system_uuid, .boot = options.boot};
+  if (options.boot == 0) {
+    // Without it nothing is lost but that rows of an earlier boot of this host
+    // are waited for.
+    writer->self_.boot = LoadBoot().value_or(0);
+  }
   if (const absl::Status status = writer->TakeOver(options.system_uuid);
       !status.ok()) {
     return Annotate(status, writer->device_->spec());
@@ -95,6 +110,7 @@ absl::Status Writer::TakeOver(const Uuid& system_uuid) {
   FAMFS_RETURN_IF_ERROR(PlayLog());
   TakeEpoch(system_uuid);
   MendLog();
+  LoadTables();
   devices_->SetTable(layout_.superblock().fs_uuid, player_->devices());
   FAMFS_RETURN_IF_ERROR(AdmitDevicesLocked());
   TakeReserveLocked();
@@ -113,6 +129,8 @@ absl::Status Writer::TakeOver(const Uuid& system_uuid) {
 absl::Status Writer::FinishCompaction() {
   FAMFS_ASSIGN_OR_RETURN(const auto state, layout_.LoadState());
   FAMFS_ASSIGN_OR_RETURN(const auto record, layout_.LoadCompaction());
+  FAMFS_ASSIGN_OR_RETURN(const auto owner, layout_.LoadOwner());
+  owner_ = owner.value_or(OwnerRecord{});
   state_ = state.value_or(StateRecord{});
   compaction_ = record.value_or(CompactionRecord{});
   const std::uint64_t length = layout_.superblock().log_length;
@@ -163,14 +181,17 @@ absl::Status Writer::PlayLog() {
 
 void Writer::TakeEpoch(const Uuid& system_uuid) {
   StateRecord next = state_;
-  if (state_.writer_epoch == 0) {
+  if (state_.writer_epoch == 0 && owner_.epoch == 0) {
     // The first writer of an upstream instance, which leaves the region as an
     // earlier life of the device had it.
     ZeroDirty(layout_.head(), kRegionOffset, kRegionSize);
   }
   ++next.writer_epoch;
+  next.writer_epoch = std::max(next.writer_epoch, owner_.epoch + 1);
   next.writer_host = system_uuid;
   SetState(next);
+  // Only now, and never again by this writer: media/region_tables.h.
+  owner_ = StoreNextOwner(layout_, next.writer_epoch, system_uuid);
 }
 
 void Writer::MendLog() {

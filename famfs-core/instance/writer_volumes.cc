@@ -88,8 +88,8 @@ absl::Status Writer::TryDeleteVolume(const std::string& directory) {
 
 absl::Status Writer::DeleteVolume(const std::string& directory) {
   const absl::Status status = TryDeleteVolume(directory);
-  if (!absl::IsResourceExhausted(status) || !CompactionHelps()) return status;
-  FAMFS_RETURN_IF_ERROR(Compact());
+  if (!absl::IsResourceExhausted(status) || !ReclaimHelps()) return status;
+  FAMFS_RETURN_IF_ERROR(Reclaim());
   return TryDeleteVolume(directory);
 }
 

@@ -21,9 +21,17 @@ const std::map<std::string, std::string>& Redundant() {
   static const std::string kFirst =
       "without a state record the first writer sets the region up, as in an "
       "instance that upstream made";
+  static const std::string kEpochTwice =
+      "the epoch stands in the state record and in the owner record; the next "
+      "opening takes the one after the higher";
   static const std::map<std::string, std::string> list = {
+      {"open: owner record 1", kEpochTwice},
+      {"open: state record 1", kEpochTwice},
       {"compact: compaction record 2", kRecovered},
       {"open: compaction record 2", kRecovered},
+      {"compact: state record 1",
+       "the generation tells readers that live on, the record's sequence too; "
+       "after a crash the owner record has the epoch, the log the deletions"},
       {"mkfs: zeros of the log", kBeyond},
       {"mkfs --force: zeros of the log", kBeyond},
       {"mkfs: zeros of the superblock's region", kOverwritten},
@@ -35,6 +43,18 @@ const std::map<std::string, std::string>& Redundant() {
       {"mkfs: superblock magic 1", "there was none"},
   };
   return list;
+}
+
+/// The reason why a site need not be noticed; empty: it must be.
+std::string WhyRedundant(const std::string& site) {
+  const auto listed = Redundant().find(site);
+  if (listed != Redundant().end()) return listed->second;
+  // Tested by take-overs (tests/integration/deletion).
+  if (site.find(": reservation") != std::string::npos) {
+    return "promises of this host's own writer end with its process; they are "
+           "kept for the take-over by another host";
+  }
+  return "";
 }
 
 class MutationTest : public CrashTest,
@@ -80,9 +100,9 @@ TEST_P(MutationTest, EachWriteBackLeftOutIsFound) {
       << "the program itself has problems; what mutations add cannot be told";
   std::size_t found = 0;
   for (const std::string& site : sites) {
-    const auto reason = Redundant().find(site);
-    if (reason != Redundant().end()) {
-      std::cout << "redundant  " << site << ": " << reason->second << "\n";
+    const std::string reason = WhyRedundant(site);
+    if (!reason.empty()) {
+      std::cout << "redundant  " << site << ": " << reason << "\n";
       continue;
     }
     const std::vector<std::string> problems = ProblemsWithout(site);

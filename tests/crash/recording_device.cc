@@ -6,6 +6,7 @@
 
 #include "media/format.h"
 #include "media/region.h"
+#include "media/region_tables.h"
 
 namespace famfs::crash {
 namespace {
@@ -24,7 +25,9 @@ std::string NameOf(Range range) {
     const std::uint64_t at = range.offset - kRegionOffset;
     if (at < kCompactionAt) return "state record";
     if (at < kCompactionAt + 2 * kLineSize) return "compaction record";
-    return "region line";
+    if (at < kOwnerAt + 2 * kLineSize) return "owner record";
+    if (at < kReservationsAt) return "host row";
+    return at < kCleanAt ? "reservation" : "clean range";
   }
   if (range.offset < kLogOffset + kMinLogLength) {
     if (range.offset == kLogOffset + kLogCountersAt) return "counters";

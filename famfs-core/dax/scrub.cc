@@ -1,0 +1,73 @@
+#include "dax/scrub.h"
+
+#include <algorithm>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace famfs {
+namespace {
+
+constexpr unsigned kMostThreads = 4;
+
+/// The chunks of a scrub, handed to whichever thread asks.
+class Chunks {
+ public:
+  Chunks(std::vector<Range> ranges, const ScrubOptions& options)
+      : ranges_(std::move(ranges)), options_(options) {}
+
+  /// False when there is none left, or the scrub is to end.
+  bool Next(Range& chunk) {
+    const std::lock_guard lock(mutex_);
+    while (at_ < ranges_.size() && ranges_[at_].length == 0) ++at_;
+    if (!status_.ok() || at_ == ranges_.size()) return false;
+    if (options_.step) status_ = options_.step(given_);
+    if (!status_.ok()) return false;
+    Range& range = ranges_[at_];
+    chunk = {range.offset, std::min(range.length, options_.chunk)};
+    range = {range.offset + chunk.length, range.length - chunk.length};
+    given_ += chunk.length;
+    return true;
+  }
+  [[nodiscard]] const absl::Status& status() const { return status_; }
+
+ private:
+  std::mutex mutex_;
+  std::vector<Range> ranges_;
+  const ScrubOptions& options_;
+  std::size_t at_ = 0;
+  std::uint64_t given_ = 0;
+  absl::Status status_;
+};
+
+}  // namespace
+
+absl::Status Scrub(DaxDevice& device, Range range,
+                   const ScrubOptions& options) {
+  FAMFS_ASSIGN_OR_RETURN(
+      const auto mapping,
+      device.Map(range.offset, range.length, Access::kReadWrite));
+  FAMFS_ASSIGN_OR_RETURN(std::vector<Range> data, device.DataIn(range));
+  Chunks chunks(std::move(data), options);
+  const auto work = [&] {
+    Range chunk;
+    while (chunks.Next(chunk)) {
+      mapping->ZeroStreaming(chunk.offset - range.offset, chunk.length);
+    }
+  };
+  const unsigned threads =
+      options.threads != 0
+          ? options.threads
+          : std::clamp(std::thread::hardware_concurrency(), 2U, kMostThreads);
+  std::vector<std::thread> helpers;
+  const std::uint64_t most = range.length / options.chunk;
+  for (unsigned i = 1; i < threads && i <= most; ++i) {
+    helpers.emplace_back(work);
+  }
+  work();
+  for (std::thread& helper : helpers) helper.join();
+  return chunks.status();
+}
+
+}  // namespace famfs

@@ -1,0 +1,83 @@
+#include "fuse/letting_go.h"
+
+#include <absl/container/flat_hash_set.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "instance/system_uuid.h"
+
+namespace famfs {
+namespace {
+
+bool ConnectionIsThere(std::uint32_t connection) {
+  const std::string path =
+      fmt::format("/sys/fs/fuse/connections/{}", connection);
+  return ::access(path.c_str(), F_OK) == 0;
+}
+
+}  // namespace
+
+absl::StatusOr<HostIdentity> MakeHostIdentity(std::uint32_t connection) {
+  HostIdentity identity;
+  FAMFS_ASSIGN_OR_RETURN(identity.host, LoadOrCreateSystemUuid());
+  const char* const boot_file = std::getenv("FAMFS_BOOT_ID_FILE");
+  if (boot_file != nullptr) {
+    FAMFS_ASSIGN_OR_RETURN(identity.boot, LoadBoot(boot_file));
+  } else {
+    FAMFS_ASSIGN_OR_RETURN(identity.boot, LoadBoot());
+  }
+  std::memcpy(&identity.session, Uuid::Random().bytes.data(),
+              sizeof(identity.session));
+  identity.connection = connection;
+  return identity;
+}
+
+bool FuseConnectionIsGone(std::uint32_t own, std::uint32_t other) {
+  return own != 0 && ConnectionIsThere(own) && !ConnectionIsThere(other);
+}
+
+std::uint64_t LettingGo::LetGoUpTo() const {
+  const std::uint64_t done = session_->acknowledged();
+  const std::vector<PendingVolume> deletions = reader_.Deletions(done);
+  if (deletions.empty()) return done;
+  // After the deletions: a file opened later is checked against them.
+  const absl::flat_hash_set<std::pair<std::uint64_t, std::uint64_t>> open =
+      files_.OpenPlaces();
+  std::uint64_t newest = done;
+  std::uint64_t held = ~std::uint64_t{0};
+  for (const PendingVolume& volume : deletions) {
+    newest = std::max(newest, volume.deletion_number);
+    const bool is_held = std::any_of(
+        volume.extents.begin(), volume.extents.end(),
+        [&](const MediaExtent& extent) {
+          return open.contains(std::pair(extent.device_index, extent.offset));
+        });
+    if (is_held) held = std::min(held, volume.deletion_number);
+  }
+  return std::min(newest, held - 1);
+}
+
+absl::Status LettingGo::TryRound() {
+  FAMFS_RETURN_IF_ERROR(session_->Check());
+  return session_->Acknowledge(LetGoUpTo());
+}
+
+void LettingGo::Round() {
+  if (session_ == nullptr) return;
+  const absl::Status status = TryRound();
+  const std::string error(Message(status));
+  if (error == last_error_) return;
+  last_error_ = error;
+  if (!status.ok()) spdlog::error("host table: {}", error);
+}
+
+void LettingGo::End() {
+  if (session_ != nullptr && files_.OpenPlaces().empty()) session_->Close();
+}
+
+}  // namespace famfs

@@ -1,0 +1,164 @@
+#include "instance/host_session.h"
+
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <cstring>
+#include <thread>
+
+#include "instance/metadata_store.h"
+#include "media/checksum.h"
+
+namespace famfs {
+namespace {
+
+// A row counts as ours when it stood this many looks after it was written.
+constexpr int kLooks = 3;
+constexpr std::chrono::microseconds kBetweenLooks{500};
+constexpr int kWritesOfOneRow = 3;
+
+std::size_t FirstRow(const HostRecord& record) {
+  std::array<std::byte, sizeof(Uuid) + sizeof(record.session)> key;
+  std::memcpy(key.data(), record.host.bytes.data(), sizeof(Uuid));
+  std::memcpy(key.data() + sizeof(Uuid), &record.session,
+              sizeof(record.session));
+  return Crc32(key) % kHostRows;
+}
+
+}  // namespace
+
+HostSession::HostSession(Layout layout, const HostIdentity& identity)
+    : layout_(std::move(layout)),
+      record_{.session = identity.session,
+              .host = identity.host,
+              .boot = identity.boot,
+              .connection = identity.connection} {}
+
+absl::StatusOr<std::unique_ptr<HostSession>> HostSession::Register(
+    DaxDevice& device, const HostIdentity& identity,
+    const ConnectionIsGone& is_gone) {
+  FAMFS_ASSIGN_OR_RETURN(Layout layout,
+                         Layout::Open(device, Access::kReadWrite));
+  std::unique_ptr<HostSession> session(
+      new HostSession(std::move(layout), identity));
+  session->ClosePredecessors(is_gone);
+  if (const absl::Status taken = session->TakeRow(); !taken.ok()) {
+    return Annotate(taken, device.spec());
+  }
+  return session;
+}
+
+void HostSession::ClosePredecessors(const ConnectionIsGone& is_gone) {
+  const Uuid& fs_uuid = layout_.superblock().fs_uuid;
+  for (const HostRow& row : LoadHosts(layout_.head(), fs_uuid)) {
+    if (row.damaged || row.record.host != record_.host ||
+        row.record.state == HostState::kClosed) {
+      continue;
+    }
+    const std::uint32_t connection = row.record.connection;
+    // What has our own minor is over: the kernel gave it to us.
+    const bool over = row.record.boot != record_.boot ||
+                      (connection != 0 && (connection == record_.connection ||
+                                           is_gone(connection)));
+    if (!over) continue;
+    HostRecord next = row.record;
+    ++next.sequence;
+    next.state = HostState::kClosed;
+    StoreHost(layout_.head(), row.row, next, fs_uuid);
+    spdlog::info("closed the host row of an earlier server (session {:08x})",
+                 next.session);
+  }
+}
+
+bool HostSession::IsOurs(const std::optional<HostRow>& found) const {
+  return found && !found->damaged && found->record.host == record_.host &&
+         found->record.boot == record_.boot &&
+         found->record.session == record_.session;
+}
+
+/// Takes the row if it is free.
+bool HostSession::TryRow(std::size_t row) {
+  const Uuid& fs_uuid = layout_.superblock().fs_uuid;
+  for (int write = 0; write < kWritesOfOneRow; ++write) {
+    const auto before = LoadHost(layout_.head(), row, fs_uuid);
+    // Damage may be what two hosts left that wrote at the same time, ours one
+    // of them; on the first look it is somebody's row.
+    const bool is_free =
+        !before || (before->damaged && write > 0) ||
+        (!before->damaged && before->record.state == HostState::kClosed);
+    if (!is_free) return false;
+    record_.sequence =
+        before && !before->damaged ? before->record.sequence + 1 : 2;
+    StoreHost(layout_.head(), row, record_, fs_uuid);
+    bool stands = true;
+    for (int look = 0; look < kLooks && stands; ++look) {
+      std::this_thread::sleep_for(kBetweenLooks);
+      const auto found = LoadHost(layout_.head(), row, fs_uuid);
+      stands = IsOurs(found);
+      if (!stands && found && !found->damaged) return false;
+    }
+    if (stands) return true;
+    // Not in step with the other one.
+    std::this_thread::sleep_for(kBetweenLooks * (record_.session % 7));
+  }
+  return false;
+}
+
+absl::Status HostSession::TakeRow() {
+  const std::size_t first = FirstRow(record_);
+  for (std::size_t i = 0; i < kHostRows; ++i) {
+    row_ = (first + i) % kHostRows;
+    if (!TryRow(row_)) continue;
+    usable_ = true;
+    return absl::OkStatus();
+  }
+  return ResourceExhausted(
+      "all {} rows of the host table are in use; rows of hosts that are gone "
+      "end when they mount again and unmount",
+      kHostRows);
+}
+
+absl::Status HostSession::Check() {
+  if (!evicted_) {
+    const auto found =
+        LoadHost(layout_.head(), row_, layout_.superblock().fs_uuid);
+    if (IsOurs(found) && found->record.state == HostState::kLive) {
+      return absl::OkStatus();
+    }
+    if (!IsOurs(found)) {
+      usable_ = false;
+      spdlog::warn("host row {} was lost to another host; taking another one",
+                   row_);
+      return TakeRow();
+    }
+    evicted_ = true;
+    usable_ = false;
+    spdlog::error(
+        "this host was evicted from the file system: new opens are refused "
+        "with EIO, because deleted space no longer waits for this mount; "
+        "unmount it everywhere and mount it again");
+  }
+  return PermissionDenied(
+      "this host was evicted; unmount the file system and mount it again");
+}
+
+absl::Status HostSession::Acknowledge(std::uint64_t number) {
+  FAMFS_RETURN_IF_ERROR(Check());
+  if (number <= record_.acknowledged) return absl::OkStatus();
+  record_.acknowledged = number;
+  ++record_.sequence;
+  StoreHost(layout_.head(), row_, record_, layout_.superblock().fs_uuid);
+  return absl::OkStatus();
+}
+
+void HostSession::Close() {
+  usable_ = false;
+  const auto found =
+      LoadHost(layout_.head(), row_, layout_.superblock().fs_uuid);
+  if (!IsOurs(found)) return;
+  record_.sequence = found->record.sequence + 1;
+  record_.state = HostState::kClosed;
+  StoreHost(layout_.head(), row_, record_, layout_.superblock().fs_uuid);
+}
+
+}  // namespace famfs

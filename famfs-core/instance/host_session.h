@@ -1,0 +1,75 @@
+// A reading host's own side of the host table (design §4, Delete): one server
+// session with its row. A server opens no file of its device before the row
+// stands; afterwards no deleted volume's space is used again until this session
+// has let go of it.
+//
+// Hosts share no lock and no atomics, so a row is taken by writing it and
+// looking again. Two that take one row at the same moment: one of them finds
+// the other's there, now or at its next Check, and takes another row.
+//
+// Not thread-safe, except usable().
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "base/status.h"
+#include "dax/device.h"
+#include "instance/host_table.h"
+#include "instance/layout.h"
+
+namespace famfs {
+
+struct HostIdentity {
+  Uuid host;                     // system uuid
+  std::uint64_t boot = 0;        // LoadBoot
+  std::uint32_t session = 0;     // random
+  std::uint32_t connection = 0;  // minor of the FUSE connection; 0: not known
+};
+
+/// Whether the FUSE connection with this minor is certainly gone from this
+/// machine.
+using ConnectionIsGone = std::function<bool(std::uint32_t connection)>;
+
+class HostSession {
+ public:
+  /// Closes what earlier sessions of this host left, if they are surely over:
+  /// rows of another boot, and rows of this boot whose connection is gone. Then
+  /// takes a row. ResourceExhausted when all 128 are in use.
+  static absl::StatusOr<std::unique_ptr<HostSession>> Register(
+      DaxDevice& device, const HostIdentity& identity,
+      const ConnectionIsGone& is_gone);
+
+  /// Looks at the row; takes another one when it was lost. PermissionDenied
+  /// when this host was evicted: nothing but mounting again helps.
+  [[nodiscard]] absl::Status Check();
+  /// Raises the row's number: this host has let go of every volume deleted with
+  /// a number up to it. Never lowers it.
+  [[nodiscard]] absl::Status Acknowledge(std::uint64_t number);
+  /// The mount is gone and nothing is open: the row is free again.
+  void Close();
+
+  /// Whether the row stands. From any thread.
+  [[nodiscard]] bool usable() const { return usable_.load(); }
+  [[nodiscard]] std::uint64_t acknowledged() const {
+    return record_.acknowledged;
+  }
+
+ private:
+  HostSession(Layout layout, const HostIdentity& identity);
+  [[nodiscard]] absl::Status TakeRow();
+  [[nodiscard]] bool TryRow(std::size_t row);
+  [[nodiscard]] bool IsOurs(const std::optional<HostRow>& found) const;
+  void ClosePredecessors(const ConnectionIsGone& is_gone);
+
+  Layout layout_;
+  HostRecord record_;  // as last stored
+  std::size_t row_ = 0;
+  bool evicted_ = false;
+  std::atomic<bool> usable_{false};
+};
+
+}  // namespace famfs

@@ -1,0 +1,33 @@
+// What becomes of deleted and promised space, told from the log and the
+// region's tables: for the figures of Reader and Writer.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "instance/clean_ranges.h"
+#include "instance/host_table.h"
+#include "instance/log_player.h"
+#include "instance/reader.h"
+#include "instance/reservations.h"
+
+namespace famfs {
+
+bool Overlap(const MediaExtent& a, const MediaExtent& b);
+
+/// Rows that are not closed, with what waits for them.
+std::vector<HostStatus> JudgeHosts(const std::vector<HostRow>& rows,
+                                   const ThisHost& self,
+                                   const PendingVolumes& pending);
+
+/// Fills in `quarantined`, `releasable` and `waiting_hosts` of the pending
+/// volumes. `lost`: reservations of epochs that are over.
+void JudgePending(const std::vector<HostRow>& rows, const ThisHost& self,
+                  const PendingVolumes& pending, const CleanRanges& clean,
+                  std::span<const Reservation> lost, PoolFigures& figures);
+
+/// Whether a deleted volume waits for hosts or for a lost epoch's end.
+bool IsQuarantined(const PendingVolume& volume, std::uint64_t let_go,
+                   std::span<const Reservation> lost);
+
+}  // namespace famfs
