@@ -33,7 +33,7 @@ std::string_view NameStore::Add(std::string_view name) {
   if (units == 0) return {};
   char* place = free_[units];
   if (place != nullptr) {
-    std::memcpy(&free_[units], place, sizeof(place));
+    std::memcpy(static_cast<void*>(&free_[units]), place, sizeof(char*));
   } else {
     if (kChunk - used_ < units * kUnit) {
       chunks_.push_back(std::make_unique_for_overwrite<char[]>(kChunk));
@@ -51,7 +51,7 @@ void NameStore::Release(std::string_view name) {
   if (units == 0) return;
   // The name lies in a chunk of ours, which is not const.
   char* const place = const_cast<char*>(name.data());
-  std::memcpy(place, &free_[units], sizeof(place));
+  std::memcpy(place, static_cast<const void*>(&free_[units]), sizeof(char*));
   free_[units] = place;
 }
 

@@ -1,7 +1,7 @@
 #include "tests/crash/crash_site.h"
 
 #include <algorithm>
-#include <array>
+#include <iterator>
 
 namespace famfs::crash {
 
@@ -45,6 +45,13 @@ void CrashSite::Advance(const Event& event) {
     case Event::Kind::kRemove:
       return medium_.Remove(event.range.offset);
   }
+}
+
+void CrashSite::EvictOne(std::mt19937_64& random) {
+  if (lines_.empty()) return;
+  auto it = lines_.begin();
+  std::advance(it, random() % lines_.size());
+  WriteBack({it->first * kCacheLine, kCacheLine});
 }
 
 bool CrashSite::IsCertain(const Event* next) const {

@@ -40,6 +40,8 @@ class CrashSite {
   explicit CrashSite(Medium& medium) : medium_(medium) {}
 
   void Advance(const Event& event);
+  /// The cache writes a line of its own accord, as it may at any time.
+  void EvictOne(std::mt19937_64& random);
   /// Makes the medium what the crash leaves; take it back with Rollback.
   /// `next`: the event that is under way, or null. The site itself stays.
   void Crash(Fate fate, const Event* next);

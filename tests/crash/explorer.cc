@@ -9,6 +9,7 @@ Expected ExpectedIn(const Step& step, bool at_end) {
   return {.acknowledged = at_end ? step.after : step.before,
           .in_flight = step.after,
           .is_mkfs = step.is_mkfs && !at_end,
+          .is_take_over = step.before.owner != step.after.owner && !at_end,
           .force = step.force};
 }
 
@@ -87,7 +88,8 @@ void Explorer::ExamineRecovery(Medium& medium, const Expected& expected,
   medium.Checkpoint();
   // Opened and let go again: a failure was told by Judge.
   IgnoreError(Writer::Open(std::make_shared<RecordingDevice>(medium, &recorder),
-                           FixedWriterOptions(options_.lock_directory))
+                           FixedWriterOptions(options_.lock_directory,
+                                              expected.in_flight.owner))
                   .status(),
               "told by Judge");
   medium.Rollback();

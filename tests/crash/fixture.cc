@@ -49,6 +49,7 @@ void CrashTest::RunBaseScenario(History& history) {
   history.Mkfs();
   history.AppendSuperseded();
   history.Open();
+  history.Do(Op::kRegister);
   history.CreateVolume(2);
   history.Do(Op::kMkdir);
   history.Do(Op::kCreateFile);
@@ -56,14 +57,21 @@ void CrashTest::RunBaseScenario(History& history) {
   history.CreateVolume(1);
   history.Do(Op::kDelete);
   history.Do(Op::kCompact);
+  history.Do(Op::kAcknowledge);
+  history.Do(Op::kReclaim);
+  history.Do(Op::kGiveUp);  // both where the deleted one was
   history.CreateVolume(2);
-  history.Do(Op::kGiveUp);
   history.CreateVolume(1);
   history.Do(Op::kDelete);
   history.Do(Op::kDelete);
   history.Do(Op::kCompact);
+  history.Do(Op::kReclaim);  // the reading host has not let go
+  history.Do(Op::kEvict);
   history.Do(Op::kDelete);
   history.Do(Op::kReopen);  // on an emulated device this compacts, too
+  history.Do(Op::kReclaim);
+  history.CreateVolume(1);
+  history.Do(Op::kTakeOver);
   history.CreateVolume(1);
   history.Mkfs(/*force=*/true);
   history.Open();

@@ -11,12 +11,6 @@
 namespace famfs::crash {
 namespace {
 
-Uuid Fixed(std::uint8_t value) {
-  Uuid uuid;
-  uuid.bytes.fill(value);
-  return uuid;
-}
-
 VolumeAttributes Attributes(const std::string& name, std::uint64_t capacity) {
   VolumeAttributes attributes;
   attributes.name = "pvc-" + name;
@@ -50,17 +44,28 @@ std::vector<MediaEntry> SupersededEntries() {
 
 }  // namespace
 
+Uuid FixedUuid(std::uint8_t value) {
+  Uuid uuid;
+  uuid.bytes.fill(value);
+  return uuid;
+}
+
 MkfsOptions FixedMkfsOptions(const std::string& lock_directory, bool force) {
-  return {.fs_uuid = Fixed(force ? 0x44 : 0x11),
-          .device_uuid = Fixed(0x22),
-          .system_uuid = Fixed(0x33),
+  return {.fs_uuid = FixedUuid(force ? 0x44 : 0x11),
+          .device_uuid = FixedUuid(0x22),
+          .system_uuid = FixedUuid(0x33),
           .device_name = std::nullopt,
           .force = force,
           .lock_directory = lock_directory};
 }
 
-WriterOptions FixedWriterOptions(const std::string& lock_directory) {
-  return {.system_uuid = Fixed(0x33), .lock_directory = lock_directory};
+WriterOptions FixedWriterOptions(const std::string& lock_directory,
+                                 std::uint8_t owner) {
+  WriterOptions options;
+  options.system_uuid = FixedUuid(owner);
+  options.lock_directory = lock_directory;
+  options.boot = 1;
+  return options;
 }
 
 /// `step.name` begins with the operation's name, which mutations go by; what
@@ -81,6 +86,7 @@ std::string History::NewName(char kind) {
 
 void History::Mkfs(bool force) {
   Close();
+  session_.reset();
   Run({.name = force ? "mkfs --force" : "mkfs",
        .after = {.epoch = 1},
        .is_mkfs = true,
@@ -90,13 +96,17 @@ void History::Mkfs(bool force) {
       });
 }
 
-void History::Open() {
+void History::Open() { OpenAs(state_.owner, "open"); }
+
+void History::OpenAs(std::uint8_t owner, const std::string& name) {
   Close();
   State after = state_;
   ++after.epoch;
-  Run({.name = "open", .after = after}, [&]() -> absl::Status {
-    FAMFS_ASSIGN_OR_RETURN(
-        writer_, Writer::Open(device_, FixedWriterOptions(lock_directory_)));
+  after.owner = owner;
+  Run({.name = name, .after = after}, [&]() -> absl::Status {
+    WriterOptions options = FixedWriterOptions(lock_directory_, owner);
+    options.take_over = owner != state_.owner;
+    FAMFS_ASSIGN_OR_RETURN(writer_, Writer::Open(device_, options));
     return absl::OkStatus();
   });
 }
@@ -150,8 +160,8 @@ bool History::Delete() {
   State after = state_;
   for (const auto& [name, size] : state_.volumes) {
     if (!state_.files.contains(name + "/data")) continue;
-    if (!device_->has_extent_files()) after.pending += size;
     ++after.deletions;
+    if (!device_->has_extent_files()) after.pending[after.deletions] = size;
     after.files.erase(name + "/data");
     after.directories.erase(name);
     after.volumes.erase(name);
@@ -166,6 +176,54 @@ bool History::Compact() {
   const std::size_t before = recorder_.events().size();
   Run({.name = "compact", .after = state_}, [&] { return writer_->Compact(); });
   return recorder_.events().size() != before;
+}
+
+bool History::Reclaim() {
+  const std::size_t before = recorder_.events().size();
+  State after = state_;
+  std::erase_if(after.pending, [&](const auto& pending) {
+    return !state_.let_go || pending.first <= *state_.let_go;
+  });
+  Run({.name = "reclaim", .after = after}, [&] { return writer_->Reclaim(); });
+  return recorder_.events().size() != before;
+}
+
+bool History::Register() {
+  if (session_ != nullptr || state_.let_go) return false;
+  State after = state_;
+  after.let_go = 0;
+  Run({.name = "register", .after = after}, [&]() -> absl::Status {
+    HostIdentity identity;
+    identity.host = FixedUuid(kReadingHost);
+    identity.boot = 1;
+    identity.session = 7;
+    FAMFS_ASSIGN_OR_RETURN(
+        session_, HostSession::Register(*device_, identity,
+                                        [](std::uint32_t) { return false; }));
+    return absl::OkStatus();
+  });
+  return true;
+}
+
+bool History::Acknowledge() {
+  if (session_ == nullptr || !state_.let_go ||
+      *state_.let_go == state_.deletions) {
+    return false;
+  }
+  State after = state_;
+  after.let_go = state_.deletions;
+  Run({.name = "acknowledge", .after = after},
+      [&] { return session_->Acknowledge(state_.deletions); });
+  return true;
+}
+
+bool History::Evict() {
+  if (!state_.let_go) return false;
+  State after = state_;
+  after.let_go.reset();
+  Run({.name = "evict", .after = after},
+      [&] { return writer_->EvictHost(FixedUuid(kReadingHost)); });
+  return true;
 }
 
 bool History::Do(Op op) {
@@ -189,9 +247,20 @@ bool History::Do(Op op) {
       return Delete();
     case Op::kCompact:
       return Compact();
+    case Op::kReclaim:
+      return Reclaim();
     case Op::kReopen:
       Open();
       return true;
+    case Op::kTakeOver:
+      OpenAs(static_cast<std::uint8_t>(state_.owner ^ 0x66), "take over");
+      return true;
+    case Op::kRegister:
+      return Register();
+    case Op::kAcknowledge:
+      return Acknowledge();
+    case Op::kEvict:
+      return Evict();
   }
   return false;
 }
@@ -211,6 +280,28 @@ void History::AppendSuperseded() {
     StoreLogCounters(layout.log(), entries.size());
     return absl::OkStatus();
   });
+}
+
+void History::ReuseBeforeCompaction() {
+  Close();
+  State after = state_;
+  after.files["early"] = {.size = kAllocUnit};
+  Run({.name = "reuse before compaction", .after = after},
+      [&]() -> absl::Status {
+        FAMFS_ASSIGN_OR_RETURN(Layout layout,
+                               Layout::Open(*device_, Access::kReadWrite));
+        FAMFS_ASSIGN_OR_RETURN(const auto reader, Reader::Open(device_));
+        const std::vector<PendingVolume> dead = reader->Deletions(0);
+        const std::uint64_t slot = layout.LoadLogHeader().next_index;
+        MediaEntry entry =
+            NewFileEntry("early", kAllocUnit, 0, dead.front().extents, {});
+        entry.seqnum = slot;
+        Seal(entry);
+        layout.log().Store(EntryAt(slot), std::as_bytes(std::span(&entry, 1)));
+        layout.log().WriteBack(EntryAt(slot), sizeof(entry));
+        StoreLogCounters(layout.log(), slot + 1);
+        return absl::OkStatus();
+      });
 }
 
 }  // namespace famfs::crash

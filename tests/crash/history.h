@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "instance/host_session.h"
 #include "instance/mkfs.h"
 #include "instance/writer.h"
 #include "tests/crash/recording_device.h"
@@ -27,7 +28,10 @@ struct Step {
 
 /// Same uuids in every run, so that recordings are equal.
 MkfsOptions FixedMkfsOptions(const std::string& lock_directory, bool force);
-WriterOptions FixedWriterOptions(const std::string& lock_directory);
+WriterOptions FixedWriterOptions(const std::string& lock_directory,
+                                 std::uint8_t owner);
+Uuid FixedUuid(std::uint8_t value);
+inline constexpr std::uint8_t kReadingHost = 0x77;
 
 /// Operations on a medium, each recorded. An operation that fails ends the
 /// program: the histories are made so that each one can be done.
@@ -57,6 +61,9 @@ class History {
   /// compaction drops on every kind of device: a repeated mkdir, an old
   /// revision. Before the first opening.
   void AppendSuperseded();
+  /// What no program may do: a file in the space of a deleted volume whose
+  /// entries are still in the log. After a deletion.
+  void ReuseBeforeCompaction();
 
   [[nodiscard]] Recorder& recorder() { return recorder_; }
   [[nodiscard]] const std::deque<Event>& events() const {
@@ -73,12 +80,18 @@ class History {
   void Reserve(bool commit);
   bool Delete();
   bool Compact();
+  bool Reclaim();
+  bool Register();
+  bool Acknowledge();
+  bool Evict();
+  void OpenAs(std::uint8_t owner, const std::string& name);
   void Run(Step step, const std::function<absl::Status()>& operation);
 
   Recorder recorder_;
   std::string lock_directory_;
   std::shared_ptr<RecordingDevice> device_;
   std::unique_ptr<Writer> writer_;
+  std::unique_ptr<HostSession> session_;
   State state_;
   int names_ = 0;  // given out
   std::vector<Step> steps_;

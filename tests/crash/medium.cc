@@ -92,16 +92,20 @@ void Medium::Put(std::uint64_t at, std::span<const std::byte> bytes) {
   if (bytes.empty()) return;
   const Range range{at, bytes.size()};
   Touch(range);
-  HashLines(range);
+  // Without a checkpoint nobody compares.
+  if (!layers_.empty()) HashLines(range);
   std::memcpy(data_ + at, bytes.data(), bytes.size());
-  HashLines(range);
+  if (!layers_.empty()) HashLines(range);
 }
 
 void Medium::Zero(Range range) {
   static constexpr Page kZeros{};
   for (std::uint64_t at = range.offset; at < range.end();) {
     const std::uint64_t step = std::min(kPage - at % kPage, range.end() - at);
-    if (used_[at / kPage]) Put(at, std::span(kZeros).first(step));
+    if (used_[at / kPage]) {
+      Put(at, std::span(kZeros).first(step));
+      if (layers_.empty() && step == kPage) used_[at / kPage] = false;
+    }
     at += step;
   }
 }
@@ -129,6 +133,10 @@ bool Medium::Create(Range range) {
 }
 
 void Medium::Remove(std::uint64_t offset) { extents_.erase(offset); }
+
+void Medium::TouchForUnknown(Range range) {
+  if (!layers_.empty()) Touch(range);
+}
 
 void Medium::Checkpoint() {
   layers_.push_back({.saved = {}, .extents = extents_, .hash = hash_});

@@ -44,6 +44,9 @@ class Medium {
 
   /// Says that [offset, offset + length) is about to be written to.
   void Touch(Range range);
+  /// That it may be written to behind our back. Only under a checkpoint is this
+  /// worth its price; without one such writes are to be made by Put.
+  void TouchForUnknown(Range range);
   /// Writes, and follows it with the hash.
   void Put(std::uint64_t at, std::span<const std::byte> bytes);
   void Zero(Range range);

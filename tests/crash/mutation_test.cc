@@ -64,7 +64,7 @@ class MutationTest : public CrashTest,
   /// ones need many subsets of lines.
   std::vector<std::string> ProblemsWithout(const std::string& site) {
     const auto problems = ProblemsWithout(site, 4);
-    return problems.empty() ? ProblemsWithout(site, 64) : problems;
+    return problems.empty() ? ProblemsWithout(site, 24) : problems;
   }
   std::vector<std::string> ProblemsWithout(const std::string& site,
                                            std::uint64_t subsets) {
@@ -113,6 +113,19 @@ TEST_P(MutationTest, EachWriteBackLeftOutIsFound) {
               << problems.front().substr(0, 140) << "\n";
   }
   std::cout << found << " of " << sites.size() << " write-backs are found\n";
+}
+
+TEST_P(MutationTest, ReuseBeforeCompactionIsFound) {
+  MakeMedia(GetParam());
+  const Base base = MakeBase(/*used=*/true);
+  History history(*live_, Locks("live"), base.state, base.names);
+  history.Open();
+  history.CreateVolume(1);
+  history.Do(Op::kDelete);
+  history.ReuseBeforeCompaction();
+  Explorer explorer(Options());
+  explorer.Explore(*crashed_, history, history.steps().size() - 1);
+  EXPECT_FALSE(explorer.problems().empty());
 }
 
 INSTANTIATE_TEST_SUITE_P(Devices, MutationTest, ::testing::Bool(),

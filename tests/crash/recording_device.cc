@@ -61,6 +61,14 @@ class RecordingMapping final : public Mapping {
     Mapping::StoreZeros(at, length);
     Record(Event::Kind::kStore, at, length);
   }
+  void ZeroStreaming(std::size_t at, std::size_t length) override {
+    const Range range{base_ + at, length};
+    if (recorder_ != nullptr &&
+        !recorder_->AddZeros({Event::Kind::kZero, range})) {
+      return;
+    }
+    medium_.Zero(range);
+  }
   void Store16(std::size_t at, std::uint64_t first,
                std::uint64_t second) override {
     medium_.Touch({base_ + at, 16});
@@ -92,16 +100,26 @@ void Recorder::Begin(const std::string& operation) {
   counts_.clear();
 }
 
-void Recorder::AddWriteBack(Range range) {
-  const std::string what = NameOf(range);
+bool Recorder::Enter(const std::string& what) {
   std::string site = operation_ + ": " + what;
   // Zeros are written back page by page, as many as happen to be dirty.
   if (!what.starts_with("zeros")) {
     site += fmt::format(" {}", ++counts_[what]);
   }
-  if (site == left_out_) return;
+  if (site == left_out_) return false;
   sites_.insert(std::move(site));
+  return true;
+}
+
+void Recorder::AddWriteBack(Range range) {
+  if (!Enter(NameOf(range))) return;
   events_.push_back({Event::Kind::kWriteBack, range});
+}
+
+bool Recorder::AddZeros(Event event) {
+  if (!Enter("zeroing")) return false;
+  events_.push_back(std::move(event));
+  return true;
 }
 
 absl::StatusOr<std::unique_ptr<famfs::Mapping>> RecordingDevice::Map(
@@ -123,21 +141,24 @@ absl::StatusOr<std::unique_ptr<famfs::Mapping>> RecordingDevice::Map(
   }
   // Data may be written without a call of ours; metadata never is.
   if (access == Access::kReadWrite && offset >= kLogOffset + kMinLogLength) {
-    medium_.Touch({offset, length});
+    medium_.TouchForUnknown({offset, length});
   }
   return std::make_unique<RecordingMapping>(medium_, Range{offset, length},
                                             recorder_);
 }
 
 absl::Status RecordingDevice::CreateExtent(Range range) {
+  if (!has_extent_files()) {
+    if (recorder_ == nullptr ||
+        recorder_->AddZeros({Event::Kind::kZero, range})) {
+      medium_.Create(range);
+    }
+    return absl::OkStatus();
+  }
   if (!medium_.Create(range)) {
     return AlreadyExists("there is an extent at {:#x}", range.offset);
   }
-  if (recorder_ != nullptr) {
-    recorder_->Add(
-        {has_extent_files() ? Event::Kind::kCreate : Event::Kind::kZero,
-         range});
-  }
+  if (recorder_ != nullptr) recorder_->Add({Event::Kind::kCreate, range});
   return absl::OkStatus();
 }
 

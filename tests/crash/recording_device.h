@@ -22,6 +22,8 @@ class Recorder {
   void Begin(const std::string& operation);
   void Add(Event event) { events_.push_back(std::move(event)); }
   void AddWriteBack(Range range);
+  /// Of bulk data. False: it is left out.
+  [[nodiscard]] bool AddZeros(Event event);
 
   /// Addresses of events stay as they are.
   [[nodiscard]] const std::deque<Event>& events() const { return events_; }
@@ -31,6 +33,9 @@ class Recorder {
   void LeaveOut(const std::string& site) { left_out_ = site; }
 
  private:
+  /// Names the site; false when it is left out.
+  [[nodiscard]] bool Enter(const std::string& what);
+
   std::deque<Event> events_;
   std::string operation_;
   std::map<std::string, int> counts_;  // of the operation, by what

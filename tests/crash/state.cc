@@ -20,6 +20,20 @@ State StateOf(const Namespace& tree) {
   return state;
 }
 
+std::uint64_t PendingBytes(const State& state) {
+  std::uint64_t sum = 0;
+  for (const auto& [number, bytes] : state.pending) sum += bytes;
+  return sum;
+}
+
+std::uint64_t QuarantinedBytes(const State& state) {
+  std::uint64_t sum = 0;
+  for (const auto& [number, bytes] : state.pending) {
+    if (state.let_go && number > *state.let_go) sum += bytes;
+  }
+  return sum;
+}
+
 bool SameTree(const State& a, const State& b) {
   const auto same_file = [](const auto& x, const auto& y) {
     return x.first == y.first && x.second.size == y.second.size;
@@ -30,9 +44,13 @@ bool SameTree(const State& a, const State& b) {
 }
 
 std::uint64_t HashOf(const State& state) {
-  std::string text = std::to_string(state.pending) + "," +
-                     std::to_string(state.deletions) + "," +
-                     std::to_string(state.epoch);
+  std::string text = std::to_string(state.deletions) + "," +
+                     std::to_string(state.epoch) + "," +
+                     std::to_string(state.owner) + "," +
+                     std::to_string(state.let_go.value_or(~0ULL));
+  for (const auto& [number, bytes] : state.pending) {
+    text += "," + std::to_string(number) + "-" + std::to_string(bytes);
+  }
   for (const auto& [path, file] : state.files) {
     text += "," + path + ":" + std::to_string(file.size) +
             (file.filled ? "f" : "z");
@@ -64,8 +82,18 @@ std::string NameOf(Op op) {
       return "delete";
     case Op::kCompact:
       return "compact";
+    case Op::kReclaim:
+      return "reclaim";
     case Op::kReopen:
       return "reopen";
+    case Op::kTakeOver:
+      return "take over";
+    case Op::kRegister:
+      return "register";
+    case Op::kAcknowledge:
+      return "acknowledge";
+    case Op::kEvict:
+      return "evict";
   }
   return "unknown";
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -21,14 +22,22 @@ struct State {
   std::map<std::string, FileState> files{};        // by path
   std::set<std::string> directories{};             // with the volumes'
   std::map<std::string, std::uint64_t> volumes{};  // directory -> capacity
-  std::uint64_t pending = 0;    // bytes of deleted volumes, not yet free
+  /// Deleted volumes that are not yet free: deletion number -> bytes.
+  std::map<std::uint64_t, std::uint64_t> pending{};
   std::uint64_t deletions = 0;  // acknowledged
   std::uint64_t epoch = 0;      // of the last opening
+  std::uint8_t owner = 0x33;    // each byte of the host's uuid
+  /// The deletion number up to which the reading host has let go; nullopt: no
+  /// host is registered, or it was evicted.
+  std::optional<std::uint64_t> let_go{};
   bool operator==(const State&) const = default;
 };
 
 /// Of the tree alone: paths, sizes, volumes.
 State StateOf(const Namespace& tree);
+std::uint64_t PendingBytes(const State& state);
+/// What waits for the reading host.
+std::uint64_t QuarantinedBytes(const State& state);
 bool SameTree(const State& a, const State& b);
 std::uint64_t HashOf(const State& state);
 
@@ -44,11 +53,18 @@ enum class Op {
   kGiveUp,  // a reserved file is filled and given up
   kDelete,  // the oldest volume
   kCompact,
+  kReclaim,  // scrub what was let go of, compact
   kReopen,
+  kTakeOver,     // by another host
+  kRegister,     // of a reading host
+  kAcknowledge,  // by it, of all deletions so far
+  kEvict,        // of it
 };
 inline constexpr Op kAllOps[] = {
-    Op::kCreateVolume, Op::kCreateFile, Op::kMkdir,   Op::kCommit,
-    Op::kGiveUp,       Op::kDelete,     Op::kCompact, Op::kReopen};
+    Op::kCreateVolume, Op::kCreateFile, Op::kMkdir,    Op::kCommit,
+    Op::kGiveUp,       Op::kDelete,     Op::kCompact,  Op::kReclaim,
+    Op::kReopen,       Op::kTakeOver,   Op::kRegister, Op::kAcknowledge,
+    Op::kEvict};
 std::string NameOf(Op op);
 std::string NameOf(const std::vector<Op>& ops);
 

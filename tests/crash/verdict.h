@@ -12,7 +12,8 @@ namespace famfs::crash {
 struct Expected {
   State acknowledged;
   State in_flight;
-  bool is_mkfs = false;  // in flight; the device may also be blank
+  bool is_mkfs = false;       // in flight; the device may also be blank
+  bool is_take_over = false;  // in flight; either host may be the owner
   bool force = false;
 };
 
