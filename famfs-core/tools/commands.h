@@ -20,6 +20,7 @@ void AddImport(CLI::App& app, ExitCode& exit);
 void AddVerify(CLI::App& app, ExitCode& exit);
 void AddStat(CLI::App& app, ExitCode& exit);
 void AddDf(CLI::App& app, ExitCode& exit);
+void AddMap(CLI::App& app, ExitCode& exit);
 void AddDu(CLI::App& app, ExitCode& exit);
 void AddLogplay(CLI::App& app, ExitCode& exit);
 void AddCompact(CLI::App& app, ExitCode& exit);

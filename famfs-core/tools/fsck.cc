@@ -1,21 +1,34 @@
-// famfs fsck: checks an instance without changing it.
+// famfs fsck: checks an instance without changing it, or with --repair mends
+// what an interruption left.
 #include "instance/fsck.h"
 
 #include "base/units.h"
 #include "tools/commands.h"
+#include "tools/repair.h"
 
 namespace famfs {
 namespace {
 
 constexpr const char* kExamples = R"(
-Exit code 0: nothing is wrong. 1: each problem is told, with the number of the
-log entry where there is one. 2: the device could not be opened.
-"unfinished" is what an interrupted write left; the next command that writes
-(or the CSI controller) completes it. famfs dump shows the entries themselves.)";
+Examples:
+  famfs fsck emulated:/dev/shm/pool
+  famfs fsck image:/tmp/pool.img --json | jq .findings
+  famfs fsck emulated:/dev/shm/pool --repair
+Without --repair nothing is changed and nothing is locked. "unfinished" is what an
+interrupted write left: the next command that writes (or the CSI controller)
+completes it, and so does --repair. It also renews a torn copy in the region and a
+log header whose entries are all there; it never touches an entry or a file, and
+tells why it leaves the rest. It needs to be the owner, and the writer's lock.
+famfs dump shows the entries themselves.
+Exit codes: 0 nothing is wrong (any more); 1 each problem that there is is told,
+with the number of the log entry where there is one; 2 a wrong command line, or a
+device that could not be opened.)";
 
 struct Options {
   std::string device;
   bool json = false;
+  bool repair = false;
+  WriteOptions write;
 };
 
 Json ToJson(const FsckReport& report, const DaxDevice& device) {
@@ -79,7 +92,38 @@ void PrintText(const FsckReport& report, const DaxDevice& device) {
   }
 }
 
+absl::StatusOr<ExitCode> RunRepair(const Options& options) {
+  FAMFS_ASSIGN_OR_RETURN(const RepairReport repair,
+                         Repair(options.device, options.write));
+  FAMFS_ASSIGN_OR_RETURN(const auto devices,
+                         OpenDevices(options.device, Access::kRead));
+  const auto device = devices->primary();
+  if (options.json) {
+    Json json = ToJson(repair.after, *device);
+    json["findings_before"] = repair.before.findings.size();
+    json["repaired"] = Json::array();
+    for (const std::string& sentence : repair.done) {
+      json["repaired"].push_back(JsonText(sentence));
+    }
+    json["refused"] = Json::array();
+    for (const std::string& sentence : repair.refused) {
+      json["refused"].push_back(JsonText(sentence));
+    }
+    PrintJson(json);
+  } else {
+    for (const std::string& sentence : repair.done) {
+      fmt::print("repaired: {}\n", sentence);
+    }
+    for (const std::string& sentence : repair.refused) {
+      fmt::print("left as it is: {}\n", sentence);
+    }
+    PrintText(repair.after, *device);
+  }
+  return repair.after.clean() ? ExitCode::kOk : ExitCode::kProblems;
+}
+
 absl::StatusOr<ExitCode> Run(const Options& options) {
+  if (options.repair) return RunRepair(options);
   FAMFS_ASSIGN_OR_RETURN(const auto devices,
                          OpenDevices(options.device, Access::kRead));
   const auto device = devices->primary();
@@ -97,10 +141,14 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
 void AddFsck(CLI::App& app, ExitCode& exit) {
   auto options = std::make_shared<Options>();
   CLI::App* command =
-      app.add_subcommand("fsck", "Check an instance; changes nothing");
+      app.add_subcommand("fsck", "Check an instance, or repair it");
   command->footer(kExamples);
   AddDevice(command, options->device);
+  command->add_flag("--repair", options->repair,
+                    "Mend what can be mended without touching an entry or a "
+                    "file");
   command->add_flag("--json", options->json, "Answer in JSON");
+  AddWriteOptions(command, options->write);
   OnRun(command, options, Run, exit);
 }
 

@@ -76,6 +76,7 @@ int Main(int argc, char** argv) {
   AddStat(app, exit);
   AddDf(app, exit);
   AddDu(app, exit);
+  AddMap(app, exit);
   AddLogplay(app, exit);
   AddCompact(app, exit);
   AddFlush(app, exit);

@@ -1,0 +1,130 @@
+// famfs map: a picture of a pool's device: what is used, promised, pending and
+// free, and by which file.
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "tools/commands.h"
+#include "tools/local_file.h"
+#include "tools/map_picture.h"
+
+namespace famfs {
+namespace {
+
+constexpr const char* kExamples = R"(
+Examples:
+  famfs map emulated:/dev/shm/pool
+  famfs map emulated:/dev/shm/pool --svg pool.svg      for a browser
+  famfs map emulated:/dev/shm/pool --json
+Each character is a piece of the device; the legend tells which file each letter
+is. A piece that holds several things shows the largest that is not free, so that
+nothing is too small to be seen. With colours on a terminal (not when NO_COLOR is
+set), plain otherwise.
+Exit codes: 0 drawn; 1 the instance could not be read, or the file not written; 2
+a wrong command line, or a device that could not be opened.)";
+
+constexpr unsigned kDefaultWidth = 80;  // characters
+
+struct Options {
+  std::string device;
+  std::string svg;
+  std::string color = "auto";
+  unsigned rows = 16;
+  unsigned width = 0;  // characters; 0: the terminal's
+  bool force = false;
+  bool json = false;
+};
+
+unsigned TerminalWidth() {
+  struct winsize size {};
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < 40) {
+    return kDefaultWidth;
+  }
+  return size.ws_col;
+}
+
+bool Colored(const std::string& choice) {
+  if (choice != "auto") return choice == "always";
+  const char* const no_color = std::getenv("NO_COLOR");
+  return ::isatty(STDOUT_FILENO) == 1 &&
+         (no_color == nullptr || *no_color == '\0');
+}
+
+absl::Status WriteSvg(const DeviceMap& map, const Options& options) {
+  FAMFS_ASSIGN_OR_RETURN(LocalTarget target,
+                         LocalTarget::Create(options.svg, options.force));
+  const std::string svg = DrawSvg(map);
+  FAMFS_RETURN_IF_ERROR(target.Write(0, std::as_bytes(std::span(svg))));
+  FAMFS_RETURN_IF_ERROR(target.Finish(0644));
+  fmt::print("{}: {} drawn, {} segments\n", options.svg, map.name,
+             map.segments.size());
+  return absl::OkStatus();
+}
+
+Json ToJson(const DeviceMap& map) {
+  Json json = {{"device", JsonText(map.name)},
+               {"size", map.size},
+               {"segments", Json::array()}};
+  for (const Segment& segment : map.segments) {
+    Json one = {{"device_index", segment.device_index},
+                {"offset", segment.range.offset},
+                {"length", segment.range.length},
+                {"kind", NameOf(segment.kind)}};
+    if (!segment.path.empty()) one["path"] = JsonText(segment.path);
+    json["segments"].push_back(std::move(one));
+  }
+  return json;
+}
+
+absl::StatusOr<ExitCode> Run(const Options& options) {
+  FAMFS_ASSIGN_OR_RETURN(const auto reader, OpenReader(options.device));
+  FAMFS_ASSIGN_OR_RETURN(const PoolSpace space, SpaceOf(*reader));
+  const DeviceMap map{.name = reader->device()->spec(),
+                      .size = space.figures.size,
+                      .segments = SegmentsOf(space, 0, space.figures.size)};
+  if (!options.svg.empty()) {
+    FAMFS_RETURN_IF_ERROR(WriteSvg(map, options));
+  } else if (options.json) {
+    PrintJson(ToJson(map));
+  } else {
+    const unsigned width = options.width != 0 ? options.width : TerminalWidth();
+    fmt::print("{}", DrawText(map, {.width = width,
+                                    .rows = options.rows,
+                                    .color = Colored(options.color)}));
+  }
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+void AddMap(CLI::App& app, ExitCode& exit) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command =
+      app.add_subcommand("map", "Draw what lies where on the device");
+  command->footer(kExamples);
+  AddDevice(command, options->device);
+  command
+      ->add_option("--svg", options->svg,
+                   "Write the picture as SVG to this new file instead")
+      ->type_name("FILE");
+  command->add_flag("-f,--force", options->force,
+                    "Replace an SVG file that is there");
+  command->add_option("--rows", options->rows, "Lines of the picture")
+      ->check(CLI::Range(1U, 1000U))
+      ->capture_default_str()
+      ->type_name("N");
+  command
+      ->add_option("--width", options->width,
+                   "Characters of a line. Default: the terminal's, or 80")
+      ->check(CLI::Range(40U, 1000U))
+      ->type_name("N");
+  command->add_option("--color", options->color, "auto, always or never")
+      ->check(CLI::IsMember({"auto", "always", "never"}))
+      ->capture_default_str()
+      ->type_name("WHEN");
+  command->add_flag("--json", options->json, "Answer in JSON");
+  OnRun(command, options, Run, exit);
+}
+
+}  // namespace famfs
