@@ -40,6 +40,13 @@ std::string Difference(const VolumeInfo& volume, const CreateRequest& request) {
                        ToString(wanted.data_path));
   }
   if (volume.attributes.layout != wanted.layout) return "layout differs";
+  if (volume.attributes.interleave_strips != wanted.strips ||
+      volume.attributes.interleave_chunk != wanted.chunk) {
+    return fmt::format("it has {} strips of {} bytes, not {} of {}",
+                       volume.attributes.interleave_strips,
+                       volume.attributes.interleave_chunk, wanted.strips,
+                       wanted.chunk);
+  }
   const Ownership owner{wanted.uid, wanted.gid, wanted.mode};
   if (volume.owner != owner) {
     return fmt::format("owner and mode are {}:{} {:o}, not {}:{} {:o}",
@@ -47,6 +54,12 @@ std::string Difference(const VolumeInfo& volume, const CreateRequest& request) {
                        owner.uid, owner.gid, owner.mode);
   }
   return {};
+}
+
+VolumePlacement PlacementOf(const csi::VolumeParameters& parameters) {
+  return {.data_path = parameters.data_path,
+          .strips = parameters.strips,
+          .chunk = parameters.chunk};
 }
 
 std::uint64_t NowUnixNanoseconds() {
@@ -86,6 +99,8 @@ absl::StatusOr<VolumeInfo> Provisioner::CreateNew(const CreateRequest& request,
   attributes.layout = request.parameters.layout;
   attributes.data_path = request.parameters.data_path;
   attributes.capacity = size;
+  attributes.interleave_strips = request.parameters.strips;
+  attributes.interleave_chunk = request.parameters.chunk;
   attributes.created_unix_ns = NowUnixNanoseconds();
   const std::string directory = csi::MakeVolumeDirectory(request.name);
   const Ownership owner{request.parameters.uid, request.parameters.gid,
@@ -93,7 +108,8 @@ absl::StatusOr<VolumeInfo> Provisioner::CreateNew(const CreateRequest& request,
   const absl::Status created =
       writer.CreateVolume(directory, attributes, owner);
   if (absl::IsResourceExhausted(created)) {
-    FAMFS_ASSIGN_OR_RETURN(const Capacity capacity, writer.GetCapacity());
+    FAMFS_ASSIGN_OR_RETURN(const Capacity capacity,
+                           writer.GetCapacity(PlacementOf(request.parameters)));
     return ResourceExhausted(
         "pool {} has no room for this volume: asked {}, free {}, largest {} "
         "(delete volumes, or ask for less): {}",
@@ -213,7 +229,7 @@ absl::StatusOr<Capacity> Provisioner::GetCapacity(
     const csi::VolumeParameters& parameters) {
   FAMFS_ASSIGN_OR_RETURN(const std::shared_ptr<Writer> writer,
                          pools_.Get(parameters.pool).Open());
-  return writer->GetCapacity();
+  return writer->GetCapacity(PlacementOf(parameters));
 }
 
 absl::Status Provisioner::CheckDataPath(

@@ -1,11 +1,14 @@
 #include "csi/parameters.h"
 
+#include <charconv>
 #include <map>
 #include <string_view>
 
+#include "base/units.h"
 #include "csi/nearest.h"
 #include "csi/owner.h"
 #include "csi/utf8.h"
+#include "media/format.h"
 
 namespace famfs::csi {
 namespace {
@@ -41,6 +44,28 @@ absl::Status CheckLayout(std::string_view text, VolumeLayout& layout) {
       Shown(text));
 }
 
+absl::StatusOr<std::uint32_t> ParseStrips(std::string_view text) {
+  std::uint32_t strips = 0;
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), strips);
+  if (error != std::errc() || end != text.data() + text.size() || strips == 0 ||
+      strips > kMaxStrips) {
+    return InvalidArgument("\"{}\" is not a number from 1 to {}", Shown(text),
+                           kMaxStrips);
+  }
+  return strips;
+}
+
+/// A chunk says nothing by itself; strips have one of 2 MiB by default.
+absl::Status CompleteInterleave(VolumeParameters& result) {
+  if (result.strips == 0 && result.chunk != 0) {
+    return InvalidArgument("the parameter {} needs {}", kChunkParameter,
+                           kStripsParameter);
+  }
+  if (result.strips != 0 && result.chunk == 0) result.chunk = kAllocUnit;
+  return absl::OkStatus();
+}
+
 absl::Status CheckPool(std::string_view name, const Config& config) {
   if (config.FindPool(name) != nullptr) return absl::OkStatus();
   if (name.empty()) {
@@ -69,11 +94,10 @@ absl::Status Apply(std::string_view key, std::string_view value,
     return Assign(key, value, ParseMode, result.mode);
   } else if (key == kLayoutParameter) {
     return CheckLayout(value, result.layout);
-  } else if (key == kStripsParameter || key == kChunkParameter) {
-    return InvalidArgument(
-        "the parameter {}: interleaved volumes are not offered yet; leave out "
-        "{} and {}",
-        key, kStripsParameter, kChunkParameter);
+  } else if (key == kStripsParameter) {
+    return Assign(key, value, ParseStrips, result.strips);
+  } else if (key == kChunkParameter) {
+    return Assign(key, value, ParseSize, result.chunk);
   } else {
     return InvalidArgument("the parameter \"{}\" is unknown{}; known are: {}",
                            Shown(key), DidYouMean(key, kKnown),
@@ -102,6 +126,7 @@ absl::StatusOr<VolumeParameters> ParseParameters(
     if (key.starts_with(kSidecarPrefix)) continue;
     FAMFS_RETURN_IF_ERROR(Apply(key, value, result));
   }
+  FAMFS_RETURN_IF_ERROR(CompleteInterleave(result));
   FAMFS_RETURN_IF_ERROR(CheckPool(result.pool, config));
   return result;
 }

@@ -29,6 +29,8 @@ struct VolumeParameters {
   std::string pool;  // one of the configuration's
   DataPath data_path = DataPath::kAuto;
   VolumeLayout layout = VolumeLayout::kFile;
+  std::uint32_t strips = 0;  // 0: contiguous
+  std::uint64_t chunk = 0;   // bytes; with strips alone
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
   std::uint32_t mode = 0777;  // of the directory; files get mode & 0666
@@ -39,7 +41,8 @@ struct VolumeParameters {
 /// Mutable parameters win over the others. Keys that begin with
 /// "csi.storage.k8s.io/" are the sidecars' and ignored. InvalidArgument: an
 /// unknown key (named, with the known ones), a bad value, an unknown pool, no
-/// pool at all where several are configured, an interleave (not supported yet).
+/// pool at all where several are configured, a chunk without strips. Whether
+/// the pool's devices allow the strips is the Writer's to say.
 absl::StatusOr<VolumeParameters> ParseParameters(
     const ParameterMap& parameters, const ParameterMap& mutable_parameters,
     const Config& config);

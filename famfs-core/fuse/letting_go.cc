@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -25,12 +24,7 @@ bool ConnectionIsThere(std::uint32_t connection) {
 absl::StatusOr<HostIdentity> MakeHostIdentity(std::uint32_t connection) {
   HostIdentity identity;
   FAMFS_ASSIGN_OR_RETURN(identity.host, LoadOrCreateSystemUuid());
-  const char* const boot_file = std::getenv("FAMFS_BOOT_ID_FILE");
-  if (boot_file != nullptr) {
-    FAMFS_ASSIGN_OR_RETURN(identity.boot, LoadBoot(boot_file));
-  } else {
-    FAMFS_ASSIGN_OR_RETURN(identity.boot, LoadBoot());
-  }
+  FAMFS_ASSIGN_OR_RETURN(identity.boot, LoadBoot());
   std::memcpy(&identity.session, Uuid::Random().bytes.data(),
               sizeof(identity.session));
   identity.connection = connection;

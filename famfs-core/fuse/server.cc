@@ -128,15 +128,15 @@ absl::Status Server::Negotiate() {
 
 absl::Status Server::JoinHostTable(std::uint32_t connection) {
   std::unique_ptr<HostSession> session;
-  if (!service_.device->has_extent_files()) {
+  DaxDevice& primary = *service_.devices->primary();
+  if (!primary.has_extent_files()) {
     FAMFS_ASSIGN_OR_RETURN(const HostIdentity identity,
                            MakeHostIdentity(connection));
     FAMFS_ASSIGN_OR_RETURN(
-        session, HostSession::Register(*service_.device, identity,
-                                       [connection](std::uint32_t other) {
-                                         return FuseConnectionIsGone(connection,
-                                                                     other);
-                                       }));
+        session, HostSession::Register(
+                     primary, identity, [connection](std::uint32_t other) {
+                       return FuseConnectionIsGone(connection, other);
+                     }));
   }
   service_.letting_go = std::make_unique<LettingGo>(
       std::move(session), *service_.reader, *service_.files);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <limits>
@@ -93,6 +94,12 @@ std::vector<HostRow> LoadHosts(const Mapping& head, const Uuid& fs_uuid) {
     if (auto found = LoadHost(head, row, fs_uuid)) rows.push_back(*found);
   }
   return rows;
+}
+
+absl::StatusOr<std::uint64_t> LoadBoot() {
+  const char* const named = std::getenv("FAMFS_BOOT_ID_FILE");
+  const bool given = named != nullptr && *named != '\0';
+  return LoadBoot(given ? named : "/proc/sys/kernel/random/boot_id");
 }
 
 absl::StatusOr<std::uint64_t> LoadBoot(const std::string& path) {

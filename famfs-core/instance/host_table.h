@@ -40,10 +40,10 @@ struct ThisHost {
   std::uint64_t boot = 0;  // 0: not known
 };
 
-/// The first 8 bytes of /proc/sys/kernel/random/boot_id, or of another file
-/// with a uuid as text.
-absl::StatusOr<std::uint64_t> LoadBoot(
-    const std::string& path = "/proc/sys/kernel/random/boot_id");
+/// The first 8 bytes of a uuid: of /proc/sys/kernel/random/boot_id, or of the
+/// file that the environment variable FAMFS_BOOT_ID_FILE names.
+absl::StatusOr<std::uint64_t> LoadBoot();
+absl::StatusOr<std::uint64_t> LoadBoot(const std::string& path);
 
 enum class HostStanding {
   kAcknowledged,  // has let go of everything that was deleted

@@ -116,11 +116,6 @@ void Reader::ShareTable() {
   }
 }
 
-PendingVolumes Reader::Pending() const {
-  const std::shared_lock lock(mutex_);
-  return player_->pending();
-}
-
 absl::StatusOr<std::vector<Change>> Reader::Refresh() {
   const std::lock_guard lock(refresh_mutex_);
   absl::Status last;

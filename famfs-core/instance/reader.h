@@ -36,13 +36,34 @@ struct PoolFigures {
   std::uint64_t slots = 0;    // log slots in all
 
   // Parts of `pending` and of what is neither free nor pending. Reader::Figures
-  // leaves them 0; Reader::SpaceFigures and Writer::Figures fill them in.
+  // leaves them 0; Reader::Space and Writer::Figures fill them in.
   std::uint64_t reserved = 0;     // promised to files that are being made
   std::uint64_t quarantined = 0;  // waits for hosts, or for a lost epoch's end
   std::uint64_t releasable = 0;   // the next compaction frees it
   std::size_t waiting_hosts = 0;  // sessions that deleted volumes wait for
   std::uint64_t scrub_done = 0;   // of the scrub under way (Writer alone)
   std::uint64_t scrub_total = 0;  // 0: none is
+};
+
+enum class DeletedState {
+  kQuarantined,  // a host, or a lost epoch's writer, may still use its bytes
+  kDirty,        // waits for nobody; to be scrubbed
+  kReleasable,   // zero (or an emulated file): the next compaction frees it
+};
+std::string_view ToString(DeletedState state);  // "quarantined", ...
+
+/// A deleted volume whose entries are still in the log.
+struct DeletedVolume {
+  std::string directory;
+  DeletedState state = DeletedState::kQuarantined;
+  PendingVolume space;
+};
+
+/// What a pool's memory is used for at one moment, beside its files.
+struct SpaceReport {
+  PoolFigures figures;                 // all fields
+  std::vector<DeletedVolume> deleted;  // by directory
+  std::vector<MediaExtent> promised;   // by no entry named, but not free
 };
 
 class Reader {
@@ -85,12 +106,12 @@ class Reader {
   [[nodiscard]] const std::shared_ptr<DeviceSet>& devices() const {
     return devices_;
   }
+  /// What the log says of the secondary devices, by index - 1.
+  [[nodiscard]] std::vector<MediaAddDaxdev> AddedDevices() const;
   [[nodiscard]] PoolFigures Figures() const;
-  /// Deleted volumes whose extents are not free yet.
-  [[nodiscard]] PendingVolumes Pending() const;
-  /// Figures with all fields; reads some 400 KiB of the region. `self`: the
-  /// host that looks, if it is one of the pool's.
-  [[nodiscard]] PoolFigures SpaceFigures(const ThisHost& self = {}) const;
+  /// Reads some 400 KiB of the region. `self`: the host that looks, if it is
+  /// one of the pool's.
+  [[nodiscard]] SpaceReport Space(const ThisHost& self = {}) const;
   /// The registered server sessions, closed ones left out.
   [[nodiscard]] std::vector<HostStatus> Hosts(const ThisHost& self = {}) const;
   /// The deleted volumes that this reader knows of and whose entries are still

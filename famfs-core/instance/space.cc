@@ -58,17 +58,25 @@ bool IsQuarantined(const PendingVolume& volume, std::uint64_t let_go,
   });
 }
 
+DeletedState JudgeVolume(const PendingVolume& volume, std::uint64_t let_go,
+                         const CleanRanges& clean,
+                         std::span<const Reservation> lost) {
+  if (IsQuarantined(volume, let_go, lost)) return DeletedState::kQuarantined;
+  const bool is_clean = std::all_of(
+      volume.extents.begin(), volume.extents.end(),
+      [&](const MediaExtent& extent) { return clean.Covers(extent); });
+  return is_clean ? DeletedState::kReleasable : DeletedState::kDirty;
+}
+
 void JudgePending(const std::vector<HostRow>& rows, const ThisHost& self,
                   const PendingVolumes& pending, const CleanRanges& clean,
                   std::span<const Reservation> lost, PoolFigures& figures) {
   const std::uint64_t let_go = LetGoByAll(rows, self);
   for (const auto& [directory, volume] : pending) {
-    if (IsQuarantined(volume, let_go, lost)) {
+    const DeletedState state = JudgeVolume(volume, let_go, clean, lost);
+    if (state == DeletedState::kQuarantined) {
       figures.quarantined += volume.bytes();
-    } else if (std::all_of(volume.extents.begin(), volume.extents.end(),
-                           [&](const MediaExtent& extent) {
-                             return clean.Covers(extent);
-                           })) {
+    } else if (state == DeletedState::kReleasable) {
       figures.releasable += volume.bytes();
     }
   }

@@ -20,8 +20,12 @@ std::vector<HostStatus> JudgeHosts(const std::vector<HostRow>& rows,
                                    const ThisHost& self,
                                    const PendingVolumes& pending);
 
+/// `lost`: reservations of epochs that are over. `let_go`: LetGoByAll.
+DeletedState JudgeVolume(const PendingVolume& volume, std::uint64_t let_go,
+                         const CleanRanges& clean,
+                         std::span<const Reservation> lost);
 /// Fills in `quarantined`, `releasable` and `waiting_hosts` of the pending
-/// volumes. `lost`: reservations of epochs that are over.
+/// volumes.
 void JudgePending(const std::vector<HostRow>& rows, const ThisHost& self,
                   const PendingVolumes& pending, const CleanRanges& clean,
                   std::span<const Reservation> lost, PoolFigures& figures);

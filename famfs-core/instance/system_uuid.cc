@@ -28,6 +28,12 @@ absl::StatusOr<Uuid> Load(const std::string& path) {
   return uuid;
 }
 
+std::string PathInUse() {
+  const char* named = std::getenv("FAMFS_SYSTEM_UUID_FILE");
+  const bool given = named != nullptr && *named != '\0';
+  return given ? named : kSystemUuidFile;
+}
+
 /// Makes the file whole before it gets its name; of two processes that do so at
 /// once one wins, and both read the winner's.
 absl::Status Create(const std::string& path) {
@@ -62,10 +68,10 @@ absl::Status Create(const std::string& path) {
 }  // namespace
 
 absl::StatusOr<Uuid> LoadOrCreateSystemUuid() {
-  const char* named = std::getenv("FAMFS_SYSTEM_UUID_FILE");
-  const bool given = named != nullptr && *named != '\0';
-  return LoadOrCreateSystemUuid(given ? named : kSystemUuidFile);
+  return LoadOrCreateSystemUuid(PathInUse());
 }
+
+absl::StatusOr<Uuid> LoadSystemUuid() { return Load(PathInUse()); }
 
 absl::StatusOr<Uuid> LoadOrCreateSystemUuid(const std::string& path) {
   auto uuid = Load(path);

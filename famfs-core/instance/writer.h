@@ -161,6 +161,14 @@ class Writer {
   /// every host has let go of, then compacts. Takes as long as zeroing them
   /// takes; nobody else waits for it, except who needs the space.
   [[nodiscard]] absl::Status Reclaim();
+  struct Scrubbing {
+    std::uint64_t done = 0;   // bytes
+    std::uint64_t total = 0;  // bytes; 0: no scrub is under way
+  };
+  /// Takes no lock.
+  [[nodiscard]] Scrubbing ScrubProgress() const {
+    return {scrub_done_, scrub_total_};
+  }
   /// Ends a scrub under way, and every later one; before the end of a process.
   void CancelReclaim() { cancel_reclaim_ = true; }
 

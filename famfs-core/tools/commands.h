@@ -21,6 +21,8 @@ void AddVerify(CLI::App& app, ExitCode& exit);
 void AddStat(CLI::App& app, ExitCode& exit);
 void AddDf(CLI::App& app, ExitCode& exit);
 void AddMap(CLI::App& app, ExitCode& exit);
+void AddHosts(CLI::App& app, ExitCode& exit);
+void AddEvict(CLI::App& app, ExitCode& exit);
 void AddDu(CLI::App& app, ExitCode& exit);
 void AddLogplay(CLI::App& app, ExitCode& exit);
 void AddCompact(CLI::App& app, ExitCode& exit);

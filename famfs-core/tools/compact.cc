@@ -1,6 +1,11 @@
 // famfs compact: drops dead entries from the log and frees what they held.
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
 #include "base/units.h"
 #include "tools/commands.h"
+#include "tools/progress.h"
 
 namespace famfs {
 namespace {
@@ -8,9 +13,10 @@ namespace {
 constexpr const char* kExamples = R"(
 Example:
   famfs compact emulated:/dev/shm/pool
-Writers compact by themselves when room is short; this does it now. Readers and
-mounts follow without a pause. Space of deleted volumes that a host may still
-have mapped stays pending.
+Writers do it by themselves when room is short; this does it now. On devices that
+hosts share, the space of deleted volumes that every host has let go of is zeroed
+first; what a host may still have mapped stays pending (famfs df, famfs hosts).
+Readers and mounts follow without a pause. Interrupted, it is begun again.
 Exit codes: 0 done, also when there was nothing to drop; 1 refused, and nothing is
 changed; 2 a wrong command line, or a device that could not be opened.)";
 
@@ -20,13 +26,49 @@ struct Options {
   WriteOptions write;
 };
 
+/// Draws how far the scrub is, while it lives.
+class ScrubBar {
+ public:
+  explicit ScrubBar(const Writer& writer)
+      : thread_([this, &writer] { Draw(writer); }) {}
+  ~ScrubBar() {
+    {
+      const std::lock_guard lock(mutex_);
+      ended_ = true;
+    }
+    end_.notify_all();
+    thread_.join();
+  }
+  ScrubBar(const ScrubBar&) = delete;
+  ScrubBar& operator=(const ScrubBar&) = delete;
+
+ private:
+  void Draw(const Writer& writer) {
+    ProgressBar bar("zeroing");
+    std::unique_lock lock(mutex_);
+    while (!end_.wait_for(lock, std::chrono::milliseconds(100),
+                          [this] { return ended_; })) {
+      const Writer::Scrubbing scrub = writer.ScrubProgress();
+      if (scrub.total > 0) bar.Update(scrub.done, scrub.total);
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable end_;
+  bool ended_ = false;
+  std::thread thread_;  // last: it uses what stands above
+};
+
 absl::StatusOr<ExitCode> Run(const Options& options) {
   // Before the writer opens: its opening may compact already.
   FAMFS_ASSIGN_OR_RETURN(const auto reader, OpenReader(options.device));
   const PoolFigures before = reader->Figures();
   FAMFS_ASSIGN_OR_RETURN(const auto writer,
                          OpenWriter(options.device, options.write));
-  FAMFS_RETURN_IF_ERROR(writer->Compact());
+  {
+    const ScrubBar bar(*writer);
+    FAMFS_RETURN_IF_ERROR(writer->Reclaim());
+  }
   FAMFS_RETURN_IF_ERROR(reader->Refresh().status());
   const PoolFigures after = reader->Figures();
   if (options.json) {
@@ -52,8 +94,8 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
 
 void AddCompact(CLI::App& app, ExitCode& exit) {
   auto options = std::make_shared<Options>();
-  CLI::App* command =
-      app.add_subcommand("compact", "Drop dead entries from the log");
+  CLI::App* command = app.add_subcommand(
+      "compact", "Drop dead entries, and free what they held");
   command->footer(kExamples);
   AddDevice(command, options->device);
   command->add_flag("--json", options->json, "Answer in JSON");

@@ -113,7 +113,8 @@ class CopyIn final : public FileCopy {
       return Aborted("{}: had {} bytes a moment ago, and has {} now", from_,
                      size_, source.size());
     }
-    FAMFS_ASSIGN_OR_RETURN(file_, writer_.BeginFile(to_, size_, owner_));
+    FAMFS_ASSIGN_OR_RETURN(
+        file_, writer_.BeginFile(to_, size_, owner_, choices_.layout));
     source_.emplace(std::move(source));
     return true;
   }

@@ -23,6 +23,7 @@ struct CopyChoices {
   bool skip_alike = false;  // a file that is there, alike, is done
   Compare compare = Compare::kSample;
   bool replace = false;  // a local file that is there
+  FileLayout layout{};   // of new files in the instance
 };
 
 /// In the log when all bytes are on the medium, never before.

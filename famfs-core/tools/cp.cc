@@ -12,6 +12,7 @@
 #include "tools/commands.h"
 #include "tools/copy_files.h"
 #include "tools/copy_plan.h"
+#include "tools/layout_options.h"
 #include "tools/parallel.h"
 
 namespace famfs {
@@ -59,6 +60,7 @@ struct Options {
   bool json = false;
   Compare compare = Compare::kSample;
   unsigned threads = 1;
+  LayoutOptions layout;
   OwnerOptions owner;
   WriteOptions write;
 
@@ -135,6 +137,8 @@ absl::Status MakeDirectories(Writer& writer, const CopyPlan& plan,
 }
 
 absl::StatusOr<ExitCode> RunIn(const Options& options) {
+  CopyChoices choices = options.choices();
+  FAMFS_ASSIGN_OR_RETURN(choices.layout, options.layout.Resolve());
   FAMFS_ASSIGN_OR_RETURN(const auto writer,
                          OpenWriter(options.device, options.write));
   const Destination destination{
@@ -155,8 +159,7 @@ absl::StatusOr<ExitCode> RunIn(const Options& options) {
   copies.reserve(plan.files.size());
   for (const PlannedFile& file : plan.files) {
     copies.push_back(NewCopyIn(*writer, file.from, file.size, file.to,
-                               options.owner.Resolve(file.mode),
-                               options.choices()));
+                               options.owner.Resolve(file.mode), choices));
   }
   const CopyResult result =
       RunCopies(std::move(copies), options.threads, "copying in");
@@ -280,6 +283,7 @@ void AddCp(CLI::App& app, ExitCode& exit) {
       ->required()
       ->type_name("");
   AddHow(command, *options);
+  AddLayoutOptions(command, options->layout);
   AddOwnerOptions(command, options->owner, "the source's");
   AddWriteOptions(command, options->write);
   OnRun(command, options, Run, exit);

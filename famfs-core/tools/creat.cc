@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "tools/commands.h"
+#include "tools/layout_options.h"
 #include "tools/parallel.h"
 #include "tools/progress.h"
 #include "tools/seeded_stream.h"
@@ -15,6 +16,7 @@ constexpr const char* kExamples = R"(
 Examples:
   famfs creat emulated:/dev/shm/pool data/buffer --size 1G
   famfs creat emulated:/dev/shm/pool data/test --size 1G --seed 42
+  famfs creat image:/tmp/a --device image:/tmp/b wide --size 8G --strips 2
   famfs verify emulated:/dev/shm/pool :data/test --seed 42
 The file is made of zeros, or with --seed of a pseudo random stream that can be
 verified from any host (SplitMix64; docs/tools.md has the formula). It has its
@@ -32,15 +34,17 @@ struct Options {
   std::optional<std::uint64_t> size;  // bytes
   std::optional<std::uint64_t> seed;
   unsigned threads = 1;
+  LayoutOptions layout;
   OwnerOptions owner;
   WriteOptions write;
 };
 
-absl::Status CreateSeeded(Writer& writer, const Options& options) {
+absl::Status CreateSeeded(Writer& writer, const Options& options,
+                          const FileLayout& layout) {
   const std::uint64_t size = options.size.value_or(0);
   FAMFS_ASSIGN_OR_RETURN(const auto file,
                          writer.BeginFile(InstancePath(options.path), size,
-                                          options.owner.Resolve(0644)));
+                                          options.owner.Resolve(0644), layout));
   ProgressBar bar("filling");
   std::mutex mutex;  // bar, done
   std::uint64_t done = 0;
@@ -64,14 +68,15 @@ absl::Status CreateSeeded(Writer& writer, const Options& options) {
 }
 
 absl::StatusOr<ExitCode> Run(const Options& options) {
+  FAMFS_ASSIGN_OR_RETURN(const FileLayout layout, options.layout.Resolve());
   FAMFS_ASSIGN_OR_RETURN(const auto writer,
                          OpenWriter(options.device, options.write));
   if (options.seed) {
-    FAMFS_RETURN_IF_ERROR(CreateSeeded(*writer, options));
+    FAMFS_RETURN_IF_ERROR(CreateSeeded(*writer, options, layout));
   } else {
-    FAMFS_RETURN_IF_ERROR(writer->CreateFile(InstancePath(options.path),
-                                             options.size.value_or(0),
-                                             options.owner.Resolve(0644)));
+    FAMFS_RETURN_IF_ERROR(
+        writer->CreateFile(InstancePath(options.path), options.size.value_or(0),
+                           options.owner.Resolve(0644), layout));
   }
   return ExitCode::kOk;
 }
@@ -95,6 +100,7 @@ void AddCreat(CLI::App& app, ExitCode& exit) {
                    "Fill it with the pseudo random stream of this seed")
       ->type_name("NUMBER");
   AddThreads(command, options->threads);
+  AddLayoutOptions(command, options->layout);
   AddOwnerOptions(command, options->owner, "0644");
   AddWriteOptions(command, options->write);
   OnRun(command, options, Run, exit);

@@ -11,9 +11,11 @@ constexpr const char* kExamples = R"(
 Examples:
   famfs df emulated:/dev/shm/pool
   famfs df /mnt/pool -v
-  famfs df emulated:/dev/shm/pool --json | jq .free
-size = used + pending + free. `pending` is what deleted volumes still hold: it is
-free again after a compaction, when no host can have them mapped any more.
+  famfs df image:/tmp/pool.img --json | jq .pending_volumes
+size = used + pending + reserved + free, but for what a lost writer reserved, which
+is quarantined. `pending` is what deleted volumes still hold. On devices that hosts
+share it is first quarantined, until every host has let go of it (famfs hosts), then
+scrubbed, then free after a compaction; on emulated ones a compaction is enough.
 `largest` is the largest free range: the largest file in one extent.
 Exit codes: 0 shown; 1 the instance could not be read; 2 a wrong command line, or
 a device that could not be opened.)";
@@ -24,19 +26,30 @@ struct Options {
   bool json = false;
 };
 
-Json ToJson(const PoolSpace& space, const DaxDevice& device) {
+Json ToJson(const PoolSpace& pool, const DaxDevice& device) {
+  const PoolFigures& figures = pool.space.figures;
   Json json = {
       {"device", JsonText(device.spec())},
-      {"size", space.figures.size},
-      {"used", space.used()},
-      {"pending", space.figures.pending},
-      {"free", space.figures.free},
-      {"largest", space.figures.largest},
-      {"log",
-       {{"entries", space.figures.entries}, {"slots", space.figures.slots}}},
-      {"files", space.files.size()}};
+      {"size", figures.size},
+      {"used", pool.used},
+      {"pending", figures.pending},
+      {"quarantined", figures.quarantined},
+      {"releasable", figures.releasable},
+      {"waiting_hosts", figures.waiting_hosts},
+      {"reserved", figures.reserved},
+      {"free", figures.free},
+      {"largest", figures.largest},
+      {"log", {{"entries", figures.entries}, {"slots", figures.slots}}},
+      {"files", pool.files.size()}};
+  json["devices"] = Json::array();
+  for (const PoolDevice& one : pool.devices) {
+    json["devices"].push_back(
+        {{"device",
+          one.spec.empty() ? Json(nullptr) : Json(JsonText(one.spec))},
+         {"size", one.size}});
+  }
   json["volumes"] = Json::array();
-  for (const VolumeSpace& volume : space.volumes) {
+  for (const VolumeSpace& volume : pool.volumes) {
     json["volumes"].push_back({{"directory", JsonText(volume.directory)},
                                {"name", JsonText(volume.attributes.name)},
                                {"kind", KindText(volume.attributes.kind)},
@@ -45,53 +58,79 @@ Json ToJson(const PoolSpace& space, const DaxDevice& device) {
                                {"allocated", volume.allocated}});
   }
   json["pending_volumes"] = Json::array();
-  for (const auto& [directory, volume] : space.pending) {
+  for (const DeletedVolume& volume : pool.space.deleted) {
     json["pending_volumes"].push_back(
-        {{"directory", JsonText(directory)},
-         {"deletion_number", volume.deletion_number},
-         {"allocated", volume.bytes()}});
+        {{"directory", JsonText(volume.directory)},
+         {"state", std::string(ToString(volume.state))},
+         {"deletion_number", volume.space.deletion_number},
+         {"allocated", volume.space.bytes()}});
   }
   return json;
 }
 
-void PrintLine(const char* what, std::uint64_t bytes, std::uint64_t size) {
-  fmt::print("  {:<9} {:>12} {:>5.1f} %\n", what, FormatSize(bytes),
+void PrintLine(const char* what, std::uint64_t bytes, std::uint64_t size,
+               const std::string& why = {}) {
+  fmt::print("  {:<13} {:>12} {:>5.1f} %{}{}\n", what, FormatSize(bytes),
              size == 0 ? 0.0
                        : 100.0 * static_cast<double>(bytes) /
-                             static_cast<double>(size));
+                             static_cast<double>(size),
+             why.empty() ? "" : "  ", why);
 }
 
-void Print(const PoolSpace& space, const DaxDevice& device, bool verbose) {
-  const PoolFigures& figures = space.figures;
+std::string Quarantine(const PoolFigures& figures) {
+  if (figures.waiting_hosts == 0) return "a lost writer may still store there";
+  return fmt::format("waits for {} server{} (famfs hosts)",
+                     figures.waiting_hosts,
+                     figures.waiting_hosts == 1 ? "" : "s");
+}
+
+void PrintDeleted(const PoolSpace& pool) {
+  if (pool.space.deleted.empty()) return;
+  fmt::print("deleted, space not free yet: {}\n", pool.space.deleted.size());
+  for (const DeletedVolume& volume : pool.space.deleted) {
+    fmt::print("  {:<40} {:>12} {:<14} deletion {}\n",
+               Printable(volume.directory), FormatSize(volume.space.bytes()),
+               ToString(volume.state), volume.space.deletion_number);
+  }
+}
+
+void Print(const PoolSpace& pool, const DaxDevice& device, bool verbose) {
+  const PoolFigures& figures = pool.space.figures;
   fmt::print("{}: {}\n", device.spec(), FormatSize(figures.size));
-  PrintLine("used", space.used(), figures.size);
+  PrintLine("used", pool.used, figures.size);
   PrintLine("pending", figures.pending, figures.size);
+  if (figures.quarantined > 0) {
+    PrintLine("  quarantined", figures.quarantined, figures.size,
+              Quarantine(figures));
+  }
+  PrintLine("reserved", figures.reserved, figures.size);
   PrintLine("free", figures.free, figures.size);
   PrintLine("largest", figures.largest, figures.size);
-  fmt::print("  log       {} of {} entries\n", figures.entries, figures.slots);
+  fmt::print("  log           {} of {} entries\n", figures.entries,
+             figures.slots);
+  for (const PoolDevice& one : pool.devices) {
+    if (pool.devices.size() == 1) break;
+    fmt::print("  device {:<3}    {:>12}  {}\n", one.index,
+               FormatSize(one.size), one.spec.empty() ? "missing" : one.spec);
+  }
   if (!verbose) return;
-  fmt::print("volumes: {}\n", space.volumes.size());
-  for (const VolumeSpace& volume : space.volumes) {
+  fmt::print("volumes: {}\n", pool.volumes.size());
+  for (const VolumeSpace& volume : pool.volumes) {
     fmt::print("  {:<40} {:>12} {:<8} {}\n", Printable(volume.directory),
                FormatSize(volume.attributes.capacity),
                StateText(volume.attributes.state),
                Printable(volume.attributes.name));
   }
-  if (space.pending.empty()) return;
-  fmt::print("deleted, space not free yet: {}\n", space.pending.size());
-  for (const auto& [directory, volume] : space.pending) {
-    fmt::print("  {:<40} {:>12} deletion {}\n", Printable(directory),
-               FormatSize(volume.bytes()), volume.deletion_number);
-  }
+  PrintDeleted(pool);
 }
 
 absl::StatusOr<ExitCode> Run(const Options& options) {
   FAMFS_ASSIGN_OR_RETURN(const auto reader, OpenReader(options.device));
-  FAMFS_ASSIGN_OR_RETURN(const PoolSpace space, SpaceOf(*reader));
+  const PoolSpace pool = SpaceOf(*reader);
   if (options.json) {
-    PrintJson(ToJson(space, *reader->device()));
+    PrintJson(ToJson(pool, *reader->device()));
   } else {
-    Print(space, *reader->device(), options.verbose);
+    Print(pool, *reader->device(), options.verbose);
   }
   return ExitCode::kOk;
 }

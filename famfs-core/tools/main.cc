@@ -75,6 +75,8 @@ int Main(int argc, char** argv) {
   AddVerify(app, exit);
   AddStat(app, exit);
   AddDf(app, exit);
+  AddHosts(app, exit);
+  AddEvict(app, exit);
   AddDu(app, exit);
   AddMap(app, exit);
   AddLogplay(app, exit);

@@ -30,6 +30,7 @@ struct Options {
   std::string device;
   std::string svg;
   std::string color = "auto";
+  std::uint64_t index = 0;  // of the device
   unsigned rows = 16;
   unsigned width = 0;  // characters; 0: the terminal's
   bool force = false;
@@ -79,10 +80,20 @@ Json ToJson(const DeviceMap& map) {
 
 absl::StatusOr<ExitCode> Run(const Options& options) {
   FAMFS_ASSIGN_OR_RETURN(const auto reader, OpenReader(options.device));
-  FAMFS_ASSIGN_OR_RETURN(const PoolSpace space, SpaceOf(*reader));
-  const DeviceMap map{.name = reader->device()->spec(),
-                      .size = space.figures.size,
-                      .segments = SegmentsOf(space, 0, space.figures.size)};
+  const PoolSpace pool = SpaceOf(*reader);
+  if (options.index >= pool.devices.size()) {
+    return AsUsage(NotFound("{}: has {} device{}, so no device {}",
+                            reader->device()->spec(), pool.devices.size(),
+                            pool.devices.size() == 1 ? "" : "s",
+                            options.index));
+  }
+  const PoolDevice& device = pool.devices[options.index];
+  const DeviceMap map{.name = device.spec.empty()
+                                  ? fmt::format("device {} of {}", device.index,
+                                                reader->device()->spec())
+                                  : device.spec,
+                      .size = device.size,
+                      .segments = SegmentsOf(pool, device)};
   if (!options.svg.empty()) {
     FAMFS_RETURN_IF_ERROR(WriteSvg(map, options));
   } else if (options.json) {
@@ -110,6 +121,11 @@ void AddMap(CLI::App& app, ExitCode& exit) {
       ->type_name("FILE");
   command->add_flag("-f,--force", options->force,
                     "Replace an SVG file that is there");
+  command
+      ->add_option("--index", options->index,
+                   "Which of several devices; 0 is the primary")
+      ->capture_default_str()
+      ->type_name("N");
   command->add_option("--rows", options->rows, "Lines of the picture")
       ->check(CLI::Range(1U, 1000U))
       ->capture_default_str()

@@ -2,17 +2,24 @@
 
 #include <algorithm>
 
+#include "instance/host_table.h"
+#include "instance/system_uuid.h"
 #include "media/format.h"
 
 namespace famfs {
 
-absl::StatusOr<PoolSpace> SpaceOf(const Reader& reader) {
-  PoolSpace space;
+ThisHost LookingHost() {
+  return {.host = LoadSystemUuid().value_or(Uuid{}),
+          .boot = LoadBoot().value_or(0)};
+}
+
+PoolSpace SpaceOf(const Reader& reader) {
+  PoolSpace pool;
   {
-    // One view for all that is told of the tree; the figures come right after
-    // it from the same log, as nobody refreshes this reader.
+    // One view for all that is told of the tree; the rest comes right after it
+    // from the same log, as nobody refreshes this reader.
     const auto tree = reader.Tree();
-    space.files = AllFiles(*tree);
+    pool.files = AllFiles(*tree);
     for (const auto& [directory, id] : tree->volumes()) {
       const Node* const node = tree->Find(id);
       if (node == nullptr || node->volume == nullptr) continue;
@@ -20,15 +27,22 @@ absl::StatusOr<PoolSpace> SpaceOf(const Reader& reader) {
       ForEachBelow(*tree, *node, false, [&](const Node& below) {
         volume.allocated += FactsOf(*tree, below).allocated();
       });
-      space.volumes.push_back(std::move(volume));
+      pool.volumes.push_back(std::move(volume));
     }
   }
-  space.figures = reader.Figures();
-  space.log_length = reader.superblock().log_length;
-  for (const auto& [directory, volume] : reader.Pending()) {
-    space.pending.emplace(directory, volume);
+  const PoolFigures taken = reader.Figures();
+  pool.used = taken.size - taken.free - taken.pending;
+  pool.space = reader.Space(LookingHost());
+  pool.log_length = reader.superblock().log_length;
+  const std::vector<MediaAddDaxdev> added = reader.AddedDevices();
+  for (std::uint64_t i = 0; i <= added.size(); ++i) {
+    const auto device = reader.devices()->Find(i);
+    pool.devices.push_back(
+        {.index = i,
+         .spec = device == nullptr ? "" : device->spec(),
+         .size = i == 0 ? reader.superblock().device_size : added[i - 1].size});
   }
-  return space;
+  return pool;
 }
 
 const char* NameOf(SegmentKind kind) {
@@ -49,29 +63,32 @@ const char* NameOf(SegmentKind kind) {
   return "unknown";
 }
 
-std::vector<Segment> SegmentsOf(const PoolSpace& space,
-                                std::uint64_t device_index,
-                                std::uint64_t device_size) {
+std::vector<Segment> SegmentsOf(const PoolSpace& pool,
+                                const PoolDevice& device) {
   std::vector<Segment> taken;
   const auto add = [&](const MediaExtent& extent, SegmentKind kind,
                        const std::string& path) {
-    if (extent.device_index != device_index) return;
-    taken.push_back({.device_index = device_index,
+    if (extent.device_index != device.index) return;
+    taken.push_back({.device_index = device.index,
                      .range = {extent.offset, extent.length},
                      .kind = kind,
                      .path = path});
   };
-  add({0, kSuperblockOffset, kSuperblockRegion}, SegmentKind::kSuperblock, "");
-  add({0, kLogOffset, space.log_length}, SegmentKind::kLog, "");
-  for (const NodeFacts& file : space.files) {
+  add({device.index, kSuperblockOffset, kSuperblockRegion},
+      SegmentKind::kSuperblock, "");
+  add({0, kLogOffset, pool.log_length}, SegmentKind::kLog, "");
+  for (const NodeFacts& file : pool.files) {
     for (const MediaExtent& extent : file.extents) {
       add(extent, SegmentKind::kFile, file.path);
     }
   }
-  for (const auto& [directory, volume] : space.pending) {
-    for (const MediaExtent& extent : volume.extents) {
-      add(extent, SegmentKind::kPending, directory);
+  for (const DeletedVolume& volume : pool.space.deleted) {
+    for (const MediaExtent& extent : volume.space.extents) {
+      add(extent, SegmentKind::kPending, volume.directory);
     }
+  }
+  for (const MediaExtent& extent : pool.space.promised) {
+    add(extent, SegmentKind::kReserved, "");
   }
   std::sort(taken.begin(), taken.end(), [](const Segment& a, const Segment& b) {
     return a.range < b.range;
@@ -80,14 +97,14 @@ std::vector<Segment> SegmentsOf(const PoolSpace& space,
   std::uint64_t at = 0;
   const auto free_until = [&](std::uint64_t end) {
     if (end <= at) return;
-    all.push_back({.device_index = device_index, .range = {at, end - at}});
+    all.push_back({.device_index = device.index, .range = {at, end - at}});
   };
   for (Segment& segment : taken) {
     free_until(segment.range.offset);
     at = segment.range.end();
     all.push_back(std::move(segment));
   }
-  free_until(device_size);
+  free_until(device.size);
   return all;
 }
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -17,20 +16,25 @@ struct VolumeSpace {
   std::uint64_t allocated = 0;  // bytes of its files' extents
 };
 
+struct PoolDevice {
+  std::uint64_t index = 0;  // 0: the primary
+  std::string spec;         // empty: missing
+  std::uint64_t size = 0;   // bytes
+};
+
 /// All of it from one moment of the tree.
 struct PoolSpace {
-  PoolFigures figures;
+  SpaceReport space;
+  std::uint64_t used = 0;        // bytes: superblock region, log and files
   std::uint64_t log_length = 0;  // bytes
+  std::vector<PoolDevice> devices;
   std::vector<NodeFacts> files;  // by path
   std::vector<VolumeSpace> volumes;
-  std::map<std::string, PendingVolume> pending;  // by directory
-
-  /// Bytes: superblock region, log and files.
-  [[nodiscard]] std::uint64_t used() const {
-    return figures.size - figures.free - figures.pending;
-  }
 };
-absl::StatusOr<PoolSpace> SpaceOf(const Reader& reader);
+PoolSpace SpaceOf(const Reader& reader);
+
+/// Who looks, as far as the machine tells: makes no identity.
+ThisHost LookingHost();
 
 enum class SegmentKind { kSuperblock, kLog, kFile, kPending, kReserved, kFree };
 const char* NameOf(SegmentKind kind);
@@ -44,8 +48,7 @@ struct Segment {
 };
 
 /// The whole of one device, in order, without gaps.
-std::vector<Segment> SegmentsOf(const PoolSpace& space,
-                                std::uint64_t device_index,
-                                std::uint64_t device_size);
+std::vector<Segment> SegmentsOf(const PoolSpace& pool,
+                                const PoolDevice& device);
 
 }  // namespace famfs

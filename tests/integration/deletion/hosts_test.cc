@@ -231,7 +231,7 @@ TEST_F(HostsTest, AKilledHostQuarantinesItAndEvictingFreesIt) {
   EXPECT_EQ(figures.pending, kVolume);
   const auto reader = Reader::Open(writer_->device());
   ASSERT_TRUE(reader.ok());
-  EXPECT_EQ((*reader)->SpaceFigures().quarantined, kVolume);
+  EXPECT_EQ((*reader)->Space().figures.quarantined, kVolume);
   ASSERT_TRUE(writer_->EvictHost(b_->uuid()).ok());
   EXPECT_EQ(StandingOf(*b_), HostStanding::kEvicted);
   figures = Reclaimed();

@@ -302,7 +302,7 @@ TEST_F(TakeoverTest, WhatALostEpochPromisedIsFreeWhenItsHostIsEvicted) {
   const PoolFigures before = successor->Figures();
   EXPECT_EQ(before.quarantined, 8 * kMiB);
   const auto reader = Reader::Open(successor->device());
-  EXPECT_EQ((*reader)->SpaceFigures().quarantined, 8 * kMiB);
+  EXPECT_EQ((*reader)->Space().figures.quarantined, 8 * kMiB);
   ASSERT_TRUE(successor->EvictHost(first_).ok());
   EXPECT_EQ(successor->Figures().quarantined, 0U);
   EXPECT_EQ(successor->Figures().free, before.free + 8 * kMiB);

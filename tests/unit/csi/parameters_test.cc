@@ -98,9 +98,21 @@ TEST(Parameters, BadValuesAreNamed) {
   ExpectInvalid({{"layout", "tree"}}, "the only layout is \"file\"");
 }
 
-TEST(Parameters, AnInterleaveIsNotOfferedYet) {
-  ExpectInvalid({{"interleave.strips", "4"}}, "not offered yet");
-  ExpectInvalid({{"interleave.chunk", "2M"}}, "not offered yet");
+TEST(Parameters, AnInterleaveHasStripsAndAChunk) {
+  auto parsed = Parse({{"interleave.strips", "2"}});
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(parsed->strips, 2U);
+  EXPECT_EQ(parsed->chunk, 2U << 20);
+  parsed = Parse({{"interleave.strips", "16"}, {"interleave.chunk", "64M"}});
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(parsed->strips, 16U);
+  EXPECT_EQ(parsed->chunk, 64U << 20);
+  ExpectInvalid({{"interleave.strips", "0"}}, "not a number from 1 to 16");
+  ExpectInvalid({{"interleave.strips", "17"}}, "not a number from 1 to 16");
+  ExpectInvalid({{"interleave.strips", "4x"}}, "not a number from 1 to 16");
+  ExpectInvalid({{"interleave.chunk", "2M"}}, "needs interleave.strips");
+  ExpectInvalid({{"interleave.strips", "2"}, {"interleave.chunk", "much"}},
+                "interleave.chunk");
 }
 
 TEST(Parameters, ThePoolMustBeOneOfTheConfigured) {

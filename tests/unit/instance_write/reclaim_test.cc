@@ -97,8 +97,8 @@ TEST_F(ReclaimTest, WaitsForEachHost) {
               ::testing::UnorderedElementsAre(HostStanding::kAcknowledged,
                                               HostStanding::kBehind));
   const auto reader = Reader::Open(OpenAgain(Access::kRead));
-  EXPECT_EQ((*reader)->SpaceFigures().quarantined, 6 * kMiB);
-  EXPECT_EQ((*reader)->SpaceFigures().waiting_hosts, 1U);
+  EXPECT_EQ((*reader)->Space().figures.quarantined, 6 * kMiB);
+  EXPECT_EQ((*reader)->Space().figures.waiting_hosts, 1U);
   ASSERT_OK(b->Acknowledge(1));
   ASSERT_OK(writer_->Reclaim());
   figures = writer_->Figures();
