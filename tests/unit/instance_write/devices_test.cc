@@ -246,7 +246,8 @@ TEST_F(DevicesTest, CapacityIsExactForEveryParameter) {
     EXPECT_TRUE(
         absl::IsResourceExhausted(writer_->CreateVolume("max", more, {})))
         << strips;
-    ASSERT_OK(writer_->CreateVolume(fmt::format("m{}", strips), attributes, {}));
+    ASSERT_OK(
+        writer_->CreateVolume(fmt::format("m{}", strips), attributes, {}));
     Close();
     // The next case starts on the same devices without the volume.
     ASSERT_OK(famfs::Mkfs(*device_, [this] {
