@@ -203,8 +203,8 @@ class Writer {
 
   /// Appends the volume's mkdir (with `attributes`) and, for layout kFile, its
   /// file `data` of attributes.capacity bytes, published by one store. Where
-  /// the data path can be passthrough, the file is one extent on a device with
-  /// extent files; elsewhere it has several where no single one is large
+  /// the data path can be passthrough, the file is one
+  /// extent; elsewhere it has several where no single one is large
   /// enough. In strips: one on each of so many devices or, of an instance with
   /// fewer, in as many equal parts of one device; InvalidArgument where the
   /// data path could be passthrough, or the devices are too few or too small.
@@ -237,7 +237,6 @@ class Writer {
     std::uint64_t size = 0;       // bytes of the file; 0: no file
     std::size_t max_extents = 1;  // where the layout is contiguous
     FileLayout layout{};
-    bool only_extent_files = false;  // on devices that have them
     std::uint64_t slots = 1;         // of the log
     bool to_fill = false;            // by the caller, before it is published
   };
@@ -320,7 +319,7 @@ class Writer {
   absl::StatusOr<Wanted> VolumeFile(const VolumePlacement& placement) const;
   [[nodiscard]] std::vector<std::uint64_t> DeviceSizesLocked() const;
   /// By device index; null: nothing may be placed there.
-  std::vector<ExtentAllocator*> AllocatorsLocked(const Wanted& wanted) const;
+  std::vector<ExtentAllocator*> AllocatorsLocked() const;
 
   // writer_devices.cc
   /// Takes up devices that were missing and are there now.

@@ -18,14 +18,11 @@ std::vector<std::uint64_t> Writer::DeviceSizesLocked() const {
   return sizes;
 }
 
-std::vector<ExtentAllocator*> Writer::AllocatorsLocked(
-    const Wanted& wanted) const {
+std::vector<ExtentAllocator*> Writer::AllocatorsLocked() const {
   std::vector<ExtentAllocator*> allocators;
   for (std::size_t i = 0; i < admitted_.size(); ++i) {
-    const bool usable =
-        admitted_[i] != nullptr &&
-        (!wanted.only_extent_files || admitted_[i]->has_extent_files());
-    allocators.push_back(usable ? &player_->mutable_allocator(i) : nullptr);
+    allocators.push_back(
+        admitted_[i] == nullptr ? nullptr : &player_->mutable_allocator(i));
   }
   return allocators;
 }
@@ -46,7 +43,6 @@ absl::StatusOr<Writer::Wanted> Writer::VolumeFile(
   const bool may_pass_through =
       placement.data_path == DataPath::kPassthrough ||
       (placement.data_path == DataPath::kAuto && device_->has_extent_files());
-  wanted.only_extent_files = may_pass_through;
   wanted.max_extents = may_pass_through ? 1 : kMaxExtents;
   if (placement.strips == 0) return wanted;
   if (may_pass_through) {
@@ -90,7 +86,7 @@ absl::StatusOr<Capacity> Writer::GetCapacity(const VolumePlacement& placement) {
     return capacity;
   }
   wanted.size = kAllocUnit;
-  const Room room = RoomFor(AllocatorsLocked(wanted), RequestOf(wanted));
+  const Room room = RoomFor(AllocatorsLocked(), RequestOf(wanted));
   capacity.free = room.free;
   capacity.largest = room.largest;
   return capacity;

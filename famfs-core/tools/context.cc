@@ -64,7 +64,7 @@ absl::StatusOr<Uuid> WriteOptions::Owner() const {
                   "this host has no identity (give one with --system-uuid)");
 }
 
-void AddWriteOptions(CLI::App* command, WriteOptions& options) {
+void AddIdentity(CLI::App* command, WriteOptions& options) {
   AddUuid(command, "--system-uuid", options.system_uuid,
           "Identity of the host that owns the instance; only the owner may "
           "write. Default: the text in " +
@@ -76,6 +76,15 @@ void AddWriteOptions(CLI::App* command, WriteOptions& options) {
                    "of an instance on this host must name the same directory")
       ->capture_default_str()
       ->type_name("DIR")
+      ->group("Owner");
+}
+
+void AddWriteOptions(CLI::App* command, WriteOptions& options) {
+  AddIdentity(command, options);
+  command
+      ->add_flag("--take-over", options.take_over,
+                 "Become the owner if another host is. Only when that host is "
+                 "dead or has lost the memory")
       ->group("Owner");
 }
 
@@ -126,7 +135,7 @@ void AddOtherDevices(CLI::App& app) {
 
 absl::StatusOr<std::shared_ptr<DeviceSet>> OpenDevices(const std::string& spec,
                                                        Access access) {
-  auto devices = DeviceSet::Open(spec, OtherDevices(), access);
+  auto devices = DeviceSet::Open(DeviceOfMount(spec), OtherDevices(), access);
   if (!devices.ok()) return AsUsage(devices.status());
   return devices;
 }
@@ -195,9 +204,10 @@ absl::StatusOr<std::unique_ptr<Writer>> OpenWriter(
     const std::string& spec, const WriteOptions& options) {
   FAMFS_ASSIGN_OR_RETURN(auto devices, OpenDevices(spec, Access::kReadWrite));
   FAMFS_ASSIGN_OR_RETURN(const Uuid owner, options.Owner());
-  auto writer = Writer::Open(
-      std::move(devices),
-      {.system_uuid = owner, .lock_directory = options.lock_directory});
+  WriterOptions how{.system_uuid = owner,
+                    .lock_directory = options.lock_directory};
+  how.take_over = options.take_over;
+  auto writer = Writer::Open(std::move(devices), how);
   if (absl::IsUnavailable(writer.status())) {
     return Unavailable(
         "{}\nOne program at a time may write an instance. Wait for that one, "
@@ -207,8 +217,8 @@ absl::StatusOr<std::unique_ptr<Writer>> OpenWriter(
   }
   if (absl::IsPermissionDenied(writer.status())) {
     return PermissionDenied(
-        "{}\nRun the command on the owning host, or give the owner's identity "
-        "with --system-uuid if that host is known to be gone.",
+        "{}\nRun the command on the owning host. If that host is known to be "
+        "dead, make this one the owner with --take-over.",
         Message(writer.status()));
   }
   return writer;

@@ -51,10 +51,14 @@ void OnRun(CLI::App* command, std::shared_ptr<Options> options,
 struct WriteOptions {
   std::optional<Uuid> system_uuid;  // absent: this host's
   std::string lock_directory = "/run/famfs";
+  bool take_over = false;
 
   /// The given one, else this host's (instance/system_uuid.h).
   [[nodiscard]] absl::StatusOr<Uuid> Owner() const;
 };
+/// Identity and lock directory, for mkfs.
+void AddIdentity(CLI::App* command, WriteOptions& options);
+/// These and --take-over.
 void AddWriteOptions(CLI::App* command, WriteOptions& options);
 
 /// Options of every subcommand that makes a file or a directory. What is not

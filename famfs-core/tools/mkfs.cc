@@ -183,7 +183,7 @@ void AddMkfs(CLI::App& app, ExitCode& exit) {
                  "Do not fill extents when they are made: for tests with "
                  "volumes larger than the machine")
       ->group("New emulated device");
-  AddWriteOptions(command, options->write);
+  AddIdentity(command, options->write);
   OnRun(command, options, Run, exit);
 }
 

@@ -148,7 +148,7 @@ TEST(ForeignInstance, IsToldWithItsOwner) {
                                "3f2504e0-4f89-41d3-9a0c-0305e82c3301",
                                "--lock-directory", place.LockDirectory()});
   EXPECT_THAT(mkdir, Exits(kProblems));
-  EXPECT_THAT(mkdir.err, AllOf(HasSubstr(kOwner), HasSubstr("--system-uuid")));
+  EXPECT_THAT(mkdir.err, AllOf(HasSubstr(kOwner), HasSubstr("--take-over")));
 }
 
 TEST(OwnIdentity, ComesFromTheHostsFileAndIsMadeWhenMissing) {
