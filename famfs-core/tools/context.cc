@@ -129,6 +129,7 @@ void AddOtherDevices(CLI::App& app) {
          "Another device of the instance, in any order; may be repeated. "
          "Without it, files on that device are unavailable")
       ->expected(1)
+      ->allow_extra_args(false)  // what follows is a path
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->type_name("DEVICE");
 }

@@ -67,8 +67,10 @@ TEST_F(Devices, AFileIsInterleavedOverThem) {
   const std::string back = place_.File("back");
   ASSERT_THAT(Famfs(With({"cp", first_, ":wide", back})), Exits(kOk));
   EXPECT_EQ(Contents(back), Contents(source));
-  EXPECT_THAT(Famfs(With({"verify", first_, ":seeded", "--seed", "7"})),
-              Exits(kOk));
+  // Wherever it stands, --device takes one word.
+  EXPECT_THAT(
+      Famfs({"verify", first_, "--device", second_, ":seeded", "--seed", "7"}),
+      Exits(kOk));
   EXPECT_THAT(Famfs(With({"fsck", first_})), Exits(kOk));
 }
 
