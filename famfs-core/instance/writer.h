@@ -237,8 +237,8 @@ class Writer {
     std::uint64_t size = 0;       // bytes of the file; 0: no file
     std::size_t max_extents = 1;  // where the layout is contiguous
     FileLayout layout{};
-    std::uint64_t slots = 1;         // of the log
-    bool to_fill = false;            // by the caller, before it is published
+    std::uint64_t slots = 1;  // of the log
+    bool to_fill = false;     // by the caller, before it is published
   };
   /// What it holds until it is published or given up: the path and the name
   /// against a second creation, slots of the log, an extent.
