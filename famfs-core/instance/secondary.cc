@@ -1,18 +1,25 @@
 #include "instance/secondary.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <span>
 
 #include "instance/metadata_store.h"
 #include "media/checksum.h"
+#include "media/region.h"
 #include "media/rules.h"
 
 namespace famfs {
 namespace {
 
 constexpr Range kHead{kSuperblockOffset, kSuperblockRegion};
+/// Stands in place of the magic while the head is written: whatever else the
+/// unit holds then is nobody's.
+constexpr std::uint64_t kUnfinishedMagic = 0x676e696464614d46;  // "FMadding"
+
+void StoreMagic(Mapping& head, const std::uint64_t& magic) {
+  head.Store(0, std::as_bytes(std::span(&magic, 1)));
+}
 
 /// Nothing is allocated there, or what is there is of no famfs.
 bool MeansBlank(const absl::Status& status) {
@@ -56,13 +63,16 @@ absl::StatusOr<DeviceHead> LoadDeviceHead(DaxDevice& device) {
 absl::StatusOr<bool> IsBlankDevice(DaxDevice& device) {
   if (device.has_extent_files()) {
     FAMFS_ASSIGN_OR_RETURN(const auto extents, device.ListExtents());
-    return extents.empty();
+    if (extents.empty()) return true;
+    if (extents.size() > 1 || extents.front() != kHead) return false;
   }
   FAMFS_ASSIGN_OR_RETURN(
       const auto head,
       device.Map(kSuperblockOffset, kSuperblockRegion, Access::kRead));
   head->Invalidate(0, head->size());
-  return IsZero(head->bytes());
+  std::uint64_t magic = 0;
+  std::memcpy(&magic, head->data(), sizeof(magic));
+  return magic == kUnfinishedMagic || IsZero(head->bytes());
 }
 
 MediaSuperblock MakeSecondarySuperblock(const MediaSuperblock& primary,
@@ -98,15 +108,17 @@ absl::Status WriteSecondaryHead(DaxDevice& device,
   FAMFS_ASSIGN_OR_RETURN(
       const auto head,
       device.Map(kSuperblockOffset, kSuperblockRegion, Access::kReadWrite));
-  constexpr std::array<std::byte, sizeof(superblock.magic)> kNoMagic{};
-  head->Store(0, kNoMagic);
-  head->WriteBack(0, kNoMagic.size());
-  ZeroDirty(*head, 0, head->size());
+  // One line: what a crash leaves of it begins with the mark.
+  StoreMagic(*head, kUnfinishedMagic);
+  head->StoreZeros(sizeof(superblock.magic),
+                   kLineSize - sizeof(superblock.magic));
+  head->WriteBack(0, kLineSize);
+  ZeroDirty(*head, kLineSize, head->size() - kLineSize);
   MediaSuperblock unfinished = superblock;
-  unfinished.magic = 0;
+  unfinished.magic = kUnfinishedMagic;
   head->Store(0, std::as_bytes(std::span(&unfinished, 1)));
   head->WriteBack(0, sizeof(unfinished));
-  head->Store(0, std::as_bytes(std::span(&superblock.magic, 1)));
+  StoreMagic(*head, superblock.magic);
   head->WriteBack(0, sizeof(superblock.magic));
   return absl::OkStatus();
 }

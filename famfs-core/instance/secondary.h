@@ -24,8 +24,8 @@ struct DeviceHead {
 /// its beginning is blank.
 absl::StatusOr<DeviceHead> LoadDeviceHead(DaxDevice& device);
 
-/// Whether every byte of the first unit is zero, and an emulated device has no
-/// extents at all.
+/// Whether every byte of the first unit is zero, or a WriteSecondaryHead that a
+/// crash ended left it; and an emulated device has no extent but that unit.
 absl::StatusOr<bool> IsBlankDevice(DaxDevice& device);
 
 /// The superblock of a secondary device of the instance of `primary`.
@@ -34,7 +34,8 @@ MediaSuperblock MakeSecondarySuperblock(const MediaSuperblock& primary,
                                         const DaxDevice& device);
 
 /// Makes the device empty (its extents are removed, emulated) and gives it this
-/// head. The magic is stored last; a crash before that leaves a blank device.
+/// head. The magic is stored last, in place of a mark by which IsBlankDevice
+/// knows what a crash leaves.
 [[nodiscard]] absl::Status WriteSecondaryHead(
     DaxDevice& device, const MediaSuperblock& superblock);
 

@@ -14,6 +14,7 @@ namespace famfs {
 /// A deleted volume that may be scrubbed now, and what of it is not zero yet.
 struct Writer::ScrubJob {
   std::string directory;
+  std::uint64_t deletion_number = 0;
   std::vector<MediaExtent> extents;
 };
 
@@ -76,12 +77,18 @@ absl::StatusOr<std::vector<Writer::ScrubJob>> Writer::FindScrubs() {
         IsQuarantined(volume, let_go, lost_)) {
       continue;
     }
-    ScrubJob job{.directory = directory, .extents = {}};
+    ScrubJob job{.directory = directory,
+                 .deletion_number = volume.deletion_number,
+                 .extents = {}};
     for (const MediaExtent& extent : volume.extents) {
       if (!clean_.Covers(extent)) job.extents.push_back(extent);
     }
     jobs.push_back(std::move(job));
   }
+  // The oldest first, in every run alike.
+  std::sort(jobs.begin(), jobs.end(), [](const auto& a, const auto& b) {
+    return a.deletion_number < b.deletion_number;
+  });
   return jobs;
 }
 

@@ -154,6 +154,31 @@ TEST_F(DevicesTest, ADeviceThatACrashLeftWithItsHeadIsAddedAgain) {
   EXPECT_EQ(writer_->AddedDevices()[0].device_uuid, uuid);
 }
 
+TEST_F(DevicesTest, ADeviceThatACrashLeftWithAnUnfinishedHeadIsAddedAgain) {
+  Start(Kind::kImage);
+  const std::string spec = MakeOther("other", Kind::kImage);
+  {
+    auto device = OpenDevice(spec, Access::kReadWrite);
+    ASSERT_OK(device);
+    auto mapping = (*device)->Map(0, kAllocUnit, Access::kReadWrite);
+    ASSERT_OK(mapping);
+    std::memset((*mapping)->mutable_data(), 0x5a, 4096);
+    std::memcpy((*mapping)->mutable_data(), "FMadding", 8);
+  }
+  EXPECT_OK(Add(spec, {.only_blank = true}));
+}
+
+TEST_F(DevicesTest, AnEmulatedDeviceThatACrashLeftWithoutAHeadIsAddedAgain) {
+  Start(Kind::kEmulated);
+  const std::string spec = MakeOther("other", Kind::kEmulated);
+  {
+    auto device = OpenDevice(spec, Access::kReadWrite);
+    ASSERT_OK(device);
+    ASSERT_OK((*device)->CreateExtent({0, kAllocUnit}));
+  }
+  EXPECT_OK(Add(spec));
+}
+
 TEST_F(DevicesTest, AFileThatNoDeviceHoldsInOnePieceHasSeveralExtents) {
   Start(Kind::kImage);
   for (const char* name : {"small1", "small2"}) {
