@@ -17,7 +17,32 @@ void CrashSite::Store(const Event& event) {
   }
 }
 
+void CrashSite::Flush(Range range) {
+  auto line = lines_.lower_bound(range.offset / kCacheLine);
+  const std::uint64_t end = (range.end() + kCacheLine - 1) / kCacheLine;
+  for (; line != lines_.end() && line->first < end; ++line) {
+    flushed_[line->first] = line->second.size();
+  }
+}
+
+void CrashSite::Fence() {
+  for (const auto& [line, count] : flushed_) {
+    const auto it = lines_.find(line);
+    if (it == lines_.end()) continue;
+    std::vector<Piece>& pieces = it->second;
+    const std::size_t done = std::min(count, pieces.size());
+    for (std::size_t i = 0; i < done; ++i) {
+      medium_.Put(pieces[i].at, pieces[i].bytes);
+    }
+    pieces.erase(pieces.begin(),
+                 pieces.begin() + static_cast<std::ptrdiff_t>(done));
+    if (pieces.empty()) lines_.erase(it);
+  }
+  flushed_.clear();
+}
+
 void CrashSite::WriteBack(Range range) {
+  Fence();
   const auto first = lines_.lower_bound(range.offset / kCacheLine);
   const auto last =
       lines_.lower_bound((range.end() + kCacheLine - 1) / kCacheLine);
@@ -34,6 +59,8 @@ void CrashSite::Advance(const Event& event) {
       return Store(event);
     case Event::Kind::kWriteBack:
       return WriteBack(event.range);
+    case Event::Kind::kFlush:
+      return Flush(event.range);
     case Event::Kind::kZero:
       // Ends with a write-back, which takes older stores with it.
       WriteBack(event.range);
@@ -51,7 +78,9 @@ void CrashSite::EvictOne(std::mt19937_64& random) {
   if (lines_.empty()) return;
   auto it = lines_.begin();
   std::advance(it, random() % lines_.size());
-  WriteBack({it->first * kCacheLine, kCacheLine});
+  for (const Piece& piece : it->second) medium_.Put(piece.at, piece.bytes);
+  flushed_.erase(it->first);
+  lines_.erase(it);
 }
 
 bool CrashSite::IsCertain(const Event* next) const {

@@ -19,7 +19,15 @@
 namespace famfs::crash {
 
 struct Event {
-  enum class Kind { kStore, kStore16, kWriteBack, kZero, kCreate, kRemove };
+  enum class Kind {
+    kStore,
+    kStore16,
+    kWriteBack,
+    kFlush,  // a write-back without its fence: it ends with the next one's
+    kZero,
+    kCreate,
+    kRemove
+  };
   Kind kind = Kind::kStore;
   Range range;                     // of the device; kRemove: offset alone
   std::vector<std::byte> bytes{};  // of a store
@@ -58,11 +66,15 @@ class CrashSite {
 
   void Store(const Event& event);
   void WriteBack(Range range);
+  void Flush(Range range);
+  void Fence();
   void Tear(const Piece& piece, std::mt19937_64& random);
   void ZeroSome(Range range, std::mt19937_64& random);
 
   Medium& medium_;
   std::map<std::uint64_t, std::vector<Piece>> lines_;  // not yet written back
+  /// How many pieces of a line were flushed, and wait for a fence.
+  std::map<std::uint64_t, std::size_t> flushed_;
 };
 
 }  // namespace famfs::crash

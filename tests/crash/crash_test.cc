@@ -27,7 +27,7 @@ TEST_P(BaseScenarioTest, EveryStoreOfEveryOperationAndOfEveryRecovery) {
   const Counts& counts = explorer.counts();
   std::cout << counts.crashes << " crashes at " << counts.points << " points, "
             << counts.recoveries << " within recoveries; " << counts.judged
-            << " judged\n";
+            << " judged, " << counts.taken_over << " also by take-over\n";
 }
 
 INSTANTIATE_TEST_SUITE_P(Devices, BaseScenarioTest, ::testing::Bool(),

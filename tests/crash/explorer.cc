@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "instance/metadata_store.h"
+#include "media/region_tables.h"
+
 namespace famfs::crash {
 namespace {
 
@@ -10,12 +13,38 @@ Expected ExpectedIn(const Step& step, bool at_end) {
           .in_flight = step.after,
           .is_mkfs = step.is_mkfs && !at_end,
           .is_take_over = step.before.owner != step.after.owner && !at_end,
-          .force = step.force};
+          .is_add = step.is_add && !at_end,
+          .is_at_end = at_end,
+          .force = step.force,
+          .filling = at_end ? std::string() : step.filling,
+          .stored = {}};
 }
 
 std::uint64_t KeyOf(std::uint64_t medium, const Expected& expected) {
   return medium * 31 + HashOf(expected.acknowledged) * 7 +
-         HashOf(expected.in_flight) * 3 + (expected.is_mkfs ? 1 : 0);
+         HashOf(expected.in_flight) * 3 + (expected.is_mkfs ? 1 : 0) +
+         (expected.is_at_end ? 2 : 0) + expected.stored.size() * 1023;
+}
+
+/// Follows what space a step stores to that nothing but a promise holds. A
+/// compaction's image is none: what may become of that says the record.
+void NoteStored(const Step& step, const Event& event, Expected& during) {
+  constexpr std::uint64_t kRows = kRegionOffset + kReservationsAt;
+  const Range& range = event.range;
+  const bool is_row =
+      range.offset >= kRows && range.offset < kRegionOffset + kCleanAt;
+  if (is_row && event.kind == Event::Kind::kStore && range.length == 8 &&
+      IsZero(event.bytes)) {
+    return during.stored.clear();  // it is cleared, or about to be written
+  }
+  if (range.offset < kLogOffset + kMinLogLength) return;
+  const bool fills =
+      step.name.starts_with("commit") || step.name.starts_with("give up");
+  if (event.kind == Event::Kind::kZero ||
+      (fills && event.kind == Event::Kind::kStore)) {
+    during.stored.insert(range.offset / kAllocUnit);
+    during.stored.insert((range.end() - 1) / kAllocUnit);
+  }
 }
 
 }  // namespace
@@ -29,8 +58,9 @@ void Explorer::Explore(Medium& medium, const History& history,
   for (std::size_t i = 0; i < history.steps().size(); ++i) {
     const Step& step = history.steps()[i];
     while (at < step.begin) site.Advance(events[at++]);
-    const Expected during = ExpectedIn(step, false);
+    Expected during = ExpectedIn(step, false);
     for (; at < step.end; site.Advance(events[at++])) {
+      if (!medium.has_extent_files()) NoteStored(step, events[at], during);
       if (i < first || Enough()) continue;
       CrashAt(medium, site, &events[at], during,
               fmt::format("{}, event {} of {}", step.name, at - step.begin,
@@ -76,6 +106,13 @@ void Explorer::Examine(Medium& medium, const Expected& expected,
   medium.Checkpoint();
   Keep(Judge(medium, expected, options_.lock_directory, depth), place);
   medium.Rollback();
+  if (!expected.stored.empty() ||
+      (expected.is_at_end && depth == Depth::kThorough)) {
+    ++counts_.taken_over;
+    medium.Checkpoint();
+    Keep(JudgeTakeOver(medium, expected, options_.lock_directory), place);
+    medium.Rollback();
+  }
   if (options_.recovery_every == 0 || expected.is_mkfs) return;
   if (key / 64 % options_.recovery_every == 0) {
     ExamineRecovery(medium, expected, place);
@@ -87,7 +124,7 @@ void Explorer::ExamineRecovery(Medium& medium, const Expected& expected,
   Recorder recorder;
   medium.Checkpoint();
   // Opened and let go again: a failure was told by Judge.
-  IgnoreError(Writer::Open(std::make_shared<RecordingDevice>(medium, &recorder),
+  IgnoreError(Writer::Open(MakeDevices(medium, &recorder),
                            FixedWriterOptions(options_.lock_directory,
                                               expected.in_flight.owner))
                   .status(),

@@ -33,6 +33,7 @@ struct Counts {
   std::uint64_t crashes = 0;     // with each fate
   std::uint64_t judged = 0;      // that left something new
   std::uint64_t recoveries = 0;  // crashes within recoveries
+  std::uint64_t taken_over = 0;  // also judged as another host finds it
 };
 
 class Explorer {

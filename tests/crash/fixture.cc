@@ -55,13 +55,20 @@ void CrashTest::RunBaseScenario(History& history) {
   history.Do(Op::kCreateFile);
   history.Do(Op::kCommit);
   history.CreateVolume(1);
+  history.Do(Op::kHold);  // the first one, which goes next
   history.Do(Op::kDelete);
+  history.Do(Op::kAddDevice);
   history.Do(Op::kCompact);
+  history.CreateVolume(1);
+  history.Do(Op::kReclaim);  // nothing: the host has it open
+  history.Do(Op::kHold);     // no longer
   history.Do(Op::kAcknowledge);
   history.Do(Op::kReclaim);
-  history.Do(Op::kGiveUp);  // both where the deleted one was
-  history.CreateVolume(2);
-  history.CreateVolume(1);
+  history.CreateVolume(2);  // in its space, which is known to be zero
+  history.Do(Op::kCreateSpread);
+  history.Do(Op::kHold);  // three volumes, that one too
+  history.Do(Op::kHold);
+  history.Do(Op::kHold);
   history.Do(Op::kDelete);
   history.Do(Op::kDelete);
   history.Do(Op::kCompact);
@@ -70,12 +77,17 @@ void CrashTest::RunBaseScenario(History& history) {
   history.Do(Op::kDelete);
   history.Do(Op::kReopen);  // on an emulated device this compacts, too
   history.Do(Op::kReclaim);
+  history.Do(Op::kGiveUp);  // in space that is known to be zero
+  history.Do(Op::kDelete);  // what lies on both devices
   history.CreateVolume(1);
   history.Do(Op::kTakeOver);
   history.CreateVolume(1);
+  history.Do(Op::kCreateSpread);
   history.Mkfs(/*force=*/true);
   history.Open();
+  history.Do(Op::kAddDevice);  // by force: it was the former instance's
   history.CreateVolume(3);
+  history.Do(Op::kCreateSpread);
 }
 
 ExplorerOptions CrashTest::Options() const {

@@ -68,6 +68,18 @@ WriterOptions FixedWriterOptions(const std::string& lock_directory,
   return options;
 }
 
+AddDeviceOptions FixedAddOptions(bool force) {
+  return {.force = force, .only_blank = !force, .device_uuid = FixedUuid(0x66)};
+}
+
+VolumeAttributes SpreadAttributes(const std::string& name) {
+  VolumeAttributes attributes = Attributes(name, 2 * kAllocUnit);
+  attributes.data_path = DataPath::kCopy;
+  attributes.interleave_strips = 2;
+  attributes.interleave_chunk = kAllocUnit;
+  return attributes;
+}
+
 /// `step.name` begins with the operation's name, which mutations go by; what
 /// follows a colon is for people.
 void History::Run(Step step, const std::function<absl::Status()>& operation) {
@@ -87,6 +99,7 @@ std::string History::NewName(char kind) {
 void History::Mkfs(bool force) {
   Close();
   session_.reset();
+  secondary_is_foreign_ = secondary_is_foreign_ || state_.has_secondary;
   Run({.name = force ? "mkfs --force" : "mkfs",
        .after = {.epoch = 1},
        .is_mkfs = true,
@@ -106,7 +119,8 @@ void History::OpenAs(std::uint8_t owner, const std::string& name) {
   Run({.name = name, .after = after}, [&]() -> absl::Status {
     WriterOptions options = FixedWriterOptions(lock_directory_, owner);
     options.take_over = owner != state_.owner;
-    FAMFS_ASSIGN_OR_RETURN(writer_, Writer::Open(device_, options));
+    FAMFS_ASSIGN_OR_RETURN(
+        writer_, Writer::Open(MakeDevices(medium_, &recorder_), options));
     return absl::OkStatus();
   });
 }
@@ -165,6 +179,9 @@ bool History::Delete() {
     after.files.erase(name + "/data");
     after.directories.erase(name);
     after.volumes.erase(name);
+    if (const auto held = after.held.find(name); held != after.held.end()) {
+      held->second.deletion = after.deletions;
+    }
     Run({.name = "delete: " + name, .after = after},
         [&] { return writer_->DeleteVolume(name); });
     return true;
@@ -205,15 +222,83 @@ bool History::Register() {
   return true;
 }
 
+/// Up to the first deletion whose volume is still open there.
 bool History::Acknowledge() {
-  if (session_ == nullptr || !state_.let_go ||
-      *state_.let_go == state_.deletions) {
-    return false;
+  if (session_ == nullptr || !state_.let_go) return false;
+  std::uint64_t number = state_.deletions;
+  for (const auto& [name, held] : state_.held) {
+    if (held.deletion > 0) number = std::min(number, held.deletion - 1);
   }
+  if (number <= *state_.let_go) return false;
+  RunAcknowledge(number);
+  return true;
+}
+
+void History::AcknowledgeWhatIsHeld() { RunAcknowledge(state_.deletions); }
+
+void History::RunAcknowledge(std::uint64_t number) {
   State after = state_;
-  after.let_go = state_.deletions;
+  after.let_go = number;
   Run({.name = "acknowledge", .after = after},
-      [&] { return session_->Acknowledge(state_.deletions); });
+      [&] { return session_->Acknowledge(number); });
+}
+
+bool History::Hold() {
+  State after = state_;
+  std::erase_if(after.held,
+                [](const auto& held) { return held.second.deletion > 0; });
+  if (after.held.size() < state_.held.size()) {
+    Run({.name = "let go", .after = after}, [] { return absl::OkStatus(); });
+    return true;
+  }
+  if (session_ == nullptr || !state_.let_go) return false;
+  for (const auto& [name, capacity] : state_.volumes) {
+    const std::string path = name + "/data";
+    const auto file = state_.files.find(path);
+    if (file == state_.files.end() || file->second.spread) continue;
+    if (state_.held.contains(name)) continue;
+    const std::uint64_t offset =
+        writer_->Tree()->FindPath(path)->extents[0].offset;
+    after.held[name] = {.offset = offset, .length = capacity, .deletion = 0};
+    after.files[path].filled = true;
+    Run({.name = "hold: " + name, .after = after, .filling = path},
+        [&]() -> absl::Status {
+          FAMFS_ASSIGN_OR_RETURN(
+              const auto mapping,
+              device_->Map(offset, capacity, Access::kReadWrite));
+          std::array<std::byte, kFilledBytes> bytes;
+          bytes.fill(FillByte(path));
+          mapping->Store(0, bytes);
+          mapping->Store(capacity - bytes.size(), bytes);
+          mapping->WriteBack(0, capacity);
+          return absl::OkStatus();
+        });
+    return true;
+  }
+  return false;
+}
+
+bool History::AddDevice() {
+  if (state_.has_secondary) return false;
+  const bool force = secondary_is_foreign_;
+  State after = state_;
+  after.has_secondary = true;
+  Run({.name = "devadd", .after = after, .is_add = true, .force = force},
+      [&] { return writer_->AddDevice(secondary_, FixedAddOptions(force)); });
+  secondary_is_foreign_ = false;
+  return true;
+}
+
+bool History::CreateSpread() {
+  if (!state_.has_secondary) return false;
+  const std::string name = NewName('w');
+  const VolumeAttributes attributes = SpreadAttributes(name);
+  State after = state_;
+  after.volumes[name] = attributes.capacity;
+  after.directories.insert(name);
+  after.files[name + "/data"] = {.size = attributes.capacity, .spread = true};
+  Run({.name = "create volume: spread " + name, .after = after},
+      [&] { return writer_->CreateVolume(name, attributes, {}); });
   return true;
 }
 
@@ -221,6 +306,7 @@ bool History::Evict() {
   if (!state_.let_go) return false;
   State after = state_;
   after.let_go.reset();
+  after.held.clear();
   Run({.name = "evict", .after = after},
       [&] { return writer_->EvictHost(FixedUuid(kReadingHost)); });
   return true;
@@ -261,6 +347,12 @@ bool History::Do(Op op) {
       return Acknowledge();
     case Op::kEvict:
       return Evict();
+    case Op::kAddDevice:
+      return AddDevice();
+    case Op::kCreateSpread:
+      return CreateSpread();
+    case Op::kHold:
+      return Hold();
   }
   return false;
 }

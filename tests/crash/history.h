@@ -23,13 +23,19 @@ struct Step {
   State after{};
   /// A mkfs: in flight, the device may also be blank.
   bool is_mkfs = false;
-  bool force = false;
+  bool is_add = false;  // of the secondary device
+  bool force = false;   // of either
+  /// A file that somebody is storing to: it may hold anything meanwhile.
+  std::string filling{};
 };
 
 /// Same uuids in every run, so that recordings are equal.
 MkfsOptions FixedMkfsOptions(const std::string& lock_directory, bool force);
 WriterOptions FixedWriterOptions(const std::string& lock_directory,
                                  std::uint8_t owner);
+AddDeviceOptions FixedAddOptions(bool force);
+/// A volume of this layout lies on both devices.
+VolumeAttributes SpreadAttributes(const std::string& name);
 Uuid FixedUuid(std::uint8_t value);
 inline constexpr std::uint8_t kReadingHost = 0x77;
 
@@ -39,7 +45,10 @@ class History {
  public:
   History(Medium& medium, std::string lock_directory)
       : lock_directory_(std::move(lock_directory)),
-        device_(std::make_shared<RecordingDevice>(medium, &recorder_)) {}
+        medium_(medium),
+        device_(std::make_shared<RecordingDevice>(medium, &recorder_)),
+        secondary_(std::make_shared<RecordingDevice>(medium, &recorder_,
+                                                     kSecondary)) {}
   /// Goes on with what another history left on the medium.
   History(Medium& medium, std::string lock_directory, const State& state,
           int names)
@@ -64,6 +73,9 @@ class History {
   /// What no program may do: a file in the space of a deleted volume whose
   /// entries are still in the log. After a deletion.
   void ReuseBeforeCompaction();
+  /// What no server may do: the host's row says that it has let go of every
+  /// deleted volume, although it has some open.
+  void AcknowledgeWhatIsHeld();
 
   [[nodiscard]] Recorder& recorder() { return recorder_; }
   [[nodiscard]] const std::deque<Event>& events() const {
@@ -84,12 +96,19 @@ class History {
   bool Register();
   bool Acknowledge();
   bool Evict();
+  bool AddDevice();
+  bool CreateSpread();
+  bool Hold();
+  void RunAcknowledge(std::uint64_t number);
   void OpenAs(std::uint8_t owner, const std::string& name);
   void Run(Step step, const std::function<absl::Status()>& operation);
 
   Recorder recorder_;
   std::string lock_directory_;
+  Medium& medium_;
   std::shared_ptr<RecordingDevice> device_;
+  std::shared_ptr<RecordingDevice> secondary_;
+  bool secondary_is_foreign_ = false;  // of an instance that was made anew
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<HostSession> session_;
   State state_;

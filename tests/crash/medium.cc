@@ -51,6 +51,8 @@ void Medium::Litter() {
   constexpr std::uint64_t kUnitPages = kAllocUnit / kPage;
   for (std::uint64_t page = kMetadataPages; page < kMediumSize / kPage;
        page += kUnitPages) {
+    // The secondary device is one that may be added without force.
+    if (page == kPrimarySize / kPage) continue;
     litter(page);
     litter(page + kUnitPages - 1);
   }

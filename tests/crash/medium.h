@@ -1,4 +1,5 @@
-// A simulated medium: sparse memory with the extents that are allocated on it.
+// A simulated medium: sparse memory with the extents that are allocated on it,
+// of two devices, one behind the other, so that a crash takes both.
 // It begins full of garbage, as memory does that somebody else has used: the
 // first and the last page of each unit of data, and pages of the places where
 // superblock, region and log will stand.
@@ -24,7 +25,12 @@
 
 namespace famfs::crash {
 
-inline constexpr std::uint64_t kMediumSize = 4ULL << 30;  // bytes
+// In bytes.
+inline constexpr std::uint64_t kPrimarySize = 4ULL << 30;
+inline constexpr std::uint64_t kSecondarySize = 64ULL << 20;
+inline constexpr std::uint64_t kMediumSize = kPrimarySize + kSecondarySize;
+inline constexpr Range kPrimary{0, kPrimarySize};
+inline constexpr Range kSecondary{kPrimarySize, kSecondarySize};
 inline constexpr std::uint64_t kPage = 4096;
 inline constexpr std::uint64_t kCacheLine = 64;
 

@@ -1,6 +1,7 @@
 // A suite that cannot fail shows nothing. Each write-back of each operation is
 // left out, one at a time, and the crash suite must notice; those that it
 // cannot notice are listed here, with the reason why they need not be noticed.
+#include <algorithm>
 #include <iostream>
 #include <map>
 
@@ -24,6 +25,8 @@ const std::map<std::string, std::string>& Redundant() {
   static const std::string kEpochTwice =
       "the epoch stands in the state record and in the owner record; the next "
       "opening takes the one after the higher";
+  static const std::string kCovered =
+      "a promise that a file covers was kept: whoever opens next clears it";
   static const std::map<std::string, std::string> list = {
       {"open: owner record 1", kEpochTwice},
       {"open: state record 1", kEpochTwice},
@@ -41,78 +44,136 @@ const std::map<std::string, std::string>& Redundant() {
       {"mkfs: state record 1", kFirst},
       {"mkfs --force: state record 1", kFirst},
       {"mkfs: superblock magic 1", "there was none"},
+      {"commit: reservation 2", kCovered},
+      {"create file: reservation 2", kCovered},
+      {"create volume: reservation 3", kCovered},
+      {"create volume: clean range 2",
+       "the rest of a clean range that was used: what no row names counts as "
+       "dirty, and is zeroed again"},
+      {"devadd: zeros of the secondary's head", kOverwritten},
   };
   return list;
 }
 
-/// The reason why a site need not be noticed; empty: it must be.
-std::string WhyRedundant(const std::string& site) {
-  const auto listed = Redundant().find(site);
-  if (listed != Redundant().end()) return listed->second;
-  // Tested by take-overs (tests/integration/deletion).
-  if (site.find(": reservation") != std::string::npos) {
-    return "promises of this host's own writer end with its process; they are "
-           "kept for the take-over by another host";
-  }
-  return "";
+/// A fence that is left out is made up for by the next one, which any
+/// write-back ends with: nothing can be lost but what happens in between.
+const std::map<std::string, std::string>& FenceRedundant() {
+  static const std::map<std::string, std::string> list = {};
+  return list;
 }
+
+/// The reason why a site need not be noticed; empty: it must be.
+std::string Why(const std::map<std::string, std::string>& list,
+                const std::string& site) {
+  const auto listed = list.find(site);
+  return listed == list.end() ? "" : listed->second;
+}
+
+using Mutate = std::function<void(Recorder&)>;
 
 class MutationTest : public CrashTest,
                      public ::testing::WithParamInterface<bool> {
  protected:
-  /// The problems of the base scenario without the write-back at `site`. Rare
-  /// ones need many subsets of lines.
-  std::vector<std::string> ProblemsWithout(const std::string& site) {
-    const auto problems = ProblemsWithout(site, 4);
-    return problems.empty() ? ProblemsWithout(site, 24) : problems;
+  /// The problems of the base scenario so mutated, from the first step of this
+  /// operation on. Rare ones need many subsets of lines.
+  std::vector<std::string> ProblemsWith(const std::string& operation,
+                                        const Mutate& mutate) {
+    const auto problems = ProblemsWith(operation, mutate, 3);
+    return problems.empty() ? ProblemsWith(operation, mutate, 24) : problems;
   }
-  std::vector<std::string> ProblemsWithout(const std::string& site,
-                                           std::uint64_t subsets) {
+  std::vector<std::string> ProblemsWith(const std::string& operation,
+                                        const Mutate& mutate,
+                                        std::uint64_t subsets) {
     live_->Checkpoint();
-    ExplorerOptions options = Options();
-    options.thorough_every = 1;
+    ExplorerOptions options = Thorough();
     options.subsets = subsets;
-    options.enough = 1;
     Explorer explorer(options);
     {
       History history(*live_, Locks("live"));
-      history.recorder().LeaveOut(site);
+      mutate(history.recorder());
       RunBaseScenario(history);
       history.Close();
-      explorer.Explore(*crashed_, history, 0);
+      const auto& steps = history.steps();
+      const auto first =
+          std::find_if(steps.begin(), steps.end(), [&](const Step& step) {
+            return step.name == operation ||
+                   step.name.starts_with(operation + ":");
+          });
+      explorer.Explore(*crashed_, history,
+                       static_cast<std::size_t>(first - steps.begin()));
     }
     live_->Rollback();
+    return explorer.problems();
+  }
+  ExplorerOptions Thorough() {
+    ExplorerOptions options = Options();
+    options.thorough_every = 1;
+    options.enough = 1;
+    return options;
+  }
+
+  std::set<std::string> Sites() {
+    live_->Checkpoint();
+    std::set<std::string> sites;
+    {
+      History history(*live_, Locks("live"));
+      RunBaseScenario(history);
+      sites = history.recorder().sites();
+    }
+    live_->Rollback();
+    return sites;
+  }
+
+  /// Each site is found when `mutate` is done to it, or is listed.
+  void ExpectFound(const char* what,
+                   const std::map<std::string, std::string>& redundant,
+                   void (Recorder::*mutate)(const std::string&)) {
+    MakeMedia(GetParam());
+    const std::set<std::string> sites = Sites();
+    ASSERT_TRUE(ProblemsWith(
+                    "mkfs", [](Recorder&) {}, 3)
+                    .empty())
+        << "the program itself has problems; what mutations add cannot be told";
+    std::size_t found = 0;
+    for (const std::string& site : sites) {
+      const std::string reason = Why(redundant, site);
+      if (!reason.empty()) {
+        std::cout << "redundant  " << site << ": " << reason << "\n";
+        continue;
+      }
+      const std::vector<std::string> problems =
+          ProblemsWith(site.substr(0, site.find(':')),
+                       [&](Recorder& recorder) { (recorder.*mutate)(site); });
+      EXPECT_FALSE(problems.empty()) << "not found: " << site;
+      if (problems.empty()) continue;
+      ++found;
+      std::cout << "found      " << site << ": "
+                << problems.front().substr(0, 140) << "\n";
+    }
+    std::cout << found << " of " << sites.size() << " " << what
+              << " are found\n";
+  }
+
+  /// Judges the steps from `first` on, and tells what is found.
+  std::vector<std::string> Explore(const History& history, std::size_t first) {
+    Explorer explorer(Thorough());
+    explorer.Explore(*crashed_, history, first);
     return explorer.problems();
   }
 };
 
 TEST_P(MutationTest, EachWriteBackLeftOutIsFound) {
-  MakeMedia(GetParam());
-  std::set<std::string> sites;
-  live_->Checkpoint();
-  {
-    History history(*live_, Locks("live"));
-    RunBaseScenario(history);
-    sites = history.recorder().sites();
-  }
-  live_->Rollback();
-  ASSERT_TRUE(ProblemsWithout("nothing", 4).empty())
-      << "the program itself has problems; what mutations add cannot be told";
-  std::size_t found = 0;
-  for (const std::string& site : sites) {
-    const std::string reason = WhyRedundant(site);
-    if (!reason.empty()) {
-      std::cout << "redundant  " << site << ": " << reason << "\n";
-      continue;
-    }
-    const std::vector<std::string> problems = ProblemsWithout(site);
-    EXPECT_FALSE(problems.empty()) << "not found: " << site;
-    if (problems.empty()) continue;
-    ++found;
-    std::cout << "found      " << site << ": "
-              << problems.front().substr(0, 140) << "\n";
-  }
-  std::cout << found << " of " << sites.size() << " write-backs are found\n";
+  ExpectFound("write-backs left out", Redundant(), &Recorder::LeaveOut);
+}
+
+TEST_P(MutationTest, EachFenceLeftOutIsFound) {
+  ExpectFound("fences left out", FenceRedundant(), &Recorder::LeaveOutFence);
+}
+
+void Tell(const char* what, const std::vector<std::string>& problems) {
+  ASSERT_FALSE(problems.empty()) << "not found: " << what;
+  std::cout << "found      " << what << ": " << problems.front().substr(0, 140)
+            << "\n";
 }
 
 TEST_P(MutationTest, ReuseBeforeCompactionIsFound) {
@@ -123,11 +184,80 @@ TEST_P(MutationTest, ReuseBeforeCompactionIsFound) {
   history.CreateVolume(1);
   history.Do(Op::kDelete);
   history.ReuseBeforeCompaction();
-  Explorer explorer(Options());
-  explorer.Explore(*crashed_, history, history.steps().size() - 1);
-  EXPECT_FALSE(explorer.problems().empty());
+  Tell("reuse before compaction", Explore(history, history.steps().size() - 1));
 }
 
+/// What happens on a device that hosts share, alone.
+class ReuseTest : public MutationTest {
+ protected:
+  /// A volume that a host has open and that is deleted.
+  void DeleteWhatIsOpen(History& history) {
+    history.Open();
+    ASSERT_TRUE(history.Do(Op::kRegister));
+    history.CreateVolume(1);
+    ASSERT_TRUE(history.Do(Op::kHold));
+    ASSERT_TRUE(history.Do(Op::kDelete));
+    ASSERT_EQ(history.state().held.size(), 1U);
+  }
+};
+
+TEST_P(ReuseTest, AnAcknowledgementSkippedIsFound) {
+  MakeMedia(GetParam());
+  const Base base = MakeBase(/*used=*/true);
+  for (const bool skipped : {false, true}) {
+    live_->Checkpoint();
+    {
+      History history(*live_, Locks("live"), base.state, base.names);
+      ASSERT_NO_FATAL_FAILURE(DeleteWhatIsOpen(history));
+      if (skipped) {
+        history.AcknowledgeWhatIsHeld();
+      } else {
+        history.Do(Op::kAcknowledge);
+      }
+      history.Do(Op::kReclaim);
+      history.CreateVolume(1);
+      history.Close();
+      const std::vector<std::string> problems = Explore(history, 0);
+      if (skipped) {
+        Tell("an acknowledgement skipped", problems);
+      } else {
+        EXPECT_TRUE(problems.empty()) << First(problems);
+      }
+    }
+    live_->Rollback();
+  }
+}
+
+TEST_P(ReuseTest, AScrubSkippedIsFound) {
+  MakeMedia(GetParam());
+  const Base base = MakeBase(/*used=*/true);
+  for (const bool skipped : {false, true}) {
+    live_->Checkpoint();
+    {
+      History history(*live_, Locks("live"), base.state, base.names);
+      if (skipped) {
+        // Another one, which the base deleted, comes before it.
+        history.recorder().LeaveOut("reclaim: zeroing 2");
+      }
+      ASSERT_NO_FATAL_FAILURE(DeleteWhatIsOpen(history));
+      ASSERT_TRUE(history.Do(Op::kHold));
+      ASSERT_TRUE(history.Do(Op::kAcknowledge));
+      ASSERT_TRUE(history.Do(Op::kReclaim));
+      history.CreateVolume(1);
+      history.Close();
+      const std::vector<std::string> problems = Explore(history, 0);
+      if (skipped) {
+        Tell("a scrub skipped", problems);
+      } else {
+        EXPECT_TRUE(problems.empty()) << First(problems);
+      }
+    }
+    live_->Rollback();
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, ReuseTest, ::testing::Values(false),
+                         [](const auto&) { return "Flat"; });
 INSTANTIATE_TEST_SUITE_P(Devices, MutationTest, ::testing::Bool(),
                          [](const auto& device) {
                            return device.param ? "WithExtentFiles" : "Flat";

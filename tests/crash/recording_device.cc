@@ -16,6 +16,12 @@ std::string NameOf(Range range) {
   constexpr std::uint64_t kEntries = kLogOffset + EntryAt(0);
   // What is zeroed is zeroed by the page.
   const bool page = range.length == kPage;
+  if (range.offset >= kPrimarySize) {
+    const std::uint64_t at = range.offset - kPrimarySize;
+    if (at >= kSuperblockRegion) return "data";
+    if (at == 0 && range.length == 8) return "secondary magic";
+    return at == 0 ? "secondary head" : "zeros of the secondary's head";
+  }
   if (range.offset < kRegionOffset) {
     if (page) return "zeros of the superblock's region";
     return range.length == 8 ? "superblock magic" : "superblock";
@@ -100,54 +106,58 @@ void Recorder::Begin(const std::string& operation) {
   counts_.clear();
 }
 
-bool Recorder::Enter(const std::string& what) {
+std::string Recorder::Enter(const std::string& what) {
   std::string site = operation_ + ": " + what;
   // Zeros are written back page by page, as many as happen to be dirty.
   if (!what.starts_with("zeros")) {
     site += fmt::format(" {}", ++counts_[what]);
   }
-  if (site == left_out_) return false;
-  sites_.insert(std::move(site));
-  return true;
+  if (!left_out_.contains(site)) sites_.insert(site);
+  return site;
 }
 
 void Recorder::AddWriteBack(Range range) {
-  if (!Enter(NameOf(range))) return;
-  events_.push_back({Event::Kind::kWriteBack, range});
+  const std::string site = Enter(NameOf(range));
+  if (left_out_.contains(site)) return;
+  events_.push_back(
+      {site == unfenced_ ? Event::Kind::kFlush : Event::Kind::kWriteBack,
+       range});
 }
 
 bool Recorder::AddZeros(Event event) {
-  if (!Enter("zeroing")) return false;
+  if (left_out_.contains(Enter("zeroing"))) return false;
   events_.push_back(std::move(event));
   return true;
 }
 
 absl::StatusOr<std::unique_ptr<famfs::Mapping>> RecordingDevice::Map(
     std::uint64_t offset, std::uint64_t length, Access access) {
-  if (offset > kMediumSize || length > kMediumSize - offset) {
+  if (offset > size() || length > size() - offset) {
     return OutOfRange("{} bytes at {:#x} lie beyond the device", length,
                       offset);
   }
+  const Range range{place_.offset + offset, length};
   if (has_extent_files()) {
-    const auto after = medium_.extents().upper_bound(offset);
+    const auto after = medium_.extents().upper_bound(range.offset);
     if (after == medium_.extents().begin() ||
-        std::prev(after)->first + std::prev(after)->second <= offset) {
+        std::prev(after)->first + std::prev(after)->second <= range.offset) {
       return NotFound("there is no extent at {:#x}", offset);
     }
-    if (std::prev(after)->first + std::prev(after)->second < offset + length) {
+    if (std::prev(after)->first + std::prev(after)->second < range.end()) {
       return OutOfRange("the extent at {:#x} is shorter than {}", offset,
                         length);
     }
   }
   // Data may be written without a call of ours; metadata never is.
-  if (access == Access::kReadWrite && offset >= kLogOffset + kMinLogLength) {
-    medium_.TouchForUnknown({offset, length});
-  }
-  return std::make_unique<RecordingMapping>(medium_, Range{offset, length},
-                                            recorder_);
+  const bool is_data =
+      offset >=
+      (place_ == kPrimary ? kLogOffset + kMinLogLength : kSuperblockRegion);
+  if (access == Access::kReadWrite && is_data) medium_.TouchForUnknown(range);
+  return std::make_unique<RecordingMapping>(medium_, range, recorder_);
 }
 
 absl::Status RecordingDevice::CreateExtent(Range range) {
+  range.offset += place_.offset;
   if (!has_extent_files()) {
     if (recorder_ == nullptr ||
         recorder_->AddZeros({Event::Kind::kZero, range})) {
@@ -163,6 +173,7 @@ absl::Status RecordingDevice::CreateExtent(Range range) {
 }
 
 absl::Status RecordingDevice::RemoveExtent(std::uint64_t offset) {
+  offset += place_.offset;
   medium_.Remove(offset);
   if (recorder_ != nullptr) {
     recorder_->Add({Event::Kind::kRemove, {offset, 0}});
@@ -171,16 +182,25 @@ absl::Status RecordingDevice::RemoveExtent(std::uint64_t offset) {
 }
 
 absl::StatusOr<std::vector<Range>> RecordingDevice::ListExtents() {
-  if (!has_extent_files()) return std::vector<Range>{{0, kMediumSize}};
+  if (!has_extent_files()) return std::vector<Range>{{0, size()}};
   std::vector<Range> ranges;
   for (const auto& [offset, length] : medium_.extents()) {
-    ranges.push_back({offset, length});
+    if (offset < place_.offset || offset >= place_.end()) continue;
+    ranges.push_back({offset - place_.offset, length});
   }
   return ranges;
 }
 
 absl::StatusOr<UniqueFd> RecordingDevice::OpenExtent(std::uint64_t offset) {
   return Unimplemented("the simulated extent at {:#x} has no file", offset);
+}
+
+std::shared_ptr<DeviceSet> MakeDevices(Medium& medium, Recorder* recorder) {
+  auto devices = std::make_shared<DeviceSet>(
+      std::make_shared<RecordingDevice>(medium, recorder));
+  devices->AddCandidate(
+      std::make_shared<RecordingDevice>(medium, recorder, kSecondary));
+  return devices;
 }
 
 }  // namespace famfs::crash

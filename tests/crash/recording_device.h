@@ -1,4 +1,4 @@
-// A DaxDevice on a Medium that writes down each store and write-back.
+// A DaxDevice on a part of a Medium that writes down each store and write-back.
 #pragma once
 
 #include <deque>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "dax/device.h"
+#include "instance/device_set.h"
 #include "tests/crash/crash_site.h"
 
 namespace famfs::crash {
@@ -28,29 +29,34 @@ class Recorder {
   /// Addresses of events stay as they are.
   [[nodiscard]] const std::deque<Event>& events() const { return events_; }
   [[nodiscard]] const std::set<std::string>& sites() const { return sites_; }
-  /// A mutation of the program under test: this write-back does not happen. The
-  /// suite must notice.
-  void LeaveOut(const std::string& site) { left_out_ = site; }
+  /// Mutations of the program under test: such write-backs do not happen, or
+  /// one happens without its fence. The suite must notice.
+  void LeaveOut(const std::string& site) { left_out_.insert(site); }
+  void LeaveOutFence(const std::string& site) { unfenced_ = site; }
 
  private:
-  /// Names the site; false when it is left out.
-  [[nodiscard]] bool Enter(const std::string& what);
+  /// The site's name.
+  std::string Enter(const std::string& what);
 
   std::deque<Event> events_;
   std::string operation_;
   std::map<std::string, int> counts_;  // of the operation, by what
   std::set<std::string> sites_;
-  std::string left_out_;
+  std::set<std::string> left_out_;
+  std::string unfenced_;
 };
 
 class RecordingDevice final : public DaxDevice {
  public:
-  /// `recorder` may be null, and outlives the device's mappings otherwise.
-  RecordingDevice(Medium& medium, Recorder* recorder)
-      : medium_(medium), recorder_(recorder) {}
+  /// `place`: kPrimary or kSecondary. `recorder` may be null, and outlives the
+  /// device's mappings otherwise.
+  RecordingDevice(Medium& medium, Recorder* recorder, Range place = kPrimary)
+      : medium_(medium), recorder_(recorder), place_(place) {}
 
-  [[nodiscard]] std::string spec() const override { return "simulated"; }
-  [[nodiscard]] std::uint64_t size() const override { return kMediumSize; }
+  [[nodiscard]] std::string spec() const override {
+    return place_ == kPrimary ? "simulated" : "simulated secondary";
+  }
+  [[nodiscard]] std::uint64_t size() const override { return place_.length; }
   [[nodiscard]] Uuid tag() const override { return {}; }
   [[nodiscard]] bool has_extent_files() const override {
     return medium_.has_extent_files();
@@ -66,6 +72,10 @@ class RecordingDevice final : public DaxDevice {
  private:
   Medium& medium_;
   Recorder* recorder_;
+  Range place_;
 };
+
+/// Both devices, the secondary one as a candidate.
+std::shared_ptr<DeviceSet> MakeDevices(Medium& medium, Recorder* recorder);
 
 }  // namespace famfs::crash

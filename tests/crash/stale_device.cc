@@ -36,14 +36,14 @@ class StaleDevice final : public DaxDevice {
  public:
   explicit StaleDevice(StaleCache& cache) : cache_(cache) {}
   [[nodiscard]] std::string spec() const override { return "other host"; }
-  [[nodiscard]] std::uint64_t size() const override { return kMediumSize; }
+  [[nodiscard]] std::uint64_t size() const override { return kPrimarySize; }
   [[nodiscard]] Uuid tag() const override { return {}; }
   [[nodiscard]] bool has_extent_files() const override {
     return cache_.medium().has_extent_files();
   }
   absl::StatusOr<std::unique_ptr<famfs::Mapping>> Map(
       std::uint64_t offset, std::uint64_t length, Access /*access*/) override {
-    if (offset > kMediumSize || length > kMediumSize - offset) {
+    if (offset > size() || length > size() - offset) {
       return OutOfRange("{} bytes at {:#x} lie beyond", length, offset);
     }
     if (has_extent_files()) {

@@ -47,7 +47,11 @@ std::uint64_t HashOf(const State& state) {
   std::string text = std::to_string(state.deletions) + "," +
                      std::to_string(state.epoch) + "," +
                      std::to_string(state.owner) + "," +
-                     std::to_string(state.let_go.value_or(~0ULL));
+                     std::to_string(state.let_go.value_or(~0ULL)) +
+                     (state.has_secondary ? ",2" : ",1");
+  for (const auto& [name, held] : state.held) {
+    text += "," + name + "@" + std::to_string(held.deletion);
+  }
   for (const auto& [number, bytes] : state.pending) {
     text += "," + std::to_string(number) + "-" + std::to_string(bytes);
   }
@@ -94,6 +98,12 @@ std::string NameOf(Op op) {
       return "acknowledge";
     case Op::kEvict:
       return "evict";
+    case Op::kAddDevice:
+      return "devadd";
+    case Op::kCreateSpread:
+      return "create spread volume";
+    case Op::kHold:
+      return "hold";
   }
   return "unknown";
 }

@@ -15,7 +15,16 @@ namespace famfs::crash {
 struct FileState {
   std::uint64_t size = 0;
   bool filled = false;  // with FillByte of its path; else zeros
+  bool spread = false;  // over both devices
   bool operator==(const FileState&) const = default;
+};
+
+/// What the reading host has open.
+struct HeldVolume {
+  std::uint64_t offset = 0;    // of its file's extent, on the primary
+  std::uint64_t length = 0;    // bytes
+  std::uint64_t deletion = 0;  // its number; 0: it is not deleted
+  bool operator==(const HeldVolume&) const = default;
 };
 
 struct State {
@@ -30,6 +39,8 @@ struct State {
   /// The deletion number up to which the reading host has let go; nullopt: no
   /// host is registered, or it was evicted.
   std::optional<std::uint64_t> let_go{};
+  std::map<std::string, HeldVolume> held{};  // by directory
+  bool has_secondary = false;
   bool operator==(const State&) const = default;
 };
 
@@ -59,12 +70,17 @@ enum class Op {
   kRegister,     // of a reading host
   kAcknowledge,  // by it, of all deletions so far
   kEvict,        // of it
+  kAddDevice,
+  kCreateSpread,  // a volume over both devices
+  kHold,          // the host opens and fills a volume, or lets go of a dead one
 };
 inline constexpr Op kAllOps[] = {
-    Op::kCreateVolume, Op::kCreateFile, Op::kMkdir,    Op::kCommit,
-    Op::kGiveUp,       Op::kDelete,     Op::kCompact,  Op::kReclaim,
-    Op::kReopen,       Op::kTakeOver,   Op::kRegister, Op::kAcknowledge,
-    Op::kEvict};
+    Op::kCreateVolume, Op::kCreateFile, Op::kMkdir,        Op::kCommit,
+    Op::kGiveUp,       Op::kDelete,     Op::kCompact,      Op::kReclaim,
+    Op::kReopen,       Op::kTakeOver,   Op::kRegister,     Op::kAcknowledge,
+    Op::kEvict,        Op::kAddDevice,  Op::kCreateSpread, Op::kHold};
+/// All but the last, which does nothing without many others.
+inline constexpr std::size_t kSequenceOps = std::size(kAllOps) - 1;
 std::string NameOf(Op op);
 std::string NameOf(const std::vector<Op>& ops);
 

@@ -14,18 +14,21 @@ class Judgement {
   Judgement(Medium& medium, const Expected& expected,
             std::string lock_directory)
       : medium_(medium),
-        device_(std::make_shared<RecordingDevice>(medium_, nullptr)),
+        devices_(MakeDevices(medium, nullptr)),
+        device_(devices_->primary()),
         expected_(expected),
         lock_directory_(std::move(lock_directory)) {}
 
   std::vector<std::string> Run(Depth depth) {
     if (expected_.is_mkfs && !Format()) return problems_;
     BeforeOpening(depth);
+    CheckHeld("before the opening");
     auto writer = Open("it");
     if (writer == nullptr) return problems_;
     const State state = StateOf(*writer->Tree());
     CheckState(state, "the writer");
     CheckRules();
+    CheckDevices(*writer);
     if (depth == Depth::kThorough) CheckFsck(false);
     CheckEpoch(state);
     CheckSpace(*writer, state);
@@ -55,7 +58,10 @@ class Judgement {
                                                   bool take_over) {
     WriterOptions options = FixedWriterOptions(lock_directory_, owner);
     options.take_over = take_over;
-    return Writer::Open(device_, options);
+    // Another set each time: none has been opened before.
+    devices_ = MakeDevices(medium_, nullptr);
+    device_ = devices_->primary();
+    return Writer::Open(devices_, options);
   }
 
   /// An interrupted mkfs: blank, and made again; or nothing begun; or done.
@@ -90,7 +96,7 @@ class Judgement {
   }
 
   void CheckFsck(bool unfinished_is_fine) {
-    for (const Finding& finding : Fsck(*device_).findings) {
+    for (const Finding& finding : Fsck(*devices_).findings) {
       if (unfinished_is_fine && (finding.severity == Severity::kUnfinished ||
                                  IsOwnerChanging(finding.ToString()))) {
         continue;
@@ -102,7 +108,7 @@ class Judgement {
 
   void CheckRules() {
     const golden::Report report =
-        golden::CheckRules({medium_.data(), kMediumSize});
+        golden::CheckRules({medium_.data(), kPrimarySize});
     for (const std::string& problem : report.problems) {
       Problem("upstream's rules: {}", problem);
     }
@@ -124,6 +130,40 @@ class Judgement {
         who, names);
   }
 
+  /// The secondary device is one of the instance, or can be added again.
+  void CheckDevices(Writer& writer) {
+    const bool has = !writer.AddedDevices().empty();
+    if (has != expected_.acknowledged.has_secondary &&
+        has != expected_.in_flight.has_secondary) {
+      Problem("the secondary device is {} the instance's",
+              has ? "suddenly" : "no longer");
+    }
+    if (has && devices_->Find(1) == nullptr) {
+      Problem("the secondary device is not found: {}",
+              Message(devices_->At(1).status()));
+    }
+    if (has || !expected_.is_add) return;
+    const absl::Status added = writer.AddDevice(
+        std::make_shared<RecordingDevice>(medium_, nullptr, kSecondary),
+        FixedAddOptions(expected_.force));
+    if (!added.ok()) Problem("devadd again: {}", Message(added));
+  }
+
+  /// What a host has open is neither zeroed nor anybody else's.
+  void CheckHeld(std::string_view when) {
+    if (medium_.has_extent_files()) return;
+    for (const auto& [name, held] : expected_.in_flight.held) {
+      if (!expected_.acknowledged.held.contains(name)) continue;
+      const std::byte* data = medium_.data() + held.offset;
+      const std::byte fill = FillByte(name + "/data");
+      for (std::uint64_t i = 0; i < kFilledBytes; ++i) {
+        if (data[i] == fill && data[held.length - 1 - i] == fill) continue;
+        return Problem("{}, the bytes of '{}', which a host has open, changed",
+                       when, name);
+      }
+    }
+  }
+
   /// An epoch is never given out twice, or a stale writer could not notice.
   void CheckEpoch(const State& state) {
     const auto layout = Layout::Open(*device_, Access::kRead);
@@ -142,6 +182,11 @@ class Judgement {
     std::size_t extents = 2;
     for (const auto& [path, file] : state.files) {
       used += RoundUp(file.size, kAllocUnit);
+      extents += writer.Tree()->FindPath(path)->extents.size();
+    }
+    std::uint64_t total = kPrimarySize;
+    if (!writer.AddedDevices().empty()) {
+      total += kSecondarySize - kSuperblockRegion;
       ++extents;
     }
     const PoolFigures figures = writer.Figures();
@@ -155,17 +200,26 @@ class Judgement {
         !(same && (figures.pending == before || figures.pending == after))) {
       Problem("{} bytes are pending, not {}", figures.pending, meant);
     }
-    const std::uint64_t sum =
-        figures.free + used + figures.pending + other_quarantine_;
-    if (sum != kMediumSize) {
+    if (figures.free + used + figures.pending != total) {
       Problem("{} bytes are free, not {}", figures.free,
-              kMediumSize - used - figures.pending);
+              total - used - figures.pending);
     }
-    if (medium_.has_extent_files() && medium_.extents().size() != extents) {
-      Problem("there are {} extents, not {}", medium_.extents().size(),
-              extents);
+    const std::size_t present = CountExtents(writer);
+    if (medium_.has_extent_files() && present != extents) {
+      Problem("there are {} extents, not {}", present, extents);
     }
     if (!writer.MissingExtents().empty()) Problem("extents are missing");
+  }
+
+  /// Of the instance's devices: what stands on another one is not its own.
+  std::size_t CountExtents(const Writer& writer) const {
+    const std::uint64_t end =
+        writer.AddedDevices().empty() ? kPrimarySize : kMediumSize;
+    std::size_t count = 0;
+    for (const auto& [offset, length] : medium_.extents()) {
+      count += offset < end ? 1 : 0;
+    }
+    return count;
   }
 
   /// Each file is what its maker was told: its bytes, or zeros; and zeros up to
@@ -178,12 +232,16 @@ class Judgement {
       const auto& files = Meant(StateOf(*tree)).files;
       const auto file = files.find(path);
       if (file == files.end()) continue;  // told by CheckState
-      if (node->extents.size() != 1) {
+      if (path == expected_.filling) continue;
+      if (node->extents.size() != (file->second.spread ? 2 : 1)) {
         Problem("'{}' has {} extents", path, node->extents.size());
         continue;
       }
-      CheckExtent(path, file->second, node->extents.front().offset,
-                  node->extents.front().length);
+      for (const MediaExtent& extent : node->extents) {
+        CheckExtent(path, file->second,
+                    extent.offset + extent.device_index * kPrimarySize,
+                    extent.length);
+      }
     }
   }
 
@@ -253,6 +311,7 @@ class Judgement {
   /// The next creation and deletion work, and their effect lasts.
   void GoOn(std::unique_ptr<Writer> writer, State state) {
     CheckReclaim(*writer, state);
+    CheckHeld("after reclaiming");
     VolumeAttributes attributes;
     attributes.name = "after";
     attributes.capacity = 2 * kAllocUnit;
@@ -266,6 +325,7 @@ class Judgement {
       CheckExtent("after/data", {.size = attributes.capacity},
                   data->extents.front().offset, data->extents.front().length);
     }
+    CheckHeld("after a creation");
     if (const auto gone = writer->DeleteVolume("after"); !gone.ok()) {
       return Problem("a deletion afterwards: {}", Message(gone));
     }
@@ -285,10 +345,10 @@ class Judgement {
   }
 
   Medium& medium_;
-  std::shared_ptr<RecordingDevice> device_;
+  std::shared_ptr<DeviceSet> devices_;
+  std::shared_ptr<DaxDevice> device_;
   const Expected& expected_;
   std::string lock_directory_;
-  std::uint64_t other_quarantine_ = 0;  // bytes of a lost epoch's promises
   std::vector<std::string> problems_;
 };
 

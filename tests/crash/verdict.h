@@ -14,7 +14,13 @@ struct Expected {
   State in_flight;
   bool is_mkfs = false;       // in flight; the device may also be blank
   bool is_take_over = false;  // in flight; either host may be the owner
+  bool is_add = false;        // in flight; the device may also be none of it
+  bool is_at_end = false;     // nothing is in flight
   bool force = false;
+  std::string filling{};  // a file that may hold anything
+  /// Units (of the medium) that the step in flight stores to and that no entry
+  /// names yet: its writer may go on doing so when another host takes over.
+  std::set<std::uint64_t> stored{};
 };
 
 /// How much of it: kBrief leaves out our own fsck and what comes after the
@@ -30,5 +36,12 @@ enum class Depth { kBrief, kThorough };
 /// The medium is changed: the caller takes it back.
 std::vector<std::string> Judge(Medium& medium, const Expected& expected,
                                const std::string& lock_directory, Depth depth);
+
+/// Opens it as another host that takes it over from a writer that it does not
+/// know to be dead: what that one may still store to must be given to nobody
+/// before it is evicted, and comes back then; of what it has ended nothing is
+/// kept.
+std::vector<std::string> JudgeTakeOver(Medium& medium, const Expected& expected,
+                                       const std::string& lock_directory);
 
 }  // namespace famfs::crash

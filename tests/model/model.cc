@@ -17,8 +17,10 @@ constexpr std::size_t kMostByHand = 300;
 constexpr std::uint64_t kReserveUnits = kMinLogLength / kAllocUnit;
 constexpr std::uint64_t kSlots = LastIndex(kMinLogLength) + 1;
 constexpr std::uint64_t kUnits =
-    (crash::kMediumSize - kSuperblockRegion - kMinLogLength) / kAllocUnit -
+    (crash::kPrimarySize - kSuperblockRegion - kMinLogLength) / kAllocUnit -
     kReserveUnits;
+constexpr std::uint64_t kSecondaryUnits =
+    (crash::kSecondarySize - kSuperblockRegion) / kAllocUnit;
 
 std::string Text(const absl::Status& status) {
   return std::string(Message(status));
@@ -52,14 +54,17 @@ ModelRun::ModelRun(bool has_extent_files, std::uint64_t seed,
     : random_(seed),
       lock_directory_(std::move(lock_directory)),
       medium_(has_extent_files),
+      has_secondary_(seed % 2 == 0),
+      units_(kUnits + (has_secondary_ ? kSecondaryUnits : 0)),
       device_(std::make_shared<crash::RecordingDevice>(medium_, nullptr)) {}
 
 void ModelRun::Open() {
   writer_.reset();
   Uuid host;
   host.bytes.fill(0x33);
-  auto writer = Writer::Open(
-      device_, {.system_uuid = host, .lock_directory = lock_directory_});
+  auto writer =
+      Writer::Open(crash::MakeDevices(medium_, nullptr),
+                   {.system_uuid = host, .lock_directory = lock_directory_});
   ASSERT_TRUE(writer.ok()) << Text(writer.status());
   writer_ = *std::move(writer);
 }
@@ -72,6 +77,11 @@ void ModelRun::Run(std::uint64_t operations) {
   options.lock_directory = lock_directory_;
   MODEL_OK(Mkfs(*device_, options));
   Open();
+  if (has_secondary_) {
+    MODEL_OK(writer_->AddDevice(std::make_shared<crash::RecordingDevice>(
+                                    medium_, nullptr, crash::kSecondary),
+                                {.only_blank = true}));
+  }
   auto reader = Reader::Open(device_);
   ASSERT_TRUE(reader.ok()) << Text(reader.status());
   reader_ = *std::move(reader);
@@ -137,6 +147,7 @@ void ModelRun::Step(Aim aim) {
   if (dice < 80) return DeleteMissing();
   if (dice < 110) return Acknowledge();
   if (dice < 111) return Reclaim();
+  if (dice < 113) return Compact();
   if (!Chance(create_percent)) return DeleteVolume();
   if (aim == Aim::kFillLog) return CreateVolume(0);
   if (aim == Aim::kFillDevice) return CreateVolume(1 + random_() % 3);
@@ -170,10 +181,12 @@ void ModelRun::Fill(const std::string& path) {
   const Node* node = tree->FindPath(path);
   ASSERT_NE(node, nullptr) << path;
   for (const MediaExtent& extent : node->extents) {
-    ASSERT_TRUE(medium_.IsZero({extent.offset, extent.length}))
+    const std::uint64_t start =
+        extent.offset + extent.device_index * crash::kPrimarySize;
+    ASSERT_TRUE(medium_.IsZero({start, extent.length}))
         << path << " has somebody else's bytes";
     const std::uint64_t at = random_() % (extent.length / 64) * 64;
-    medium_.Put(extent.offset + at, Junk());
+    medium_.Put(start + at, Junk());
   }
 }
 
@@ -184,7 +197,8 @@ void ModelRun::ExpectFull(const absl::Status& status, std::uint64_t units,
   ASSERT_TRUE(absl::IsResourceExhausted(status)) << Text(status);
   ++statistics_.full;
   std::uint64_t used_units = 0;
-  std::uint64_t used_slots = directories_.size() + files_.size();
+  std::uint64_t used_slots =
+      directories_.size() + files_.size() + (has_secondary_ ? 1 : 0);
   for (const auto& [path, file_units] : files_) used_units += file_units;
   for (const auto& [name, volume] : volumes_) {
     used_units += volume.units;
@@ -196,7 +210,7 @@ void ModelRun::ExpectFull(const absl::Status& status, std::uint64_t units,
     used_slots += pending.volume.entries() + 1;
   }
   const bool no_slots = used_slots + slots + kStateSlots > kSlots;
-  const bool no_units = units > 0 && used_units + units > kUnits;
+  const bool no_units = units > 0 && used_units + units > units_;
   // Or there is enough, in too many pieces; then the capacity says so.
   const auto capacity = writer_->GetCapacity();
   ASSERT_TRUE(capacity.ok()) << Text(capacity.status());
@@ -308,6 +322,13 @@ void ModelRun::Reclaim() {
   CompareSpace();
 }
 
+/// Drops what it may, and changes nothing that a user sees.
+void ModelRun::Compact() {
+  MODEL_OK(writer_->Compact());
+  ++statistics_.compacted;
+  CompareTree(*writer_->Tree(), "a compacted");
+}
+
 void ModelRun::CompareTree(const Namespace& tree, const char* whose) {
   ++statistics_.compared;
   std::size_t nodes = directories_.size() + files_.size();
@@ -342,7 +363,7 @@ void ModelRun::CompareSpace() {
   for (const ModelPending& dead : pending_) pending += dead.volume.units;
   const PoolFigures figures = writer_->Figures();
   ASSERT_EQ(figures.pending, pending * kAllocUnit);
-  const std::uint64_t free = kUnits - used - pending;
+  const std::uint64_t free = units_ - used - pending;
   // The room for a compaction's image is given up for nothing else.
   ASSERT_TRUE(figures.free == free * kAllocUnit ||
               figures.free == (free + kReserveUnits) * kAllocUnit)
@@ -352,13 +373,14 @@ void ModelRun::CompareSpace() {
 void ModelRun::CheckQuiescent() {
   ++statistics_.checked;
   const golden::Report report =
-      golden::CheckRules({medium_.data(), crash::kMediumSize});
+      golden::CheckRules({medium_.data(), crash::kPrimarySize});
   ASSERT_TRUE(report.problems.empty())
       << report.problems.size()
       << " rules of upstream's are broken; first: " << report.problems.front();
   ASSERT_EQ(report.entries, writer_->Figures().entries);
   if (!Chance(5)) return;
-  for (const Finding& finding : Fsck(*device_).findings) {
+  const auto devices = crash::MakeDevices(medium_, nullptr);
+  for (const Finding& finding : Fsck(*devices).findings) {
     FAIL() << "fsck: " << finding.ToString();
   }
 }

@@ -17,6 +17,10 @@
 
 namespace famfs::model {
 
+/// Where ReuseTest leaves what it made, as a sparse file: for another checker,
+/// such as upstream's fsck. Empty: nowhere.
+extern std::string image_file;
+
 struct ModelVolume {
   std::uint64_t units = 0;  // of its file; 0: it has none
   [[nodiscard]] std::uint64_t entries() const { return units > 0 ? 2 : 1; }
@@ -37,6 +41,7 @@ struct Statistics {
   std::uint64_t full = 0;     // creations refused for want of space or slots
   std::uint64_t reopened = 0;
   std::uint64_t reclaimed = 0;
+  std::uint64_t compacted = 0;
   std::uint64_t compared = 0;  // trees with the model
   std::uint64_t checked = 0;   // upstream's rules
 };
@@ -45,6 +50,7 @@ struct Statistics {
 /// of the running test and ends it.
 class ModelRun {
  public:
+  /// With an even seed the instance gets a second device.
   ModelRun(bool has_extent_files, std::uint64_t seed,
            std::string lock_directory);
 
@@ -65,6 +71,7 @@ class ModelRun {
   void GiveUp();
   void Acknowledge();
   void Reclaim();
+  void Compact();
   void NoteReclaim();
 
   void ExpectFull(const absl::Status& status, std::uint64_t units,
@@ -82,6 +89,8 @@ class ModelRun {
   std::mt19937_64 random_;
   std::string lock_directory_;
   crash::Medium medium_;
+  bool has_secondary_;
+  std::uint64_t units_;  // for files, on all devices
   std::shared_ptr<crash::RecordingDevice> device_;
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<Reader> reader_;

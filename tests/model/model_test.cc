@@ -5,8 +5,10 @@
 // batch writer and reader are compared with the model, every byte of a new file
 // is looked at, and upstream's rules are checked on the bytes.
 //
-//   model_test [--seed=N] [--operations=N]
+//   model_test [--seed=N] [--operations=N] [--image=FILE]
 //
+// --image: where ReuseTest leaves the device it used (not the one with extent
+// files), as a sparse file.
 // --seed: one run with this seed alone, of each kind of device.
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
@@ -21,6 +23,9 @@
 #include "tests/model/model.h"
 
 namespace famfs::model {
+
+std::string image_file;
+
 namespace {
 
 std::optional<std::uint64_t> only_seed;
@@ -42,9 +47,9 @@ class ModelTest : public ::testing::TestWithParam<bool> {
     std::cout << "seed " << seed << ": " << s.operations << " operations, "
               << s.created << " volumes created, " << s.deleted << " deleted, "
               << s.refused << " calls refused, " << s.full << " found it full, "
-              << s.reclaimed << " reclaimed, " << s.reopened << " openings, "
-              << s.compared << " comparisons, " << s.checked
-              << " checks of the rules\n";
+              << s.reclaimed << " reclaimed, " << s.compacted << " compacted, "
+              << s.reopened << " openings, " << s.compared << " comparisons, "
+              << s.checked << " checks of the rules\n";
   }
 
   std::string locks_;
@@ -80,11 +85,15 @@ int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
   for (int i = 1; i < argc; ++i) {
     std::uint64_t value = 0;
-    if (famfs::model::Parse(argv[i], "--seed=", value)) {
+    constexpr std::string_view kImage = "--image=";
+    if (std::string_view(argv[i]).starts_with(kImage)) {
+      famfs::model::image_file = std::string(argv[i]).substr(kImage.size());
+    } else if (famfs::model::Parse(argv[i], "--seed=", value)) {
       famfs::model::only_seed = value;
     } else if (!famfs::model::Parse(
                    argv[i], "--operations=", famfs::model::operations)) {
-      std::cerr << "usage: model_test [--seed=N] [--operations=N]\n";
+      std::cerr
+          << "usage: model_test [--seed=N] [--operations=N] [--image=FILE]\n";
       return 2;
     }
   }
