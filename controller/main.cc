@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "controller/controller_service.h"
+#include "csi/duration.h"
 #include "csi/identity.h"
 #include "csi/logging.h"
 #include "csi/server.h"
@@ -19,6 +20,7 @@ struct Flags {
   std::string endpoint;
   std::string log_format;
   std::string log_level;
+  std::string reclaim_interval;
 };
 
 absl::StatusOr<csi::Config> LoadSettings(const Flags& flags) {
@@ -31,6 +33,10 @@ absl::StatusOr<csi::Config> LoadSettings(const Flags& flags) {
   if (!flags.log_level.empty()) {
     FAMFS_ASSIGN_OR_RETURN(config.log.level,
                            csi::ParseLogLevel(flags.log_level));
+  }
+  if (!flags.reclaim_interval.empty()) {
+    FAMFS_ASSIGN_OR_RETURN(config.controller.reclaim_interval,
+                           csi::ParseDuration(flags.reclaim_interval));
   }
   if (config.driver.endpoint.empty()) {
     return InvalidArgument(
@@ -58,6 +64,7 @@ absl::Status Run(const Flags& flags) {
   spdlog::info("{} {} serves the controller on {}", config.driver.name,
                FAMFS_VERSION, config.driver.endpoint);
   spdlog::info("signal {}: stopping", signals.Wait());
+  pools.StopReclaiming();
   server->Stop();
   return absl::OkStatus();
 }
@@ -69,7 +76,9 @@ int main(int argc, char** argv) {
   famfs::controller::Flags flags;
   CLI::App app{
       "The controller of the famfs CSI driver: it owns the log of each pool in "
-      "its configuration and makes and deletes volumes there. One process at a "
+      "its configuration and makes and deletes volumes there. Deleted space is "
+      "given back in the background: when every host has let go of it (`famfs "
+      "hosts`, `famfs evict`) it is zeroed and free again. One process at a "
       "time may write a pool; the second says who is in the way."};
   app.add_option("--config", flags.config,
                  "The driver's YAML file (docs/configuration.md)")
@@ -80,6 +89,9 @@ int main(int argc, char** argv) {
   app.add_option("--log-format", flags.log_format, "text or json");
   app.add_option("--log-level", flags.log_level,
                  "trace, debug, info, warning or error");
+  app.add_option("--reclaim-interval", flags.reclaim_interval,
+                 "How often deleted volumes that wait for hosts are looked at "
+                 "again, such as 10s; replaces controller.reclaimInterval");
   app.set_version_flag("--version", FAMFS_VERSION);
   CLI11_PARSE(app, argc, argv);
   const absl::Status status = famfs::controller::Run(flags);

@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <chrono>
 
 #include "base/units.h"
 #include "instance/mkfs.h"
@@ -11,9 +10,6 @@
 
 namespace famfs::controller {
 namespace {
-
-// How often hosts are looked at for which deleted volumes wait.
-constexpr std::chrono::seconds kReclaimInterval{1};
 
 // Whether nothing stands where a superblock would. An emulated device without
 // extents has nothing there either.
@@ -47,31 +43,40 @@ absl::Status FormatIfBlank(DaxDevice& device, const csi::PoolSection& pool,
   return absl::OkStatus();
 }
 
-}  // namespace
-
-Pool::Pool(csi::PoolSection section, DeviceOpener open_device)
-    : section_(std::move(section)), open_device_(std::move(open_device)) {
-  reclaimer_ = std::thread([this] { RunReclaimer(); });
+void WarnOfMissing(const std::string& pool, DeviceSet& devices) {
+  for (std::size_t i = 1; i < devices.size(); ++i) {
+    const auto device = devices.At(i);
+    if (!device.ok()) {
+      spdlog::warn(
+          "pool {}: {}; volumes on it are unavailable, the others go "
+          "on",
+          pool, Message(device.status()));
+    }
+  }
 }
 
-Pool::~Pool() {
-  {
-    const std::lock_guard lock(reclaim_mutex_);
-    stopping_ = true;
-  }
-  {
-    // A scrub under way may take long; the next start begins it again.
-    const std::lock_guard lock(open_mutex_);
-    if (writer_ != nullptr) writer_->CancelReclaim();
-  }
-  reclaim_wanted_.notify_one();
-  reclaimer_.join();
+}  // namespace
+
+Pool::Pool(csi::PoolSection section, std::chrono::milliseconds reclaim_interval,
+           const DeviceOpener& open_device)
+    : section_(std::move(section)),
+      open_device_(open_device),
+      devices_(section_.name, section_.devices, open_device),
+      reclaimer_({.pool = section_.name,
+                  .interval = reclaim_interval,
+                  .writer = [this] { return OpenedWriter(); },
+                  .before_round =
+                      [this](Writer& writer) { devices_.AddTo(writer); }}) {}
+
+std::shared_ptr<Writer> Pool::OpenedWriter() {
+  const std::lock_guard lock(open_mutex_);
+  return writer_;
 }
 
 absl::StatusOr<std::shared_ptr<Writer>> Pool::Open() {
   const std::lock_guard lock(open_mutex_);
   if (writer_ != nullptr) return writer_;
-  auto opened = OpenDeviceAndWriter();
+  auto opened = OpenDevicesAndWriter();
   if (!opened.ok()) {
     // Whatever the cause, a later call may find it mended, and a provisioner
     // that is told a final code would forget a volume that may exist.
@@ -79,71 +84,39 @@ absl::StatusOr<std::shared_ptr<Writer>> Pool::Open() {
                        Message(opened.status()));
   }
   writer_ = *std::move(opened);
+  devices_.AddTo(*writer_);
+  WarnOfMissing(section_.name, *writer_->devices());
   const PoolFigures figures = writer_->Figures();
   spdlog::info("pool {}: opened {}, famfs {}, {} of {} free, {} volumes",
                section_.name, section_.device,
                writer_->superblock().fs_uuid.ToString(),
                FormatSize(figures.free), FormatSize(figures.size),
                writer_->Tree()->volumes().size());
+  reclaimer_.Soon();  // what an earlier controller did not finish
   return writer_;
 }
 
-absl::StatusOr<std::shared_ptr<Writer>> Pool::OpenDeviceAndWriter() const {
-  FAMFS_ASSIGN_OR_RETURN(std::shared_ptr<DaxDevice> device,
-                         open_device_(section_.device, Access::kReadWrite));
+absl::StatusOr<std::shared_ptr<Writer>> Pool::OpenDevicesAndWriter() const {
+  FAMFS_ASSIGN_OR_RETURN(std::shared_ptr<DeviceSet> devices,
+                         DeviceSet::Open(section_.device, section_.devices,
+                                         Access::kReadWrite, open_device_));
   WriterOptions options;
   if (section_.system_uuid.has_value()) {
     options.system_uuid = *section_.system_uuid;
   } else {
     FAMFS_ASSIGN_OR_RETURN(options.system_uuid, LoadOrCreateSystemUuid());
   }
-  FAMFS_RETURN_IF_ERROR(FormatIfBlank(*device, section_, options.system_uuid));
+  FAMFS_RETURN_IF_ERROR(
+      FormatIfBlank(*devices->primary(), section_, options.system_uuid));
   FAMFS_ASSIGN_OR_RETURN(std::unique_ptr<Writer> writer,
-                         Writer::Open(std::move(device), options));
+                         Writer::Open(std::move(devices), options));
   return std::shared_ptr<Writer>(std::move(writer));
-}
-
-void Pool::ReclaimSoon() {
-  {
-    const std::lock_guard lock(reclaim_mutex_);
-    reclaim_ = true;
-  }
-  reclaim_wanted_.notify_one();
-}
-
-void Pool::RunReclaimer() {
-  std::unique_lock lock(reclaim_mutex_);
-  std::string last_error;
-  while (true) {
-    const auto wanted = [this] { return reclaim_ || stopping_; };
-    if (waits_for_hosts_) {
-      reclaim_wanted_.wait_for(lock, kReclaimInterval, wanted);
-    } else {
-      reclaim_wanted_.wait(lock, wanted);
-    }
-    // A stop needs no compaction: the next opening does it.
-    if (stopping_) return;
-    reclaim_ = false;
-    lock.unlock();
-    if (auto writer = Open(); writer.ok()) Reclaim(**writer, last_error);
-    lock.lock();
-  }
-}
-
-void Pool::Reclaim(Writer& writer, std::string& last_error) {
-  const absl::Status status = writer.Reclaim();
-  waits_for_hosts_ = writer.Figures().pending > 0 && !absl::IsAborted(status);
-  const std::string error(Message(status));
-  if (!status.ok() && error != last_error) {
-    spdlog::warn("pool {}: deleted space was not given back yet: {}",
-                 section_.name, error);
-  }
-  last_error = error;
 }
 
 PoolSet::PoolSet(const csi::Config& config, const DeviceOpener& open_device) {
   for (const csi::PoolSection& section : config.pools) {
-    pools_.push_back(std::make_unique<Pool>(section, open_device));
+    pools_.push_back(std::make_unique<Pool>(
+        section, config.controller.reclaim_interval, open_device));
   }
 }
 
@@ -153,6 +126,10 @@ void PoolSet::OpenAll() {
       spdlog::error("{}", Message(writer.status()));
     }
   }
+}
+
+void PoolSet::StopReclaiming() {
+  for (const auto& pool : pools_) pool->StopReclaiming();
 }
 
 Pool& PoolSet::Get(std::string_view name) const {

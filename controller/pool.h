@@ -6,61 +6,51 @@
 // go on.
 #pragma once
 
-#include <condition_variable>
-#include <functional>
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "base/status.h"
+#include "controller/configured_devices.h"
+#include "controller/reclaimer.h"
 #include "csi/config.h"
 #include "dax/device.h"
 #include "instance/writer.h"
 
 namespace famfs::controller {
 
-/// How a pool gets its device: OpenDevice, or a test's own.
-using DeviceOpener = std::function<absl::StatusOr<std::unique_ptr<DaxDevice>>(
-    std::string_view spec, Access access)>;
-
 /// Thread-safe.
 class Pool {
  public:
-  Pool(csi::PoolSection section, DeviceOpener open_device);
-  ~Pool();
+  Pool(csi::PoolSection section, std::chrono::milliseconds reclaim_interval,
+       const DeviceOpener& open_device);
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
   [[nodiscard]] const std::string& name() const { return section_.name; }
 
   /// The writer, opened (and, by policy, the blank device formatted) on the
-  /// first call. Unavailable names pool, device and remedy.
+  /// first call; further devices of the configuration are added to it.
+  /// Unavailable names pool, device and remedy.
   absl::StatusOr<std::shared_ptr<Writer>> Open();
 
-  /// Asks for deleted space to be given back (Writer::Reclaim) soon, on the
-  /// pool's own thread; returns at once. Requests that come before it begins
-  /// are served by one. While deleted volumes wait for hosts the thread asks
-  /// again by itself.
-  void ReclaimSoon();
+  /// Deleted space is given back by a thread of the pool's own (Reclaimer).
+  void ReclaimSoon() { reclaimer_.Soon(); }
+  void StopReclaiming() { reclaimer_.Stop(); }
 
  private:
-  absl::StatusOr<std::shared_ptr<Writer>> OpenDeviceAndWriter() const;
-  void RunReclaimer();
-  void Reclaim(Writer& writer, std::string& last_error);
+  absl::StatusOr<std::shared_ptr<Writer>> OpenDevicesAndWriter() const;
+  /// Null while the pool is not open.
+  std::shared_ptr<Writer> OpenedWriter();
 
   const csi::PoolSection section_;
   const DeviceOpener open_device_;
+  ConfiguredDevices devices_;
   std::mutex open_mutex_;  // one opening at a time
   std::shared_ptr<Writer> writer_;
-
-  std::mutex reclaim_mutex_;
-  std::condition_variable reclaim_wanted_;
-  bool reclaim_ = false;
-  bool waits_for_hosts_ = false;  // the reclaimer's own
-  bool stopping_ = false;
-  std::thread reclaimer_;
+  Reclaimer reclaimer_;  // last: its thread uses the members above
 };
 
 /// All pools, in the configuration's order.
@@ -71,6 +61,8 @@ class PoolSet {
 
   /// Opens all, for a clear log at start; errors are logged, never fatal.
   void OpenAll();
+  /// Before the end: no call has to wait for a scrub any more.
+  void StopReclaiming();
 
   [[nodiscard]] const std::vector<std::unique_ptr<Pool>>& pools() const {
     return pools_;

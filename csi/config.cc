@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <bit>
+#include <map>
 
 #include "base/unique_fd.h"
 #include "base/units.h"
 #include "csi/config_document.h"
+#include "csi/duration.h"
 #include "csi/endpoint.h"
 #include "csi/limits.h"
 #include "csi/owner.h"
@@ -16,12 +18,14 @@ namespace famfs::csi {
 namespace {
 
 using Keys = std::string_view[];
-constexpr Keys kTopKeys = {"driver", "log", "pools", "defaults", "node"};
+constexpr Keys kTopKeys = {"driver",   "log",        "pools",
+                           "defaults", "controller", "node"};
 constexpr Keys kDriverKeys = {"name", "endpoint", "nodeId", "kubeletPath"};
 constexpr Keys kLogKeys = {"format", "level"};
-constexpr Keys kPoolKeys = {"name", "device", "format", "logLength",
-                            "systemUuid"};
+constexpr Keys kPoolKeys = {"name",   "device",    "devices",
+                            "format", "logLength", "systemUuid"};
 constexpr Keys kDefaultsKeys = {"pool", "dataPath", "uid", "gid", "mode"};
+constexpr Keys kControllerKeys = {"reclaimInterval"};
 constexpr Keys kNodeKeys = {"fusedPath"};
 
 bool IsLowerOrDigit(char c) {
@@ -109,6 +113,8 @@ absl::StatusOr<PoolSection> ReadPool(const YamlMap& map) {
   pool.location = map.Location();
   FAMFS_RETURN_IF_ERROR(map.Read("name", pool.name, Checked(CheckPoolName)));
   FAMFS_RETURN_IF_ERROR(map.Read("device", pool.device, Checked(CheckDevice)));
+  FAMFS_RETURN_IF_ERROR(
+      map.ReadList("devices", pool.devices, Checked(CheckDevice)));
   FAMFS_RETURN_IF_ERROR(map.Read("format", pool.format, ParseFormatPolicy));
   FAMFS_RETURN_IF_ERROR(map.Read("logLength", pool.log_length, ParseLogLength));
   FAMFS_RETURN_IF_ERROR(map.Read("systemUuid", pool.system_uuid, Uuid::Parse));
@@ -124,9 +130,37 @@ absl::StatusOr<PoolSection> ReadPool(const YamlMap& map) {
   return pool;
 }
 
+/// Which pool has a device: the device -> "the pool "fast" at FILE:LINE".
+using Holders = std::map<std::string, std::string>;
+
+/// Notes the pool's devices; an error when one of them has a pool already.
+absl::Status TakeDevices(const YamlMap& map, const PoolSection& pool,
+                         Holders& holders) {
+  const std::string self =
+      fmt::format("the pool \"{}\" at {}", pool.name, pool.location);
+  const auto take = [&](const std::string& device) -> absl::Status {
+    const auto [holder, fresh] = holders.emplace(device, self);
+    if (fresh) return absl::OkStatus();
+    return InvalidArgument(
+        "{} is already a device of {}; a device holds one "
+        "pool, and is named once",
+        device, holder->second);
+  };
+  if (const absl::Status status = take(pool.device); !status.ok()) {
+    return map.ErrorAt("device", status);
+  }
+  for (std::size_t i = 0; i < pool.devices.size(); ++i) {
+    if (const absl::Status status = take(pool.devices[i]); !status.ok()) {
+      return map.ErrorAt("devices", i, status);
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadPools(const YamlMap& top, std::vector<PoolSection>& pools) {
   FAMFS_ASSIGN_OR_RETURN(const std::vector<YamlMap> maps,
                          top.List("pools", kPoolKeys));
+  Holders holders;
   for (const YamlMap& map : maps) {
     FAMFS_ASSIGN_OR_RETURN(PoolSection pool, ReadPool(map));
     for (const PoolSection& earlier : pools) {
@@ -137,15 +171,8 @@ absl::Status ReadPools(const YamlMap& top, std::vector<PoolSection>& pools) {
                         "another",
                         pool.name, earlier.location));
       }
-      if (earlier.device == pool.device) {
-        return map.ErrorAt(
-            "device",
-            InvalidArgument(
-                "{} is already the device of the pool \"{}\" at {}; a device "
-                "holds one pool",
-                pool.device, earlier.name, earlier.location));
-      }
     }
+    FAMFS_RETURN_IF_ERROR(TakeDevices(map, pool, holders));
     pools.push_back(std::move(pool));
   }
   if (pools.empty()) {
@@ -177,6 +204,13 @@ absl::Status ReadDefaults(const YamlMap& top, Config& config) {
   return absl::OkStatus();
 }
 
+absl::Status ReadController(const YamlMap& top, ControllerSection& controller) {
+  FAMFS_ASSIGN_OR_RETURN(const YamlMap map,
+                         top.Map("controller", kControllerKeys));
+  return map.Read("reclaimInterval", controller.reclaim_interval,
+                  ParseDuration);
+}
+
 absl::Status ReadNode(const YamlMap& top, NodeSection& node) {
   FAMFS_ASSIGN_OR_RETURN(const YamlMap map, top.Map("node", kNodeKeys));
   return map.Read("fusedPath", node.fused_path, ParseAbsolutePath);
@@ -191,6 +225,7 @@ absl::StatusOr<Config> ReadDocument(const YAML::Node& document,
   FAMFS_RETURN_IF_ERROR(ReadLog(top, config.log));
   FAMFS_RETURN_IF_ERROR(ReadPools(top, config.pools));
   FAMFS_RETURN_IF_ERROR(ReadDefaults(top, config));
+  FAMFS_RETURN_IF_ERROR(ReadController(top, config.controller));
   FAMFS_RETURN_IF_ERROR(ReadNode(top, config.node));
   return config;
 }

@@ -7,6 +7,7 @@
 // "FILE:LINE:COLUMN: what is wrong; what to do".
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -50,7 +51,8 @@ struct LogSection {
 
 struct PoolSection {
   std::string name;    // DNS label, <= 63: it becomes part of a topology key
-  std::string device;  // as dax/device.h's OpenDevice takes it
+  std::string device;  // the primary, as dax/device.h's OpenDevice takes it
+  std::vector<std::string> devices;  // further ones, in any order
   FormatPolicy format = FormatPolicy::kNever;
   std::uint64_t log_length = kMinLogLength;  // bytes, power of two
   std::optional<Uuid> system_uuid;           // absent: the machine's own
@@ -66,6 +68,12 @@ struct DefaultsSection {
   std::uint32_t mode = 0777;  // of the volume's directory; a file: & 0666
 };
 
+struct ControllerSection {
+  /// How often the controller looks for deleted space to give back and for
+  /// devices that a pool lacks.
+  std::chrono::milliseconds reclaim_interval{10'000};
+};
+
 struct NodeSection {
   std::string fused_path;  // absolute; empty: famfs-fused beside this program
 };
@@ -73,8 +81,9 @@ struct NodeSection {
 struct Config {
   DriverSection driver;
   LogSection log;
-  std::vector<PoolSection> pools;  // at least one, names differ
+  std::vector<PoolSection> pools;  // at least one, names and devices differ
   DefaultsSection defaults;
+  ControllerSection controller;
   NodeSection node;
 
   /// nullptr: no such pool.

@@ -147,6 +147,34 @@ absl::StatusOr<const std::string*> YamlMap::Scalar(std::string_view key) const {
   return text;
 }
 
+absl::StatusOr<std::vector<std::string>> YamlMap::Texts(
+    std::string_view key) const {
+  std::vector<std::string> texts;
+  const YAML::Node* node = Find(key);
+  if (node == nullptr) return texts;
+  if (!node->IsSequence()) {
+    return WrongKind(file_, *node, Path(key), "a list (\"[A, B]\")");
+  }
+  for (std::size_t i = 0; i < node->size(); ++i) {
+    const YAML::Node element = (*node)[i];
+    if (!element.IsScalar()) {
+      return WrongKind(file_, element, fmt::format("{}[{}]", Path(key), i),
+                       "a single value");
+    }
+    texts.push_back(element.Scalar());
+  }
+  return texts;
+}
+
+absl::Status YamlMap::ErrorAt(std::string_view key, std::size_t element,
+                              const absl::Status& error) const {
+  const YAML::Node* node = Find(key);
+  return InvalidArgument(
+      "{}: {}[{}]: {}",
+      Position(file_, node != nullptr ? (*node)[element].Mark() : mark_),
+      Path(key), element, Message(error));
+}
+
 absl::Status YamlMap::ErrorAt(std::string_view key,
                               const absl::Status& error) const {
   const YAML::Node* node = Find(key);

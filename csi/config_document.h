@@ -51,8 +51,26 @@ class YamlMap {
     return absl::OkStatus();
   }
 
+  /// A list of single values, each through `parse` (as above, into a string);
+  /// empty when absent. Errors have the position and number of the element.
+  template <typename Parse>
+  [[nodiscard]] absl::Status ReadList(std::string_view key,
+                                      std::vector<std::string>& target,
+                                      Parse parse) const {
+    FAMFS_ASSIGN_OR_RETURN(const std::vector<std::string> texts, Texts(key));
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      absl::StatusOr<std::string> value = parse(std::string_view(texts[i]));
+      if (!value.ok()) return ErrorAt(key, i, value.status());
+      target.push_back(*std::move(value));
+    }
+    return absl::OkStatus();
+  }
+
   /// An InvalidArgument at the key's value (at the mapping when absent).
   [[nodiscard]] absl::Status ErrorAt(std::string_view key,
+                                     const absl::Status& error) const;
+  /// The same at an element of the key's list.
+  [[nodiscard]] absl::Status ErrorAt(std::string_view key, std::size_t element,
                                      const absl::Status& error) const;
   /// "FILE:LINE:COLUMN" of the mapping.
   [[nodiscard]] std::string Location() const;
@@ -64,6 +82,7 @@ class YamlMap {
   [[nodiscard]] std::string Path(std::string_view key) const;
   /// nullptr when absent.
   absl::StatusOr<const std::string*> Scalar(std::string_view key) const;
+  absl::StatusOr<std::vector<std::string>> Texts(std::string_view key) const;
 
   std::string file_;
   std::string name_;

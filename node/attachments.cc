@@ -73,6 +73,7 @@ absl::Status Attachments::Stage(const std::string& volume_id,
   const PlaceState state = mounts.Examine(place->path(), found.volume.id);
   if (state == PlaceState::kLive) return absl::OkStatus();
   if (state == PlaceState::kForeign) return NotOurs(*place, mounts, volume_id);
+  FAMFS_RETURN_IF_ERROR(found.volume.devices);
   return BindStaged(served, found.volume.id, *place, state);
 }
 
@@ -122,6 +123,7 @@ absl::Status Attachments::Publish(const Publication& publication) {
         flags.read_only ? "writable" : "read-only");
   }
   if (at_target == PlaceState::kLive) return absl::OkStatus();
+  FAMFS_RETURN_IF_ERROR(found.volume.devices);
   const auto elsewhere =
       mounts.ElsewhereThan(id, staging->path(), target->path());
   if (!elsewhere.empty() && !csi::AllowsSecondPublish(publication.mode)) {

@@ -120,6 +120,8 @@ absl::StatusOr<StartingFused> SpawnFused(const FusedOptions& options) {
                                     std::to_string(kReadyFd),
                                     "--lock-file",
                                     options.lock_file,
+                                    "--device-list",
+                                    options.device_list,
                                     "--log-format",
                                     options.log_format};
   std::vector<char*> argv;

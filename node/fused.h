@@ -19,7 +19,8 @@ namespace famfs::node {
 
 struct FusedOptions {
   std::string program;      // path of famfs-fused
-  std::string device;       // as OpenDevice takes it
+  std::string device;       // the primary, as OpenDevice takes it
+  std::string device_list;  // a file that names further devices
   std::string mount_point;  // an existing directory
   std::string lock_file;
   std::string log_format = "text";

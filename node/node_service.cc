@@ -130,6 +130,7 @@ grpc::Status NodeService::NodeGetVolumeStats(
                            volumes_.Find(request->volume_id()));
     FAMFS_RETURN_IF_ERROR(
         attachments_.CheckMounted(found.volume.id, request->volume_path()));
+    FAMFS_RETURN_IF_ERROR(found.volume.devices);
     pb::VolumeUsage* usage = response->add_usage();
     usage->set_unit(pb::VolumeUsage::BYTES);
     usage->set_total(static_cast<std::int64_t>(found.volume.size));

@@ -45,7 +45,8 @@ class NodeService final : public pb::Node::Service {
       const pb::NodeUnpublishVolumeRequest* request,
       pb::NodeUnpublishVolumeResponse* response) override;
   /// From the log alone: total and available are the volume's size (its file is
-  /// there to be filled), used is 0.
+  /// there to be filled), used is 0. Unavailable, naming it, when a device that
+  /// the volume lies on is missing here.
   grpc::Status NodeGetVolumeStats(
       grpc::ServerContext* context,
       const pb::NodeGetVolumeStatsRequest* request,

@@ -1,9 +1,12 @@
 #include "node/pool.h"
 
-#include <sys/stat.h>
+#include <spdlog/spdlog.h>
 
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
 #include <utility>
 
 namespace famfs::node {
@@ -11,6 +14,34 @@ namespace {
 
 // Within kubelet's patience (two minutes), and long enough for a usual start.
 constexpr std::chrono::seconds kStartPatience{30};
+
+/// The devices of all files below a directory.
+void AddDevices(const Namespace& tree, const Node& directory,
+                std::set<std::uint64_t>& devices) {
+  for (const Node& child : tree.Children(directory)) {
+    for (const MediaExtent& extent : child.extents) {
+      devices.insert(extent.device_index);
+    }
+    if (child.is_directory) AddDevices(tree, child, devices);
+  }
+}
+
+/// For the server, also for one that an earlier plugin started: it reads the
+/// file when it misses a device.
+absl::Status WriteDeviceList(const std::string& path,
+                             const std::vector<std::string>& devices) {
+  const std::string fresh = path + ".new";
+  {
+    std::ofstream file(fresh, std::ios::trunc);
+    for (const std::string& device : devices) file << device << '\n';
+    file.close();
+    if (!file) return Unavailable("{}: cannot be written", fresh);
+  }
+  if (std::rename(fresh.c_str(), path.c_str()) != 0) {
+    return ErrnoError(errno, path);
+  }
+  return absl::OkStatus();
+}
 
 std::string Advice(const absl::Status& status) {
   switch (status.code()) {
@@ -46,18 +77,42 @@ absl::Status Pool::Open() {
 }
 
 absl::Status Pool::OpenLocked() {
-  FAMFS_ASSIGN_OR_RETURN(std::shared_ptr<DaxDevice> device,
-                         OpenDevice(section_.device, Access::kRead));
-  FAMFS_ASSIGN_OR_RETURN(reader_, Reader::Open(std::move(device)));
+  FAMFS_ASSIGN_OR_RETURN(
+      std::shared_ptr<DeviceSet> devices,
+      DeviceSet::Open(section_.device, section_.devices, Access::kRead));
+  FAMFS_ASSIGN_OR_RETURN(reader_, Reader::Open(std::move(devices)));
+  WarnOfMissingDevices();
   const std::string uuid = reader_->superblock().fs_uuid.ToString();
   FusedOptions fused;
   fused.program = settings_.fused_program;
   fused.device = section_.device;
   fused.mount_point = fmt::format("{}/{}", settings_.pools_directory, uuid);
   fused.lock_file = fused.mount_point + ".lock";
+  fused.device_list = fused.mount_point + ".devices";
   fused.log_format = settings_.log_format;
+  FAMFS_RETURN_IF_ERROR(WriteDeviceList(fused.device_list, section_.devices));
   server_ = std::make_unique<PoolServer>(
       fused, [this](const ServedPool& served) { serving_(*this, served); });
+  return absl::OkStatus();
+}
+
+void Pool::WarnOfMissingDevices() const {
+  DeviceSet& devices = *reader_->devices();
+  for (std::size_t i = 1; i < devices.size(); ++i) {
+    const auto device = devices.At(i);
+    if (device.ok()) continue;
+    spdlog::warn(
+        "pool {}: {}; volumes on it cannot be used on this node until it is "
+        "there, the others can",
+        section_.name, Message(device.status()));
+  }
+}
+
+absl::Status Pool::CheckDevices(const std::set<std::uint64_t>& devices) const {
+  for (const std::uint64_t index : devices) {
+    const auto device = reader_->devices()->At(index);
+    if (!device.ok()) return device.status();
+  }
   return absl::OkStatus();
 }
 
@@ -73,18 +128,29 @@ absl::StatusOr<Volume> Pool::Find(const csi::VolumeId& id) {
     return Annotate(changes.status(),
                     fmt::format("the log of pool {}", section_.name));
   }
-  const Reader::View tree = reader_->Tree();
-  const auto found = tree->volumes().find(id.directory);
-  const Node* node =
-      found == tree->volumes().end() ? nullptr : tree->Find(found->second);
-  if (node == nullptr || node->volume == nullptr) {
-    return NotFound("there is no volume {} in pool {}", id.ToString(),
-                    section_.name);
+  Volume volume{.id = id};
+  std::set<std::uint64_t> devices;
+  {
+    const Reader::View tree = reader_->Tree();
+    const auto found = tree->volumes().find(id.directory);
+    const Node* node =
+        found == tree->volumes().end() ? nullptr : tree->Find(found->second);
+    if (node == nullptr || node->volume == nullptr) {
+      return NotFound("there is no volume {} in pool {}", id.ToString(),
+                      section_.name);
+    }
+    volume.size = node->volume->capacity;
+    volume.data_path = node->volume->data_path;
+    volume.sealed = node->volume->state == VolumeState::kSealed;
+    AddDevices(*tree, *node, devices);
   }
-  return Volume{.id = id,
-                .size = node->volume->capacity,
-                .data_path = node->volume->data_path,
-                .sealed = node->volume->state == VolumeState::kSealed};
+  if (const absl::Status missing = CheckDevices(devices); !missing.ok()) {
+    volume.devices = Unavailable(
+        "volume {} of pool {} cannot be used on this node: {}; attach that "
+        "device to this node, no restart is needed",
+        id.ToString(), section_.name, Message(missing));
+  }
+  return volume;
 }
 
 absl::StatusOr<ServedPool> Pool::Served() {

@@ -1,13 +1,17 @@
-// One pool of the configuration, on this node: its device, its log, its server.
+// One pool of the configuration, on this node: its devices, its log, its
+// server.
 //
 // A pool whose device is missing or blank does not keep the plugin from
-// running: each call that needs the pool tries again, and says what to do.
+// running: each call that needs the pool tries again, and says what to do. A
+// further device that is missing takes away only the volumes that lie on it; it
+// is looked for again by each call that needs it.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "base/status.h"
@@ -30,6 +34,8 @@ struct Volume {
   std::uint64_t size = 0;                // bytes
   DataPath data_path = DataPath::kAuto;  // what its StorageClass asks for
   bool sealed = false;
+  /// Unavailable: a device that it lies on is missing on this node; says which.
+  absl::Status devices{};
 };
 
 /// Thread-safe.
@@ -56,6 +62,10 @@ class Pool {
 
  private:
   [[nodiscard]] absl::Status OpenLocked();
+  void WarnOfMissingDevices() const;
+  /// Unavailable: the first that is missing.
+  [[nodiscard]] absl::Status CheckDevices(
+      const std::set<std::uint64_t>& devices) const;
 
   const csi::PoolSection section_;
   const PoolSettings settings_;

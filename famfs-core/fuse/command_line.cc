@@ -36,6 +36,11 @@ void AddOptions(CLI::App& app, FusedOptions& options) {
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->type_name("DEVICE");
+  app.add_option("--device-list", options.device_list,
+                 "A file that names further devices, one a line. It is read "
+                 "whenever a device is missing, so one can be named while the "
+                 "mount is served")
+      ->type_name("FILE");
   app.add_option("MOUNTPOINT", server.mount_point,
                  "A directory that is not a mount point yet")
       ->required();

@@ -23,6 +23,7 @@ enum class FusedExit : int {
 struct FusedOptions {
   std::string device;               // the primary
   std::vector<std::string> others;  // where the instance's others may be
+  std::string device_list;          // a file with further ones; may be empty
   ServerOptions server;
   int ready_fd = -1;
   std::string lock_file;

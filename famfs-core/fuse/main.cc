@@ -8,6 +8,9 @@
 #include <cerrno>
 #include <csignal>
 #include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
 
 #include "fuse/command_line.h"
 #include "fuse/mount.h"
@@ -45,6 +48,18 @@ bool WaitForEnd(int ended, int signals) {
   return (waits[0].revents & POLLIN) != 0;
 }
 
+/// The lines of the file; none when it cannot be read.
+std::vector<std::string> DevicesListedIn(const std::string& file) {
+  std::vector<std::string> specs;
+  const auto text = ReadFile(file);
+  if (!text.ok()) return specs;
+  std::istringstream lines(*text);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.empty()) specs.push_back(line);
+  }
+  return specs;
+}
+
 void WarnOfMissingDevices(DeviceSet& devices) {
   for (std::size_t i = 0; i < devices.size(); ++i) {
     const auto device = devices.At(i);
@@ -79,6 +94,10 @@ int Serve(const FusedOptions& options) {
   auto devices =
       DeviceSet::Open(options.device, options.others, Access::kReadWrite);
   if (!devices.ok()) return Fail(options, FusedExit::kDevice, devices.status());
+  if (!options.device_list.empty()) {
+    (*devices)->SetSource(
+        [file = options.device_list] { return DevicesListedIn(file); });
+  }
   auto reader = Reader::Open(*std::move(devices));
   if (!reader.ok()) {
     return Fail(options, FusedExit::kDevice,

@@ -62,6 +62,23 @@ void DeviceSet::AddCandidate(std::shared_ptr<DaxDevice> device) {
       {.spec = {}, .device = std::move(device), .refused = {}});
 }
 
+void DeviceSet::SetSource(SpecSource source) {
+  const std::lock_guard lock(mutex_);
+  source_ = std::move(source);
+}
+
+void DeviceSet::AskSourceLocked() {
+  if (source_ == nullptr) return;
+  for (std::string& spec : source_()) {
+    const bool known = std::any_of(
+        candidates_.begin(), candidates_.end(),
+        [&](const Candidate& candidate) { return candidate.spec == spec; });
+    if (known) continue;
+    candidates_.push_back(
+        {.spec = std::move(spec), .device = nullptr, .refused = {}});
+  }
+}
+
 void DeviceSet::SetTable(const Uuid& fs_uuid,
                          std::span<const MediaAddDaxdev> added) {
   const std::lock_guard lock(mutex_);
@@ -92,6 +109,7 @@ std::shared_ptr<DaxDevice> DeviceSet::FindLocked(std::uint64_t index) {
   if (index > added_.size()) return nullptr;
   std::shared_ptr<DaxDevice>& found = found_[index - 1];
   if (found != nullptr) return found;
+  AskSourceLocked();
   for (Candidate& candidate : candidates_) {
     if (candidate.taken) continue;
     const absl::Status status = TryLocked(candidate, added_[index - 1]);

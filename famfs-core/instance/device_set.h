@@ -43,6 +43,10 @@ class DeviceSet {
       Access access, Opener opener = OpenDevice);
 
   void AddCandidate(std::shared_ptr<DaxDevice> device);
+  /// Asked for further specs whenever a device is missing, so that one can be
+  /// named while the instance is in use. Called under this set's lock.
+  using SpecSource = std::function<std::vector<std::string>()>;
+  void SetSource(SpecSource source);
 
   [[nodiscard]] const std::shared_ptr<DaxDevice>& primary() const {
     return primary_;
@@ -70,17 +74,19 @@ class DeviceSet {
   };
 
   std::shared_ptr<DaxDevice> FindLocked(std::uint64_t index);
+  void AskSourceLocked();
   /// OK: it is the device that `wanted` names.
   absl::Status TryLocked(Candidate& candidate, const MediaAddDaxdev& wanted);
 
   std::shared_ptr<DaxDevice> primary_;
   Access access_ = Access::kReadWrite;
-  Opener opener_;
+  Opener opener_ = OpenDevice;
   mutable std::mutex mutex_;  // all that follows
   Uuid fs_uuid_;
   std::vector<MediaAddDaxdev> added_;
   std::vector<std::shared_ptr<DaxDevice>> found_;  // by index - 1
   std::vector<Candidate> candidates_;
+  SpecSource source_;
 };
 
 }  // namespace famfs

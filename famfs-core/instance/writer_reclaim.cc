@@ -33,6 +33,7 @@ absl::Status Writer::EvictHost(const Uuid& host) {
 }
 
 absl::Status Writer::Reclaim() {
+  FAMFS_RETURN_IF_ERROR(AdmitDevices());
   if (WaitsForHosts()) FAMFS_RETURN_IF_ERROR(ScrubReleased());
   return Compact();
 }

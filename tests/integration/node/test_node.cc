@@ -138,7 +138,8 @@ void TestNode::Configure(const std::vector<PoolLine>& pools) {
   std::string config = "pools:\n";
   for (const PoolLine& pool : pools) {
     config +=
-        fmt::format("  - name: {}\n    device: {}\n", pool.name, pool.device);
+        fmt::format("  - name: {}\n    device: {}\n    devices: [{}]\n",
+                    pool.name, pool.device, fmt::join(pool.devices, ", "));
   }
   rig::WriteFile(dir_ / "config.yaml", config);
 }

@@ -58,6 +58,7 @@ class TestPool {
 struct PoolLine {
   std::string name;
   std::string device;
+  std::vector<std::string> devices = {};  // further ones
 };
 
 class TestNode {

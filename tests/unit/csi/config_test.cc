@@ -24,6 +24,7 @@ log:
 pools:
   - name: fast
     device: emulated:/dev/shm/fast
+    devices: [emulated:/dev/shm/more]
     format: if-blank
     logLength: 64M
     systemUuid: 1b4e28ba-2fa1-11d2-883f-0016d3cca427
@@ -35,6 +36,8 @@ defaults:
   uid: 1000
   gid: 2000
   mode: 0750
+controller:
+  reclaimInterval: 30s
 node:
   fusedPath: /usr/libexec/famfs-fused
 )";
@@ -61,6 +64,9 @@ TEST(Config, EveryKeyIsRead) {
   ASSERT_EQ(config->pools.size(), 2U);
   EXPECT_EQ(config->pools[0].name, "fast");
   EXPECT_EQ(config->pools[0].device, "emulated:/dev/shm/fast");
+  EXPECT_EQ(config->pools[0].devices,
+            std::vector<std::string>{"emulated:/dev/shm/more"});
+  EXPECT_EQ(config->controller.reclaim_interval, std::chrono::seconds(30));
   EXPECT_EQ(config->pools[0].format, FormatPolicy::kIfBlank);
   EXPECT_EQ(config->pools[0].log_length, 64 * kMiB);
   EXPECT_EQ(config->pools[0].system_uuid->ToString(),
@@ -118,7 +124,7 @@ TEST(Config, AnUnknownKeyIsToldWithItsPlaceAndTheNearestOne) {
                          "\"driver\"?)");
   ExpectInvalid("pools:\n  - name: a\n    device: /x\n    size: 4G\n",
                 "c.yaml:4:5: unknown key \"size\" in pools[0]; known here are: "
-                "name, device, format, logLength, systemUuid");
+                "name, device, devices, format, logLength, systemUuid");
 }
 
 TEST(Config, AKeyGivenTwiceIsToldWithBothPlaces) {
@@ -135,7 +141,52 @@ TEST(Config, TwoPoolsNeedTwoNamesAndTwoDevices) {
                 "c.yaml:3:10: pools[1].name: \"a\" is already the name of the "
                 "pool at c.yaml:2:3");
   ExpectInvalid("pools:\n- {name: a, device: /x}\n- {name: b, device: /x}\n",
-                "/x is already the device of the pool \"a\"");
+                "pools[1].device: /x is already a device of the pool \"a\"");
+}
+
+TEST(Config, AFurtherDeviceIsNamedOnceInTheWholeFile) {
+  const auto config = ParseConfig(
+      "pools:\n- {name: a, device: /x, devices: [/y, 'image:/z']}\n", "c.yaml");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->pools[0].devices,
+            (std::vector<std::string>{"/y", "image:/z"}));
+  ExpectInvalid("pools:\n- {name: a, device: /x, devices: [/y, /x]}\n",
+                "c.yaml:2:39: pools[0].devices[1]: /x is already a device");
+  ExpectInvalid("pools:\n- {name: a, device: /x, devices: [/y, /y]}\n",
+                "pools[0].devices[1]: /y is already a device");
+  ExpectInvalid(
+      "pools:\n- {name: a, device: /x, devices: [/y]}\n- {name: b, device: "
+      "/y}\n",
+      "pools[1].device: /y is already a device of the pool \"a\"");
+  ExpectInvalid("pools: [{name: a, device: /x, devices: /y}]\n",
+                "pools[0].devices must be a list");
+  ExpectInvalid("pools: [{name: a, device: /x, devices: [[/y]]}]\n",
+                "pools[0].devices[0] must be a single value");
+  ExpectInvalid("pools: [{name: a, device: /x, devices: [y]}]\n",
+                "pools[0].devices[0]: \"y\" is no device");
+}
+
+TEST(Config, DurationsHaveAUnit) {
+  const auto interval = [](const std::string& text) {
+    return ParseConfig(
+        "pools: [{name: a, device: /x}]\n"
+        "controller: {reclaimInterval: " +
+            text + "}\n",
+        "c.yaml");
+  };
+  EXPECT_EQ(interval("")->controller.reclaim_interval,
+            std::chrono::seconds(10));
+  EXPECT_EQ(interval("250ms")->controller.reclaim_interval,
+            std::chrono::milliseconds(250));
+  EXPECT_EQ(interval("2m")->controller.reclaim_interval,
+            std::chrono::minutes(2));
+  EXPECT_EQ(interval("24h")->controller.reclaim_interval,
+            std::chrono::hours(24));
+  for (const char* bad : {"10", "0s", "-1s", "s", "1.5s", "25h", "1 s", "1d",
+                          "99999999999999999999h"}) {
+    ExpectError(interval(bad).status(), absl::StatusCode::kInvalidArgument,
+                "c.yaml:2:31: controller.reclaimInterval");
+  }
 }
 
 TEST(Config, PoolsAreNeeded) {
@@ -248,7 +299,7 @@ TEST_F(ConfigurationPage, ItNamesEveryKey) {
   const std::pair<const char*, const char*> sections[] = {
       {"driver: {x: 1}", "driver."},     {"log: {x: 1}", "log."},
       {"defaults: {x: 1}", "defaults."}, {"node: {x: 1}", "node."},
-      {"pools: [{x: 1}]", "pools[]."},
+      {"pools: [{x: 1}]", "pools[]."},   {"controller: {x: 1}", "controller."},
   };
   const std::string pool = "pools: [{name: a, device: /x}]\n";
   for (const auto& [text, prefix] : sections) {

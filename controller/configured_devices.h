@@ -1,0 +1,50 @@
+// The further devices that a pool's configuration names: each that is blank is
+// added to the instance, each that holds anything else is refused and told, and
+// the pool goes on with those that it has.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "dax/device.h"
+#include "instance/writer.h"
+
+namespace famfs::controller {
+
+/// How a pool gets its devices: OpenDevice, or a test's own.
+using DeviceOpener = std::function<absl::StatusOr<std::unique_ptr<DaxDevice>>(
+    std::string_view spec, Access access)>;
+
+/// Thread-safe.
+class ConfiguredDevices {
+ public:
+  ConfiguredDevices(std::string pool, std::vector<std::string> specs,
+                    DeviceOpener open_device)
+      : pool_(std::move(pool)),
+        specs_(std::move(specs)),
+        open_device_(std::move(open_device)) {}
+
+  /// Adds what is not of the instance yet. Errors are logged, each once until
+  /// it changes; the device is tried again by the next call.
+  void AddTo(Writer& writer);
+
+ private:
+  [[nodiscard]] absl::Status TryAdd(const std::string& spec,
+                                    Writer& writer) const;
+
+  const std::string pool_;
+  const std::vector<std::string> specs_;
+  const DeviceOpener open_device_;
+  std::mutex mutex_;                         // one AddTo at a time
+  std::set<std::string> members_;            // specs that are done with
+  std::map<std::string, std::string> told_;  // spec -> error
+};
+
+}  // namespace famfs::controller

@@ -1,0 +1,151 @@
+#include "controller/reclaimer.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <future>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "base/units.h"
+
+namespace famfs::controller {
+namespace {
+
+using std::chrono::milliseconds;
+
+// A host that lives lets go within its poll interval (200 ms by default).
+constexpr milliseconds kFirstPause{250};
+constexpr milliseconds kProgressPause{5'000};
+
+/// Each host that is waited for once, sorted; "a damaged row" has no name.
+std::vector<std::string> WaitedFor(const std::vector<HostStatus>& hosts) {
+  std::set<std::string> names;
+  for (const HostStatus& host : hosts) {
+    if (host.waiting_bytes == 0) continue;
+    names.insert(host.standing == HostStanding::kDamaged
+                     ? "a damaged row of the host table"
+                     : host.host.ToString());
+  }
+  return {names.begin(), names.end()};
+}
+
+}  // namespace
+
+Reclaimer::Reclaimer(ReclaimerOptions options)
+    : options_(std::move(options)), thread_([this] { Run(); }) {}
+
+Reclaimer::~Reclaimer() { Stop(); }
+
+void Reclaimer::Soon() {
+  {
+    const std::lock_guard lock(mutex_);
+    soon_ = true;
+  }
+  wanted_.notify_one();
+}
+
+void Reclaimer::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  if (const auto writer = options_.writer(); writer != nullptr) {
+    writer->CancelReclaim();
+  }
+  wanted_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Reclaimer::Run() {
+  milliseconds pause = options_.interval;
+  std::unique_lock lock(mutex_);
+  while (true) {
+    const bool asked =
+        wanted_.wait_for(lock, pause, [this] { return soon_ || stopping_; });
+    if (stopping_) return;
+    soon_ = false;
+    lock.unlock();
+    bool waits = false;
+    if (const auto writer = options_.writer(); writer != nullptr) {
+      waits = Round(*writer);
+    }
+    lock.lock();
+    if (!waits) {
+      pause = options_.interval;
+    } else {
+      pause = std::min(options_.interval, asked ? kFirstPause : pause * 2);
+    }
+  }
+}
+
+bool Reclaimer::Round(Writer& writer) {
+  if (options_.before_round) options_.before_round(writer);
+  const PoolFigures before = writer.Figures();
+  const absl::Status status = ReclaimAndTell(writer);
+  const PoolFigures after = writer.Figures();
+  TellResult(status, before, after);
+  TellWaiting(writer, after);
+  return after.pending > 0;
+}
+
+absl::Status Reclaimer::ReclaimAndTell(Writer& writer) const {
+  auto work =
+      std::async(std::launch::async, [&writer] { return writer.Reclaim(); });
+  while (work.wait_for(kProgressPause) != std::future_status::ready) {
+    const Writer::Scrubbing scrub = writer.ScrubProgress();
+    if (scrub.total == 0) continue;
+    spdlog::info("pool {}: deleted space is being zeroed: {} of {}",
+                 options_.pool, FormatSize(scrub.done),
+                 FormatSize(scrub.total));
+  }
+  return work.get();
+}
+
+void Reclaimer::TellResult(const absl::Status& status,
+                           const PoolFigures& before,
+                           const PoolFigures& after) {
+  if (after.pending < before.pending) {
+    spdlog::info("pool {}: {} of deleted space came back, {} still wait",
+                 options_.pool, FormatSize(before.pending - after.pending),
+                 FormatSize(after.pending));
+  }
+  const std::string error(Message(status));
+  if (error == told_error_) return;
+  told_error_ = error;
+  if (!status.ok()) {
+    spdlog::warn("pool {}: deleted space was not given back yet: {}",
+                 options_.pool, error);
+  }
+}
+
+void Reclaimer::TellWaiting(const Writer& writer, const PoolFigures& figures) {
+  const std::vector<std::string> hosts = figures.waiting_hosts > 0
+                                             ? WaitedFor(writer.Hosts())
+                                             : std::vector<std::string>{};
+  const Clock::time_point now = Clock::now();
+  if (!hosts.empty() && !std::exchange(waits_, true)) waiting_since_ = now;
+  if (hosts.empty()) {
+    waits_ = false;
+    if (!std::exchange(told_waiting_, {}).empty()) {
+      spdlog::info("pool {}: deleted space waits for no host any more",
+                   options_.pool);
+    }
+    return;
+  }
+  // Each host takes a moment to let go; only who does not is worth a word.
+  const std::string names = fmt::format("{}", fmt::join(hosts, ", "));
+  if (now - waiting_since_ < options_.interval || names == told_waiting_) {
+    return;
+  }
+  told_waiting_ = names;
+  spdlog::warn(
+      "pool {}: {} of deleted volumes wait until these hosts let go of them: "
+      "{}; end what maps them there or, if a host is dead, `famfs evict {} "
+      "HOST` (`famfs hosts {}` tells more)",
+      options_.pool, FormatSize(figures.quarantined), names,
+      writer.device()->spec(), writer.device()->spec());
+}
+
+}  // namespace famfs::controller

@@ -1,0 +1,78 @@
+// Gives a pool's deleted space back, in a thread of its own: no call waits for
+// it, and none has to ask (design §4, Delete).
+//
+// A round is Writer::Reclaim: it scrubs what every host has let go of and
+// compacts. Rounds come soon after a deletion, then after ever longer pauses
+// while deleted volumes wait, at the latest in each interval: a host lets go,
+// or is evicted, without telling the controller.
+//
+// What is logged, each once until it changes: space that came back; hosts that
+// deleted volumes have waited for during a whole interval, with what to do; an
+// error; and the progress of a long scrub every few seconds.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "instance/writer.h"
+
+namespace famfs::controller {
+
+struct ReclaimerOptions {
+  std::string pool;  // its name, for the log
+  std::chrono::milliseconds interval{10'000};
+  /// The pool's writer; null: not open, the round is left out.
+  std::function<std::shared_ptr<Writer>()> writer;
+  /// Called before each round with the open writer. May be null.
+  std::function<void(Writer&)> before_round{};
+};
+
+/// Thread-safe.
+class Reclaimer {
+ public:
+  explicit Reclaimer(ReclaimerOptions options);
+  /// Stop().
+  ~Reclaimer();
+  Reclaimer(const Reclaimer&) = delete;
+  Reclaimer& operator=(const Reclaimer&) = delete;
+
+  /// A round begins soon; returns at once. Requests that come before it begins
+  /// are served by one.
+  void Soon();
+  /// Ends the thread; a scrub under way ends after the piece that it is at, and
+  /// the next start begins it again.
+  void Stop();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void Run();
+  /// Whether deleted volumes still wait for something.
+  bool Round(Writer& writer);
+  absl::Status ReclaimAndTell(Writer& writer) const;
+  void TellResult(const absl::Status& status, const PoolFigures& before,
+                  const PoolFigures& after);
+  void TellWaiting(const Writer& writer, const PoolFigures& figures);
+
+  const ReclaimerOptions options_;
+
+  std::mutex mutex_;
+  std::condition_variable wanted_;
+  bool soon_ = false;
+  bool stopping_ = false;
+
+  // The thread's own.
+  Clock::time_point waiting_since_{};
+  bool waits_ = false;
+  std::string told_waiting_;
+  std::string told_error_;
+
+  std::thread thread_;  // last: runs on the members above
+};
+
+}  // namespace famfs::controller
