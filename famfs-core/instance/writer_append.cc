@@ -39,6 +39,11 @@ absl::Status Writer::CheckStillOwner(std::uint64_t entries,
   if (!have_state || **state != state_) {
     return Stop(Overwritten("the state record"));
   }
+  const auto compaction = layout_.LoadCompaction();
+  if (!compaction.ok() ||
+      compaction->value_or(CompactionRecord{}) != compaction_) {
+    return Stop(Overwritten("the compaction record"));
+  }
   const MediaLogHeader header = layout_.LoadLogHeader();
   if (header.next_index != entries || header.next_seqnum != entries ||
       header.length != layout_.superblock().log_length) {

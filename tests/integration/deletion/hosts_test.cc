@@ -1,20 +1,17 @@
 // Two hosts that share an image: a deleted volume's space is used again when
 // both have let go of it, and not before.
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 
 #include "base/units.h"
 #include "dax/image.h"
-#include "instance/metadata_store.h"
 #include "instance/mkfs.h"
 #include "instance/writer.h"
-#include "tests/integration/support/rig.h"
+#include "tests/integration/deletion/host.h"
+#include "tests/integration/tools/famfs_command.h"
 
 namespace famfs::itest {
 namespace {
@@ -22,95 +19,7 @@ namespace {
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
-const auto* const kIsolation =
-    ::testing::AddGlobalTestEnvironment(new rig::Isolation);
-
 constexpr std::uint64_t kVolume = 16 * kMiB;
-
-/// A host of the pool: a mount namespace with an identity and a famfs-fused.
-class Host {
- public:
-  Host(const rig::TempDir& dir, const std::string& name, std::string device)
-      : namespace_(*rig::MountNamespace::Create()),
-        device_(std::move(device)),
-        uuid_file_(dir / (name + ".uuid")),
-        boot_file_(dir / (name + ".boot")) {
-    rig::WriteFile(uuid_file_, uuid_.ToString());
-    Reboot();
-  }
-  ~Host() {
-    Kill();
-    Unmount();
-  }
-  Host(const Host&) = delete;
-  Host& operator=(const Host&) = delete;
-
-  void Reboot() const {
-    rig::WriteFile(boot_file_, Uuid::Random().ToString() + "\n");
-  }
-  void Serve() {
-    auto server = rig::Process::Start(
-        {.argv = {rig::Binary("famfs-fused"), device_, mount_.path(),
-                  "--poll-ms", "20", "--allow-existing-mount"},
-         .environment = {"FAMFS_SYSTEM_UUID_FILE=" + uuid_file_,
-                         "FAMFS_BOOT_ID_FILE=" + boot_file_},
-         .mount_namespace = namespace_.fd()});
-    ASSERT_TRUE(server.ok()) << server.status();
-    server_ = *std::move(server);
-    const absl::Status ready = server_->WaitForOutput(" is mounted on ");
-    ASSERT_TRUE(ready.ok()) << ready;
-  }
-  void Kill() {
-    if (server_ != nullptr) server_->Kill();
-  }
-  void Unmount() const {
-    namespace_.Run([&] {
-      while (::umount2(mount_.path().c_str(), MNT_DETACH) == 0) {
-      }
-    });
-  }
-  /// Unmounts and waits until the server has ended.
-  void Leave() {
-    Unmount();
-    const auto exit = server_->Wait();
-    EXPECT_TRUE(exit.ok() && *exit == 0) << server_->output();
-  }
-
-  /// 0 or open(2)'s errno.
-  int TryOpen(const std::string& file) const {
-    int error = 0;
-    namespace_.Run([&] {
-      const UniqueFd fd(
-          ::open((mount_.path() + "/" + file).c_str(), O_RDWR | O_CLOEXEC));
-      error = fd.valid() ? 0 : errno;
-    });
-    return error;
-  }
-  /// A mapping whose descriptor is closed: nothing else holds the file.
-  char* Map(const std::string& file) const {
-    void* at = MAP_FAILED;
-    namespace_.Run([&] {
-      const UniqueFd fd(
-          ::open((mount_.path() + "/" + file).c_str(), O_RDWR | O_CLOEXEC));
-      EXPECT_TRUE(fd.valid()) << file << ": " << std::strerror(errno);
-      at = ::mmap(nullptr, kVolume, PROT_READ | PROT_WRITE, MAP_SHARED,
-                  fd.get(), 0);
-    });
-    EXPECT_NE(at, MAP_FAILED);
-    return static_cast<char*>(at);
-  }
-  [[nodiscard]] const Uuid& uuid() const { return uuid_; }
-  [[nodiscard]] rig::Process& server() const { return *server_; }
-
- private:
-  rig::TempDir mount_{"famfs-mount"};
-  rig::MountNamespace namespace_;
-  std::string device_;
-  std::string uuid_file_;
-  std::string boot_file_;
-  Uuid uuid_ = Uuid::Random();
-  std::unique_ptr<rig::Process> server_;
-};
 
 class HostsTest : public ::testing::Test {
  protected:
@@ -119,6 +28,7 @@ class HostsTest : public ::testing::Test {
       GTEST_SKIP() << "this machine has no /dev/fuse that this user may open";
     }
     const std::string image = memory_ / "pool.img";
+    spec_ = "image:" + image;
     ASSERT_TRUE(CreateImage(image, 4 * kGiB).ok());
     std::shared_ptr<DaxDevice> device = *OpenImage(image, Access::kReadWrite);
     MkfsOptions mkfs;
@@ -129,8 +39,8 @@ class HostsTest : public ::testing::Test {
         device, {.system_uuid = owner_, .lock_directory = dir_ / "locks"});
     ASSERT_TRUE(writer.ok()) << writer.status();
     writer_ = *std::move(writer);
-    a_ = std::make_unique<Host>(dir_, "a", "image:" + image);
-    b_ = std::make_unique<Host>(dir_, "b", "image:" + image);
+    a_ = std::make_unique<Host>(dir_, "a", spec_);
+    b_ = std::make_unique<Host>(dir_, "b", spec_);
     ASSERT_NO_FATAL_FAILURE(a_->Serve());
     ASSERT_NO_FATAL_FAILURE(b_->Serve());
     ASSERT_NO_FATAL_FAILURE(Make("v"));
@@ -182,8 +92,29 @@ class HostsTest : public ::testing::Test {
     return static_cast<char>(mapping->data()[0]) == mark;
   }
 
+  [[nodiscard]] nlohmann::json Df() const {
+    return JsonOf(Famfs({"df", spec_, "--json"}));
+  }
+  /// What `famfs hosts` says of a host.
+  [[nodiscard]] nlohmann::json Row(const Host& host) const {
+    nlohmann::json found;
+    for (const auto& row : JsonOf(Famfs({"hosts", spec_, "--json"}))) {
+      if (row["host"] == host.uuid().ToString()) found = row;
+    }
+    return found;
+  }
+  /// "state, bytes that wait for it".
+  [[nodiscard]] std::string Told(const Host& host) const {
+    const nlohmann::json row = Row(host);
+    return row.is_null()
+               ? "absent"
+               : fmt::format("{}, {}", row["state"].get<std::string>(),
+                             row["waiting_bytes"].get<std::uint64_t>());
+  }
+
   rig::TempDir dir_;
   rig::Tmpfs memory_{"2G"};
+  std::string spec_;
   const Uuid owner_ = Uuid::Random();
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<Host> a_;
@@ -192,7 +123,7 @@ class HostsTest : public ::testing::Test {
 };
 
 TEST_F(HostsTest, AMappedVolumeIsNotReusedUntilItIsLetGo) {
-  char* const mapped = a_->Map("v/data");
+  char* const mapped = a_->Map("v/data", kVolume);
   mapped[0] = 'm';
   ASSERT_EQ(::msync(mapped, kVolume, MS_SYNC), 0);
   EXPECT_TRUE(IsStillMarked('m'));
@@ -215,10 +146,7 @@ TEST_F(HostsTest, AMappedVolumeIsNotReusedUntilItIsLetGo) {
   EXPECT_TRUE(IsStillMarked('\0'));
   ASSERT_NO_FATAL_FAILURE(Make("u"));
   EXPECT_EQ(ExtentOf("u"), extent_);
-  char* const fresh = b_->Map("u/data");
-  EXPECT_EQ(fresh[0], '\0');
-  EXPECT_EQ(fresh[4096], '\0');
-  ::munmap(fresh, kVolume);
+  EXPECT_TRUE(b_->ReadsAsZeros("u/data"));
 }
 
 TEST_F(HostsTest, AKilledHostQuarantinesItAndEvictingFreesIt) {
@@ -270,6 +198,63 @@ TEST_F(HostsTest, AHostThatUnmountsIsNotWaitedFor) {
   EXPECT_THAT(writer_->Hosts(), IsEmpty());
   DeleteIt();
   EXPECT_EQ(Reclaimed().pending, 0U);
+}
+
+TEST_F(HostsTest, TheToolsTellWhoIsWaitedForAndWhatBecomesOfTheSpace) {
+  const std::uint64_t free = Df()["free"];
+  EXPECT_EQ(Told(*a_), "acknowledged, 0");
+  EXPECT_EQ(Told(*b_), "acknowledged, 0");
+  char* const mapped = a_->Map("v/data", kVolume);
+  DeleteIt();
+  ASSERT_TRUE(Becomes(*b_, HostStanding::kAcknowledged));
+  nlohmann::json df = Df();
+  EXPECT_EQ(df["pending"], kVolume);
+  EXPECT_EQ(df["quarantined"], kVolume);
+  EXPECT_EQ(df["waiting_hosts"], 1);
+  EXPECT_EQ(df["pending_volumes"][0]["directory"], "v");
+  EXPECT_EQ(df["pending_volumes"][0]["state"], "quarantined");
+  EXPECT_EQ(Told(*a_), fmt::format("behind, {}", kVolume));
+  EXPECT_EQ(Row(*a_)["acknowledged"], 0);
+  EXPECT_EQ(Told(*b_), "acknowledged, 0");
+  EXPECT_EQ(Row(*b_)["acknowledged"], 1);
+  ::munmap(mapped, kVolume);
+  ASSERT_TRUE(Becomes(*a_, HostStanding::kAcknowledged));
+  // Nobody reclaims here but the test: the state stays to be looked at.
+  df = Df();
+  EXPECT_EQ(df["pending"], kVolume);
+  EXPECT_EQ(df["quarantined"], 0);
+  EXPECT_EQ(df["waiting_hosts"], 0);
+  EXPECT_EQ(df["pending_volumes"][0]["state"], "to be scrubbed");
+  EXPECT_EQ(Told(*a_), "acknowledged, 0");
+  EXPECT_EQ(Reclaimed().pending, 0U);
+  df = Df();
+  EXPECT_EQ(df["pending"], 0);
+  EXPECT_TRUE(df["pending_volumes"].empty());
+  EXPECT_EQ(df["free"], free + kVolume);
+}
+
+TEST_F(HostsTest, TheToolEvictsADeadHostBesideTheWriter) {
+  char* const mapped = b_->Map("v/data", kVolume);
+  b_->Kill();
+  ::munmap(mapped, kVolume);
+  DeleteIt();
+  ASSERT_TRUE(Becomes(*a_, HostStanding::kAcknowledged));
+  EXPECT_EQ(Reclaimed().pending, kVolume);
+  EXPECT_EQ(Df()["pending_volumes"][0]["state"], "quarantined");
+  EXPECT_EQ(Told(*b_), fmt::format("behind, {}", kVolume));
+  const std::string nobody = Uuid::Random().ToString();
+  EXPECT_THAT(Famfs({"evict", spec_, nobody}), Exits(kProblems));
+  EXPECT_EQ(Told(*b_), fmt::format("behind, {}", kVolume));
+  EXPECT_THAT(Famfs({"evict", spec_, b_->uuid().ToString()}), Exits(kOk));
+  EXPECT_EQ(Told(*b_), "evicted, 0");
+  const nlohmann::json df = Df();
+  EXPECT_EQ(df["quarantined"], 0);
+  EXPECT_EQ(df["waiting_hosts"], 0);
+  EXPECT_EQ(df["pending_volumes"][0]["state"], "to be scrubbed");
+  EXPECT_EQ(Reclaimed().pending, 0U);
+  ASSERT_NO_FATAL_FAILURE(Make("u"));
+  EXPECT_EQ(ExtentOf("u"), extent_);
+  EXPECT_TRUE(a_->ReadsAsZeros("u/data"));
 }
 
 }  // namespace
