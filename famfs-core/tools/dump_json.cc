@@ -6,6 +6,7 @@
 #include "media/checksum.h"
 #include "media/region.h"
 #include "media/volume_attributes.h"
+#include "tools/tree.h"
 
 namespace famfs {
 namespace {
@@ -90,32 +91,6 @@ Json FileJson(const MediaEntry& entry) {
   }
   AddUnused(json, entry, used);
   return json;
-}
-
-Json VolumeJson(const VolumeAttributes& volume) {
-  const auto state = [&]() -> const char* {
-    switch (volume.state) {
-      case VolumeState::kLive:
-        return "live";
-      case VolumeState::kDeleted:
-        return "deleted";
-      case VolumeState::kSealed:
-        return "sealed";
-    }
-    return "unknown";
-  }();
-  return {{"name", JsonText(volume.name)},
-          {"kind", volume.kind == VolumeKind::kVolume ? "volume" : "snapshot"},
-          {"layout", volume.layout == VolumeLayout::kFile ? "file" : "tree"},
-          {"state", state},
-          {"data_path", std::string(ToString(volume.data_path))},
-          {"capacity", volume.capacity},
-          {"interleave_strips", volume.interleave_strips},
-          {"interleave_chunk", volume.interleave_chunk},
-          {"content_source", JsonText(volume.content_source)},
-          {"created_unix_ns", volume.created_unix_ns},
-          {"revision", volume.revision},
-          {"deletion_number", volume.deletion_number}};
 }
 
 Json MkdirJson(const MediaEntry& entry) {

@@ -97,4 +97,19 @@ Json ToJson(const NodeFacts& facts) {
   return json;
 }
 
+Json VolumeJson(const VolumeAttributes& volume) {
+  return {{"name", JsonText(volume.name)},
+          {"kind", KindText(volume.kind)},
+          {"layout", LayoutText(volume.layout)},
+          {"state", StateText(volume.state)},
+          {"data_path", std::string(ToString(volume.data_path))},
+          {"capacity", volume.capacity},
+          {"interleave_strips", volume.interleave_strips},
+          {"interleave_chunk", volume.interleave_chunk},
+          {"content_source", JsonText(volume.content_source)},
+          {"created_unix_ns", volume.created_unix_ns},
+          {"revision", volume.revision},
+          {"deletion_number", volume.deletion_number}};
+}
+
 }  // namespace famfs

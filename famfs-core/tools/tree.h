@@ -62,6 +62,8 @@ std::string ModeText(bool is_directory, std::uint32_t mode);
 const char* StateText(VolumeState state);
 const char* KindText(VolumeKind kind);
 const char* LayoutText(VolumeLayout layout);
+/// All attributes, for JSON.
+Json VolumeJson(const VolumeAttributes& volume);
 
 /// `{path, type, uid, gid, mode, mode_octal, size, chunk, extents, volume}`
 Json ToJson(const NodeFacts& facts);
