@@ -11,4 +11,8 @@ namespace famfs {
 /// ends. Lines of the range that are cached here are dropped by the processor.
 void StreamZeros(void* to, std::size_t length);
 
+/// Copies [from, from + length) to `to`, in the same way; the two do not
+/// overlap. Several times cheaper than a copy and the write-back of its lines.
+void StreamCopy(void* to, const void* from, std::size_t length);
+
 }  // namespace famfs

@@ -24,7 +24,9 @@ absl::string_view Abseil(std::string_view text) {
 class ImageBuilder {
  public:
   explicit ImageBuilder(const CompactionPlan& plan) : plan_(plan) {
-    image_.bytes.resize(EntryAt(plan.entries));
+    // Never more, often much less: pages that stay untouched cost nothing.
+    image_.bytes.reserve(EntryAt(plan.entries));
+    image_.bytes.resize(EntryAt(0));
     // Every namespace has it: an entry for it is a repeated one.
     directories_.emplace(".meta", kNoSlot);
   }
@@ -42,7 +44,6 @@ class ImageBuilder {
   }
 
   LogImage Finish() {
-    image_.bytes.resize(EntryAt(image_.entries));
     const MediaLogHeader header =
         MakeLogHeader(plan_.log_length, image_.entries);
     std::memcpy(image_.bytes.data(), &header, sizeof(header));
@@ -69,7 +70,10 @@ class ImageBuilder {
     Put(it->second, entry);
   }
 
-  void Append(const MediaEntry& entry) { Put(image_.entries++, entry); }
+  void Append(const MediaEntry& entry) {
+    image_.bytes.resize(EntryAt(image_.entries + 1));
+    Put(image_.entries++, entry);
+  }
 
   void Put(std::uint64_t slot, MediaEntry entry) {
     entry.seqnum = slot;

@@ -106,6 +106,9 @@ class PendingFile {
   /// Write-back of [offset, offset + length), for who wants it to overlap the
   /// filling; Commit does not do it again for these bytes.
   virtual void WriteBack(std::uint64_t offset, std::uint64_t length) = 0;
+  /// [offset, offset + length) was stored past the caches (dax/streaming.h), so
+  /// Commit does not write it back either. From several threads, as WriteBack.
+  virtual void NoteStreamed(std::uint64_t offset, std::uint64_t length) = 0;
   [[nodiscard]] virtual absl::Status Commit() = 0;
 };
 

@@ -1,11 +1,53 @@
 #include <spdlog/spdlog.h>
 
+#include <array>
+#include <cstring>
+
 #include "instance/metadata_store.h"
 #include "instance/writer.h"
 #include "media/checksum.h"
 #include "media/rules.h"
 
 namespace famfs {
+namespace {
+
+/// What shows whether a writer still owns its log.
+struct Standing {
+  absl::StatusOr<std::optional<OwnerRecord>> owner;
+  absl::StatusOr<std::optional<StateRecord>> state;
+  absl::StatusOr<std::optional<CompactionRecord>> compaction;
+  MediaLogHeader header{};
+  MediaEntry last{};  // of `entries`, if there are any
+};
+
+/// All invalidations come before the first load: a load after each would be a
+/// trip to the memory each, one after the other, and every append does this
+/// twice.
+Standing LoadStanding(Layout& layout, std::uint64_t entries) {
+  constexpr std::size_t kStart = kRegionOffset + kStateAt;
+  std::array<std::byte, kOwnerAt - kStateAt + 2 * kLineSize> lines;
+  const Mapping& head = layout.head();
+  const Mapping& log = layout.log();
+  Standing seen;
+  head.Invalidate(kStart, lines.size());
+  log.Invalidate(0, sizeof(seen.header));
+  if (entries > 0) log.Invalidate(EntryAt(entries - 1), sizeof(seen.last));
+  std::memcpy(lines.data(), head.data() + kStart, lines.size());
+  std::memcpy(&seen.header, log.data(), sizeof(seen.header));
+  if (entries > 0) {
+    std::memcpy(static_cast<void*>(&seen.last),
+                log.data() + EntryAt(entries - 1), sizeof(seen.last));
+  }
+  const std::span<const std::byte> all(lines);
+  const Uuid& fs_uuid = layout.superblock().fs_uuid;
+  seen.owner = DecodeOwner(all.subspan(kOwnerAt - kStateAt), fs_uuid);
+  seen.state = DecodeState(all.first(2 * kLineSize), fs_uuid);
+  seen.compaction = DecodeCompaction(
+      all.subspan(kCompactionAt - kStateAt, 2 * kLineSize), fs_uuid);
+  return seen;
+}
+
+}  // namespace
 
 absl::Status Writer::Stop(absl::Status why) {
   spdlog::critical("{}: this writer stops: {}", device_->spec(), Message(why));
@@ -26,35 +68,31 @@ absl::Status Writer::Overwritten(std::string_view what) const {
 absl::Status Writer::CheckStillOwner(std::uint64_t entries,
                                      std::uint64_t last_crc) {
   FAMFS_RETURN_IF_ERROR(stopped_);
-  const auto owner = layout_.LoadOwner();
-  const auto state = layout_.LoadState();
-  const bool have_state = state.ok() && state->has_value();
-  if (!owner.ok() || !owner->has_value() || **owner != owner_ ||
-      (have_state && (*state)->writer_epoch > state_.writer_epoch)) {
+  const Standing seen = LoadStanding(layout_, entries);
+  const bool have_state = seen.state.ok() && seen.state->has_value();
+  if (!seen.owner.ok() || !seen.owner->has_value() || **seen.owner != owner_ ||
+      (have_state && (*seen.state)->writer_epoch > state_.writer_epoch)) {
     return Stop(Aborted(
         "another writer took the file system over: epoch {} is no longer the "
         "current one; open it again if this host is to write",
         state_.writer_epoch));
   }
-  if (!have_state || **state != state_) {
+  if (!have_state || **seen.state != state_) {
     return Stop(Overwritten("the state record"));
   }
-  const auto compaction = layout_.LoadCompaction();
-  if (!compaction.ok() ||
-      compaction->value_or(CompactionRecord{}) != compaction_) {
+  if (!seen.compaction.ok() ||
+      seen.compaction->value_or(CompactionRecord{}) != compaction_) {
     return Stop(Overwritten("the compaction record"));
   }
-  const MediaLogHeader header = layout_.LoadLogHeader();
-  if (header.next_index != entries || header.next_seqnum != entries ||
-      header.length != layout_.superblock().log_length) {
+  if (seen.header.next_index != entries || seen.header.next_seqnum != entries ||
+      seen.header.length != layout_.superblock().log_length) {
     return Stop(Overwritten(
         fmt::format("the log (it has {} entries, not the {} that this writer "
                     "acknowledged)",
-                    header.next_index, entries)));
+                    seen.header.next_index, entries)));
   }
   if (entries == 0) return absl::OkStatus();
-  const MediaEntry last = layout_.LoadEntry(entries - 1);
-  if (last.crc != last_crc || ChecksumOf(last) != last_crc) {
+  if (seen.last.crc != last_crc || ChecksumOf(seen.last) != last_crc) {
     return Stop(Overwritten(fmt::format("entry {} of the log", entries - 1)));
   }
   return absl::OkStatus();

@@ -36,6 +36,10 @@ class Writer::PendingFileImpl final : public PendingFile {
 
   void WriteBack(std::uint64_t offset, std::uint64_t length) override {
     file_->WriteBack(offset, length);
+    NoteStreamed(offset, length);
+  }
+
+  void NoteStreamed(std::uint64_t offset, std::uint64_t length) override {
     const std::lock_guard lock(mutex_);
     written_back_.push_back({offset, length});
   }

@@ -1,11 +1,15 @@
 #include "tools/local_file.h"
 
+#include <linux/magic.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <utility>
 
 namespace famfs {
 namespace {
@@ -32,9 +36,45 @@ absl::StatusOr<LocalSource> LocalSource::Open(const std::string& path) {
     return InvalidArgument(
         "{}: is empty, and a famfs instance has no files of 0 bytes", path);
   }
-  return LocalSource(path, std::move(fd),
+  LocalSource source(path, std::move(fd),
                      static_cast<std::uint64_t>(info.st_size),
                      info.st_mode & 0777);
+  source.MapIfInMemory();
+  return source;
+}
+
+LocalSource::LocalSource(LocalSource&& other) noexcept
+    : path_(std::move(other.path_)),
+      fd_(std::move(other.fd_)),
+      size_(other.size_),
+      mode_(other.mode_),
+      memory_(std::exchange(other.memory_, {})) {}
+
+LocalSource::~LocalSource() {
+  if (!memory_.empty()) {
+    ::munmap(const_cast<std::byte*>(memory_.data()), memory_.size());
+  }
+}
+
+void LocalSource::MapIfInMemory() {
+  struct statfs info {};
+  if (::fstatfs(fd_.get(), &info) != 0 || info.f_type != TMPFS_MAGIC) return;
+  void* const base =
+      ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, fd_.get(), 0);
+  if (base == MAP_FAILED) return;  // Read does without
+  memory_ = {static_cast<const std::byte*>(base), size_};
+}
+
+absl::Status LocalSource::BecameShorter() const {
+  return Aborted("{}: became shorter than {} bytes while it was copied", path_,
+                 size_);
+}
+
+absl::Status LocalSource::CheckLength() const {
+  struct stat info {};
+  if (::fstat(fd_.get(), &info) != 0) return ErrnoError(errno, path_);
+  if (static_cast<std::uint64_t>(info.st_size) < size_) return BecameShorter();
+  return absl::OkStatus();
 }
 
 absl::Status LocalSource::Read(std::uint64_t at,
@@ -43,18 +83,8 @@ absl::Status LocalSource::Read(std::uint64_t at,
     const ssize_t n =
         ::pread(fd_.get(), into.data(), into.size(), static_cast<off_t>(at));
     if (n < 0 && errno == EINTR) continue;
-    // read(2) into a mapped page that cannot be had; a store would be SIGBUS.
-    if (n < 0 && errno == EFAULT) {
-      return ResourceExhausted(
-          "{}: cannot be copied: the file system that holds the device's file "
-          "is full; make room there and try again",
-          path_);
-    }
     if (n < 0) return ErrnoError(errno, path_);
-    if (n == 0) {
-      return Aborted("{}: became shorter than {} bytes while it was copied",
-                     path_, size_);
-    }
+    if (n == 0) return BecameShorter();
     at += static_cast<std::uint64_t>(n);
     into = into.subspan(static_cast<std::size_t>(n));
   }

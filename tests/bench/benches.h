@@ -19,6 +19,11 @@ std::vector<Row> CallBench();
 /// Row 4d: what allocation costs at a million free extents beside a thousand,
 /// beside std::map and a bitmap; what is left of a device that files age.
 std::vector<Row> AllocBench();
+/// Row 4a: appending an entry beside writing the whole log back; dropping the
+/// dead half of 15,000 entries beside a copy and a checksum of them.
+std::vector<Row> LogBench();
+/// `famfs cp` of 4 GiB beside memcpy, scrubbing beside streaming stores.
+std::vector<Row> BulkBench();
 /// Rows 4b, 6 and 9: playing, following, checking and holding a log of up to a
 /// million entries beside one checksum pass over its bytes.
 std::vector<Row> PlayBench();

@@ -16,10 +16,8 @@ namespace famfs::bench {
 namespace {
 
 const std::map<std::string, std::vector<Row> (*)()> kBenches = {
-    {"alloc", AllocBench},
-    {"mapped", MappedBench},
-    {"play", PlayBench},
-    {"read", ReadBench},
+    {"alloc", AllocBench},   {"bulk", BulkBench}, {"log", LogBench},
+    {"mapped", MappedBench}, {"play", PlayBench}, {"read", ReadBench},
     {"calls", CallBench}};
 
 // A mount namespace of our own: whatever we leave mounted goes with us.
@@ -36,7 +34,8 @@ int Run(std::vector<std::string> names, const std::string& json) {
     if (!kBenches.contains(name)) {
       fmt::print(
           stderr,
-          "no benchmark {}: there are alloc, mapped, play, read, calls\n",
+          "no benchmark {}: there are alloc, bulk, calls, log, mapped, play, "
+          "read\n",
           name);
       return 2;
     }
@@ -70,7 +69,7 @@ int main(int argc, char** argv) {
   std::string json;
   std::string echo;
   app.add_option("names", names,
-                 "alloc, mapped, play, read, calls; default all");
+                 "alloc, bulk, calls, log, mapped, play, read; default all");
   app.add_option("--json", json, "Append JSON lines to this file");
   app.add_option("--echo", echo, "Serve the bare echo on a socket (internal)");
   CLI11_PARSE(app, argc, argv);

@@ -25,6 +25,15 @@ void PinThread() {
   ::sched_setaffinity(0, sizeof(cpus), &cpus);
 }
 
+void UseAllCpus() {
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  for (long i = 0; i < ::sysconf(_SC_NPROCESSORS_ONLN); ++i) {
+    CPU_SET(static_cast<std::size_t>(i), &cpus);
+  }
+  ::sched_setaffinity(0, sizeof(cpus), &cpus);
+}
+
 double Median(std::vector<double> values) {
   return Percentile(std::move(values), 0.5);
 }

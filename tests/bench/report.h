@@ -41,6 +41,8 @@ Row Single(std::string name, std::string unit, Band band, double ours,
 /// Keeps the calling thread on the last CPU from here on, so that the rounds of
 /// a comparison do not differ by where they ran.
 void PinThread();
+/// Undoes PinThread, for what has threads of its own.
+void UseAllCpus();
 
 double Median(std::vector<double> values);
 /// p in [0, 1].

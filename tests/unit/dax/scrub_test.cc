@@ -33,6 +33,26 @@ TEST(StreamZerosTest, EveryStartAndLengthWithinThreeLines) {
   }
 }
 
+TEST(StreamCopyTest, EveryStartAndLengthWithinThreeLines) {
+  std::array<std::byte, 384> source{};
+  for (std::size_t i = 0; i < source.size(); ++i) {
+    source[i] = static_cast<std::byte>(i * 7 + 1);
+  }
+  for (std::size_t start = 0; start < 130; ++start) {
+    for (std::size_t length = 0; length < 200; length += 7) {
+      const std::size_t from = (start * 3 + length) % 130;
+      alignas(64) std::array<std::byte, 384> bytes{};
+      bytes.fill(kMark);
+      StreamCopy(bytes.data() + start, source.data() + from, length);
+      for (std::size_t i = 0; i < bytes.size(); ++i) {
+        const bool inside = i >= start && i < start + length;
+        ASSERT_EQ(bytes[i], inside ? source[from + i - start] : kMark)
+            << start << " " << length << " " << i;
+      }
+    }
+  }
+}
+
 class ScrubTest : public ::testing::Test {
  protected:
   void SetUp() override {
