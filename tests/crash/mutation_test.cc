@@ -53,6 +53,7 @@ const std::map<std::string, std::string>& Redundant() {
       {"create file: reservation 2", kCovered},
       {"create volume: reservation 3", kCovered},
       {"create volume: clean range 2", kDirty},
+      {"devadd: zeros of the secondary's head", kOverwritten},
       {"reclaim: clean range 1", kDirty},
       {"reclaim: clean range 2", kDirty},
       {"reclaim: clean range 3", kDirty},
