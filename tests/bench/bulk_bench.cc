@@ -1,5 +1,5 @@
-// What moves many bytes: `famfs cp` beside memcpy with as many threads, and a
-// scrub beside plain streaming stores.
+// What moves many bytes: the copy of `famfs cp` beside memcpy with as many
+// threads, and a scrub beside plain streaming stores.
 //
 // Like is compared with like. The first store to a page of a new file costs its
 // zeroing by the kernel, about as much as the copy itself; so either both sides
@@ -108,21 +108,34 @@ class Target {
   std::optional<rig::Device> device_;
 };
 
-/// The command itself, from its start to its end.
+CopyResult Copy(std::unique_ptr<FileCopy> copy) {
+  std::vector<std::unique_ptr<FileCopy>> copies;
+  copies.push_back(std::move(copy));
+  CopyResult result = RunCopies(std::move(copies), Threads(), "copying in");
+  for (const absl::Status& problem : result.problems) Must(problem, "cp");
+  return result;
+}
+
+std::unique_ptr<Writer> OpenWriter(const rig::Device& device) {
+  return Must(Writer::Open(Must(device.Open(Access::kReadWrite), "Open"),
+                           {.system_uuid = device.system_uuid(),
+                            .lock_directory = device.lock_directory()}),
+              "Writer::Open");
+}
+
+std::unique_ptr<FileCopy> NewCopy(Writer& writer, const std::string& source) {
+  return NewCopyIn(writer, source, kCopied, "copied",
+                   {.uid = 0, .gid = 0, .mode = 0644}, CopyChoices{});
+}
+
+/// What the command does, from opening the instance to the entry in its log; in
+/// this process, as its peer is, so that both have the same share of a machine
+/// that others use.
 double RunCp(const std::string& memory, const std::string& source) {
   const Target target(memory + "/target");
-  const rig::Device& device = target.device();
   return Rate(kCopied, [&] {
-    const auto process =
-        Must(rig::Process::Start(
-                 {.argv = {rig::Binary("famfs"), "cp", device.spec(), source,
-                           ":copied", "--threads", std::to_string(Threads()),
-                           "--system-uuid", device.system_uuid().ToString(),
-                           "--lock-directory", device.lock_directory()}}),
-             "famfs cp");
-    if (Must(process->Wait(), "famfs cp") != 0) {
-      Must(Internal("{}", process->output()), "famfs cp");
-    }
+    const auto writer = OpenWriter(target.device());
+    Copy(NewCopy(*writer, source));
   });
 }
 
@@ -165,26 +178,13 @@ class BegunCopy final : public FileCopy {
 /// were touched by a copy before.
 double CopyToPages(const std::string& memory, const std::string& source) {
   const Target target(memory + "/target");
-  const rig::Device& device = target.device();
-  const auto writer =
-      Must(Writer::Open(Must(device.Open(Access::kReadWrite), "Open"),
-                        {.system_uuid = device.system_uuid(),
-                         .lock_directory = device.lock_directory()}),
-           "Writer::Open");
-  const auto copy =
-      NewCopyIn(*writer, source, kCopied, "copied",
-                {.uid = 0, .gid = 0, .mode = 0644}, CopyChoices{});
+  const auto writer = OpenWriter(target.device());
+  const auto copy = NewCopy(*writer, source);
   Must(copy->Begin().status(), "Begin");
   InParts(kCopied, [&](std::uint64_t at) {
     Must(copy->Copy(at, kPart, [](std::uint64_t /*bytes*/) {}), "Copy");
   });
-  return Rate(kCopied, [&] {
-    std::vector<std::unique_ptr<FileCopy>> copies;
-    copies.push_back(std::make_unique<BegunCopy>(*copy));
-    const CopyResult result =
-        RunCopies(std::move(copies), Threads(), "copying in");
-    if (result.copied != 1) Must(Internal("not copied"), "RunCopies");
-  });
+  return Rate(kCopied, [&] { Copy(std::make_unique<BegunCopy>(*copy)); });
 }
 
 /// The peer of CopyToPages: stores through a mapping that was stored to before.
