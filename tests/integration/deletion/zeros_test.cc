@@ -2,6 +2,7 @@
 // at any of its steps, on a device full of garbage, after a copy that was
 // killed midway. Looked at on the device, and through famfs-fused.
 #include <gmock/gmock.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -283,14 +284,31 @@ TEST_F(ZerosTest, OnAnOldPoolThatIsMadeAnewByForce) {
   }
 }
 
+/// Files that `famfs cp` reads by pread(2), not through a mapping as on tmpfs.
+class Ramfs {
+ public:
+  Ramfs() {
+    EXPECT_EQ(::mount("famfs-test", path().c_str(), "ramfs", 0, nullptr), 0);
+  }
+  ~Ramfs() { ::umount2(path().c_str(), MNT_DETACH); }
+  Ramfs(const Ramfs&) = delete;
+  Ramfs& operator=(const Ramfs&) = delete;
+  [[nodiscard]] const std::string& path() const { return directory_.path(); }
+
+ private:
+  rig::TempDir directory_;
+};
+
 TEST_F(ZerosTest, AfterACopyThatWasKilledMidway) {
   const Place place;
+  const Ramfs ramfs;
+  const std::string source = ramfs.path() + "/source";
   constexpr std::uint64_t kSource = 64 * kMiB;
-  rig::WriteFile(place.File("source"), Pattern(kSource));
+  rig::WriteFile(source, Pattern(kSource));
   for (const std::string& spec :
        {place.Emulated("emulated"), place.Image("image")}) {
-    std::vector<std::string> argv = {rig::Binary("famfs"), "cp", spec,
-                                     place.File("source"), ":f"};
+    std::vector<std::string> argv = {rig::Binary("famfs"), "cp", spec, source,
+                                     ":f"};
     for (const std::string& word : place.Identity()) argv.push_back(word);
     auto copy = rig::Process::Start(
         {.argv = argv,
