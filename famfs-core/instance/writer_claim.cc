@@ -115,8 +115,9 @@ absl::StatusOr<Writer::Claim> Writer::TryReserve(const Wanted& wanted) {
   {
     const std::unique_lock lock(mutex_);
     FAMFS_RETURN_IF_ERROR(CheckWantedLocked(wanted));
-    // A stale writer must not litter its successor's free space.
-    FAMFS_RETURN_IF_ERROR(CheckStillOwner());
+    // A stale writer must not litter its successor's free space. What takes no
+    // space is looked at when it is published.
+    if (wanted.size > 0) FAMFS_RETURN_IF_ERROR(CheckStillOwner());
     FAMFS_ASSIGN_OR_RETURN(claim, TakeClaimLocked(wanted));
   }
   FAMFS_RETURN_IF_ERROR(CreateExtents(claim));
