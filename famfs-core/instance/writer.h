@@ -187,7 +187,7 @@ class Writer {
   /// and the reverse; Unavailable while a writer of that has it open;
   /// ResourceExhausted with 64 devices, or with the log full. A crash on the
   /// way leaves a device that a second call takes without force.
-  [[nodiscard]] absl::Status AddDevice(std::shared_ptr<DaxDevice> device,
+  [[nodiscard]] absl::Status AddDevice(const std::shared_ptr<DaxDevice>& device,
                                        const AddDeviceOptions& options);
 
   // Made by hand. A path that was ever used and is in the log is AlreadyExists,

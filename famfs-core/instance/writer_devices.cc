@@ -138,7 +138,7 @@ absl::Status Writer::TryAddDevice(const std::shared_ptr<DaxDevice>& device,
   return AdmitDevicesLocked();
 }
 
-absl::Status Writer::AddDevice(std::shared_ptr<DaxDevice> device,
+absl::Status Writer::AddDevice(const std::shared_ptr<DaxDevice>& device,
                                const AddDeviceOptions& options) {
   FAMFS_ASSIGN_OR_RETURN(const DeviceHead head, LoadDeviceHead(*device));
   std::optional<WriterLock> other;
@@ -147,7 +147,7 @@ absl::Status Writer::AddDevice(std::shared_ptr<DaxDevice> device,
     FAMFS_ASSIGN_OR_RETURN(
         other, WriterLock::Acquire(lock_directory_, head.superblock.fs_uuid));
   }
-  const absl::Status status = TryAddDevice(device, options);
+  absl::Status status = TryAddDevice(device, options);
   if (!absl::IsResourceExhausted(status) || !CompactionHelps()) return status;
   FAMFS_RETURN_IF_ERROR(Compact());
   return TryAddDevice(device, options);
