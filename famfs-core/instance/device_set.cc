@@ -148,12 +148,4 @@ absl::StatusOr<std::shared_ptr<DaxDevice>> DeviceSet::At(std::uint64_t index) {
       index, wanted.device_uuid.ToString(), FormatSize(wanted.size), tried);
 }
 
-bool DeviceSet::HasAll(std::span<const MediaExtent> extents) {
-  const std::lock_guard lock(mutex_);
-  return std::all_of(extents.begin(), extents.end(),
-                     [this](const MediaExtent& extent) {
-                       return FindLocked(extent.device_index) != nullptr;
-                     });
-}
-
 }  // namespace famfs

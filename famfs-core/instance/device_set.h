@@ -62,8 +62,6 @@ class DeviceSet {
   /// Unavailable for a missing one: its index, uuid and size, what became of
   /// each candidate, and what to do.
   absl::StatusOr<std::shared_ptr<DaxDevice>> At(std::uint64_t index);
-  /// Whether Find would find all of these extents' devices.
-  [[nodiscard]] bool HasAll(std::span<const MediaExtent> extents);
 
  private:
   struct Candidate {

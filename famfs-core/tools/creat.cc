@@ -60,6 +60,8 @@ absl::Status CreateSeeded(Writer& writer, const Options& options,
           FillSeeded(*options.seed, from, memory);
           from += memory.size();
         }
+        // Here, by all threads; Commit would do it alone.
+        file->WriteBack(at, length);
         const std::lock_guard lock(mutex);
         bar.Update(done += length, size);
         return absl::OkStatus();
