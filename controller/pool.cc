@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/units.h"
+#include "controller/emulated_device.h"
 #include "instance/mkfs.h"
 #include "instance/system_uuid.h"
 
@@ -97,6 +98,7 @@ absl::StatusOr<std::shared_ptr<Writer>> Pool::Open() {
 }
 
 absl::StatusOr<std::shared_ptr<Writer>> Pool::OpenDevicesAndWriter() const {
+  FAMFS_RETURN_IF_ERROR(EnsureEmulatedDevice(section_));
   FAMFS_ASSIGN_OR_RETURN(std::shared_ptr<DeviceSet> devices,
                          DeviceSet::Open(section_.device, section_.devices,
                                          Access::kReadWrite, open_device_));

@@ -22,8 +22,9 @@ constexpr Keys kTopKeys = {"driver",   "log",        "pools",
                            "defaults", "controller", "node"};
 constexpr Keys kDriverKeys = {"name", "endpoint", "nodeId", "kubeletPath"};
 constexpr Keys kLogKeys = {"format", "level"};
-constexpr Keys kPoolKeys = {"name",   "device",    "devices",
-                            "format", "logLength", "systemUuid"};
+constexpr Keys kPoolKeys = {"name",      "device",     "devices", "format",
+                            "logLength", "systemUuid", "emulated"};
+constexpr Keys kEmulatedKeys = {"size", "sparse", "hosts"};
 constexpr Keys kDefaultsKeys = {"pool", "dataPath", "uid", "gid", "mode"};
 constexpr Keys kControllerKeys = {"reclaimInterval"};
 constexpr Keys kNodeKeys = {"fusedPath"};
@@ -108,6 +109,47 @@ absl::Status ReadLog(const YamlMap& top, LogSection& log) {
   return map.Read("level", log.level, ParseLogLevel);
 }
 
+absl::StatusOr<std::uint64_t> ParseDeviceSize(std::string_view text) {
+  FAMFS_ASSIGN_OR_RETURN(const std::uint64_t bytes, ParseSize(text));
+  if (bytes == 0 || bytes % kAllocUnit != 0) {
+    return InvalidArgument(
+        "\"{}\" is {} bytes; write a positive multiple of 2 MiB, such as 8G",
+        Printable(text), bytes);
+  }
+  return bytes;
+}
+
+absl::StatusOr<bool> ParseBool(std::string_view text) {
+  if (text == "true") return true;
+  if (text == "false") return false;
+  return InvalidArgument("\"{}\" is unknown; write true or false",
+                         Printable(text));
+}
+
+absl::Status ReadEmulated(const YamlMap& map, PoolSection& pool) {
+  if (!map.Has("emulated")) return absl::OkStatus();
+  if (!pool.device.starts_with("emulated:") ||
+      pool.format != FormatPolicy::kIfBlank) {
+    return map.ErrorAt(
+        "emulated",
+        InvalidArgument("describes a device to be made: it goes with `device: "
+                        "emulated:/DIRECTORY` and `format: if-blank`"));
+  }
+  FAMFS_ASSIGN_OR_RETURN(const YamlMap section,
+                         map.Map("emulated", kEmulatedKeys));
+  EmulatedSection& emulated = pool.emulated.emplace();
+  FAMFS_RETURN_IF_ERROR(section.Read("size", emulated.size, ParseDeviceSize));
+  FAMFS_RETURN_IF_ERROR(section.Read("sparse", emulated.sparse, ParseBool));
+  FAMFS_RETURN_IF_ERROR(
+      section.ReadList("hosts", emulated.hosts, Checked(CheckNodeId)));
+  if (emulated.size == 0) {
+    return section.ErrorAt("size",
+                           InvalidArgument("is missing; say how large the "
+                                           "device shall be, such as 8G"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<PoolSection> ReadPool(const YamlMap& map) {
   PoolSection pool;
   pool.location = map.Location();
@@ -127,6 +169,7 @@ absl::StatusOr<PoolSection> ReadPool(const YamlMap& map) {
                        InvalidArgument("is missing; say where the pool's "
                                        "memory is, such as /dev/dax0.0"));
   }
+  FAMFS_RETURN_IF_ERROR(ReadEmulated(map, pool));
   return pool;
 }
 

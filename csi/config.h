@@ -49,6 +49,13 @@ struct LogSection {
   LogLevel level = LogLevel::kInfo;
 };
 
+/// An emulated device that the controller makes where there is none.
+struct EmulatedSection {
+  std::uint64_t size = 0;  // bytes, multiple of 2 MiB
+  bool sparse = false;
+  std::vector<std::string> hosts{};  // who may see it; empty: all
+};
+
 struct PoolSection {
   std::string name;    // DNS label, <= 63: it becomes part of a topology key
   std::string device;  // the primary, as dax/device.h's OpenDevice takes it
@@ -56,7 +63,9 @@ struct PoolSection {
   FormatPolicy format = FormatPolicy::kNever;
   std::uint64_t log_length = kMinLogLength;  // bytes, power of two
   std::optional<Uuid> system_uuid;           // absent: the machine's own
-  std::string location;                      // "FILE:LINE:COLUMN", for messages
+  /// Only with an emulated primary device and FormatPolicy::kIfBlank.
+  std::optional<EmulatedSection> emulated{};
+  std::string location;  // "FILE:LINE:COLUMN", for messages
 };
 
 /// What a StorageClass that does not say gets.
@@ -76,6 +85,7 @@ struct ControllerSection {
 
 struct NodeSection {
   std::string fused_path;  // absolute; empty: famfs-fused beside this program
+  std::string fused_spawner;  // a socket's path; by flag alone. Empty: none
 };
 
 struct Config {

@@ -41,6 +41,11 @@ struct EmulatedConfig {
 /// is written there, NotFound when there is none.
 absl::StatusOr<EmulatedConfig> ReadEmulatedConfig(const std::string& directory);
 
+/// Rewrites DIR/device.yaml with other hosts. It holds for who opens the device
+/// from then on; whoever has it open keeps it.
+[[nodiscard]] absl::Status SetEmulatedHosts(
+    const std::string& directory, const std::vector<std::string>& hosts);
+
 /// By which name an emulated device knows this host: $FAMFS_HOST, else
 /// gethostname(2).
 std::string EmulatedHostName();

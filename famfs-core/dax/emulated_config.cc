@@ -210,6 +210,14 @@ absl::StatusOr<EmulatedConfig> ReadEmulatedConfig(
   }
 }
 
+absl::Status SetEmulatedHosts(const std::string& directory,
+                              const std::vector<std::string>& hosts) {
+  FAMFS_ASSIGN_OR_RETURN(EmulatedConfig config, ReadEmulatedConfig(directory));
+  config.hosts = hosts;
+  FAMFS_ASSIGN_OR_RETURN(const std::string yaml, ToYaml(config));
+  return WriteFileAtomically(directory + "/device.yaml", yaml);
+}
+
 std::string EmulatedHostName() {
   if (const char* name = std::getenv("FAMFS_HOST");
       name != nullptr && *name != '\0') {

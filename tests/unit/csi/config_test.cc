@@ -242,6 +242,34 @@ TEST(Config, OtherValuesAreChecked) {
   ExpectInvalid("pools: [{name: a, device: /x, systemUuid: 1}]", "systemUuid");
 }
 
+TEST(Config, AnEmulatedDeviceToBeMadeIsDescribed) {
+  const auto config = ParseConfig(
+      "pools: [{name: a, device: 'emulated:/x', format: if-blank, "
+      "emulated: {size: 8G, sparse: true, hosts: [n1, n2]}}]",
+      "c.yaml");
+  ASSERT_TRUE(config.ok()) << config.status();
+  const auto& emulated = config->pools[0].emulated;
+  ASSERT_TRUE(emulated.has_value());
+  EXPECT_EQ(emulated->size, 8 * kGiB);
+  EXPECT_TRUE(emulated->sparse);
+  EXPECT_EQ(emulated->hosts, (std::vector<std::string>{"n1", "n2"}));
+}
+
+TEST(Config, AnEmulatedDeviceIsDescribedWhereItCanBeMade) {
+  const std::string pool = "pools: [{name: a, device: 'emulated:/x', ";
+  ExpectInvalid(pool + "emulated: {size: 8G}}]", "format: if-blank");
+  ExpectInvalid(
+      "pools: [{name: a, device: 'image:/x', format: if-blank, "
+      "emulated: {size: 8G}}]",
+      "emulated:/DIRECTORY");
+  const std::string blank = pool + "format: if-blank, ";
+  ExpectInvalid(blank + "emulated: {sparse: true}}]", "size");
+  ExpectInvalid(blank + "emulated: {size: 3M}}]", "multiple of 2 MiB");
+  ExpectInvalid(blank + "emulated: {size: 8G, sparse: 1}}]", "true or false");
+  ExpectInvalid(blank + "emulated: {size: 8G, host: [a]}}]",
+                "did you mean \"hosts\"?");
+}
+
 TEST(Config, TheShapeIsChecked) {
   ExpectInvalid("", "is empty");
   ExpectInvalid("# nothing\n", "is empty");
@@ -297,13 +325,19 @@ TEST_F(ConfigurationPage, ItsExamplesAreGood) {
 
 TEST_F(ConfigurationPage, ItNamesEveryKey) {
   const std::pair<const char*, const char*> sections[] = {
-      {"driver: {x: 1}", "driver."},     {"log: {x: 1}", "log."},
-      {"defaults: {x: 1}", "defaults."}, {"node: {x: 1}", "node."},
-      {"pools: [{x: 1}]", "pools[]."},   {"controller: {x: 1}", "controller."},
+      {"driver: {x: 1}", "driver."},
+      {"log: {x: 1}", "log."},
+      {"defaults: {x: 1}", "defaults."},
+      {"node: {x: 1}", "node."},
+      {"pools: [{x: 1}]", "pools[]."},
+      {"controller: {x: 1}", "controller."},
+      {"pools: [{name: a, device: 'emulated:/x', format: if-blank, "
+       "emulated: {x: 1}}]",
+       "pools[].emulated."},
   };
   const std::string pool = "pools: [{name: a, device: /x}]\n";
   for (const auto& [text, prefix] : sections) {
-    const bool is_pool = std::string_view(prefix) == "pools[].";
+    const bool is_pool = std::string_view(prefix).starts_with("pools");
     const absl::Status error =
         ParseConfig((is_pool ? "" : pool) + text, "c.yaml").status();
     const std::string message(Message(error));
