@@ -58,6 +58,9 @@ void AddFlags(CLI::App& app, Flags& flags) {
                  "are mounted below its plugins/ directory");
   app.add_option("--fused", flags.fused,
                  "Path of famfs-fused (default: beside this program)");
+  app.add_option("--fused-spawner", flags.fused_spawner,
+                 "Socket of a famfs-fused-spawner that starts famfs-fused in "
+                 "another container, where it outlives this program's");
   app.add_option("--log-format", flags.log_format, "text or json");
   app.add_option("--log-level", flags.log_level,
                  "trace, debug, info, warning or error");
@@ -81,7 +84,12 @@ absl::StatusOr<csi::Config> LoadSettings(const Flags& flags) {
                            NormalizePath(flags.kubelet_path));
   }
   if (!flags.fused.empty()) config.node.fused_path = flags.fused;
-  FAMFS_RETURN_IF_ERROR(FindFusedProgram(config.node.fused_path));
+  if (!flags.fused_spawner.empty()) {
+    FAMFS_ASSIGN_OR_RETURN(config.node.fused_spawner,
+                           NormalizePath(flags.fused_spawner));
+  } else {
+    FAMFS_RETURN_IF_ERROR(FindFusedProgram(config.node.fused_path));
+  }
   FAMFS_RETURN_IF_ERROR(OverrideLog(flags, config.log));
   return config;
 }
@@ -92,6 +100,7 @@ NodeOptions ToNodeOptions(const csi::Config& config) {
   options.node_id = config.driver.node_id;
   options.kubelet_path = config.driver.kubelet_path;
   options.fused_program = config.node.fused_path;
+  options.fused_spawner = config.node.fused_spawner;
   options.log_format =
       config.log.format == csi::LogFormat::kJson ? "json" : "text";
   options.pools = config.pools;

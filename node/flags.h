@@ -19,6 +19,7 @@ struct Flags {
   std::string node_id;
   std::string kubelet_path;
   std::string fused;
+  std::string fused_spawner;
   std::string log_format;
   std::string log_level;
 };

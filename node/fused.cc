@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "node/mounts.h"
+#include "node/spawner_client.h"
 
 extern char** environ;
 
@@ -77,18 +78,8 @@ class SpawnSettings {
   posix_spawnattr_t attributes_;
 };
 
-}  // namespace
-
-absl::StatusOr<std::optional<FusedProcess>> FindFused(
+absl::StatusOr<std::optional<FusedProcess>> FindByPid(
     const std::string& lock_file) {
-  const UniqueFd fd(::open(lock_file.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) {
-    if (errno == ENOENT) return std::nullopt;
-    return ErrnoError(errno, lock_file);
-  }
-  // Shared, so that two plugins that look at once do not see each other.
-  if (::flock(fd.get(), LOCK_SH | LOCK_NB) == 0) return std::nullopt;
-  if (errno != EWOULDBLOCK) return ErrnoError(errno, lock_file);
   FAMFS_ASSIGN_OR_RETURN(const std::string text, ReadFile(lock_file));
   FusedProcess process;
   std::from_chars(text.data(), text.data() + text.size(), process.pid);
@@ -103,6 +94,37 @@ absl::StatusOr<std::optional<FusedProcess>> FindFused(
         lock_file, process.pid);
   }
   return process;
+}
+
+// The lock file's pid is of the holder's pid namespace and may be anybody's
+// here: only the spawner knows whether the holder is a child of its own.
+absl::StatusOr<std::optional<FusedProcess>> FindChild(
+    const FusedOptions& options) {
+  FAMFS_ASSIGN_OR_RETURN(std::optional<FusedProcess> child, AskToFind(options));
+  if (child.has_value()) return child;
+  return Unavailable(
+      "{}: held by a famfs-fused of another pod, which ends with its pod",
+      options.lock_file);
+}
+
+}  // namespace
+
+absl::StatusOr<std::optional<FusedProcess>> FindFused(
+    const FusedOptions& options) {
+  const std::string& lock_file = options.lock_file;
+  const UniqueFd fd(::open(lock_file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) {
+    if (errno == ENOENT) return std::nullopt;
+    return ErrnoError(errno, lock_file);
+  }
+  // Shared, so that two plugins that look at once do not see each other.
+  if (::flock(fd.get(), LOCK_SH | LOCK_NB) == 0) return std::nullopt;
+  if (errno != EWOULDBLOCK) return ErrnoError(errno, lock_file);
+  return options.spawner.empty() ? FindByPid(lock_file) : FindChild(options);
+}
+
+absl::StatusOr<StartingFused> StartFused(const FusedOptions& options) {
+  return options.spawner.empty() ? SpawnFused(options) : AskToStart(options);
 }
 
 absl::StatusOr<StartingFused> SpawnFused(const FusedOptions& options) {

@@ -2,7 +2,9 @@
 //
 // It runs in a session of its own and outlives the plugin; a later plugin finds
 // it by its lock file, which it holds (flock) for life with its pid inside. The
-// plugin never ends a living server, unless its mount is gone.
+// plugin never ends a living server, unless its mount is gone. Where the
+// plugin's end would take its children along (a container), a
+// famfs-fused-spawner in another container starts them (node/spawner.h).
 #pragma once
 
 #include <sys/types.h>
@@ -19,6 +21,8 @@ namespace famfs::node {
 
 struct FusedOptions {
   std::string program;      // path of famfs-fused
+  std::string spawner;      // socket of a famfs-fused-spawner that starts it in
+                            // our place; empty: a child of ours
   std::string device;       // the primary, as OpenDevice takes it
   std::string device_list;  // a file that names further devices
   std::string mount_point;  // an existing directory
@@ -32,14 +36,18 @@ struct FusedProcess {
   UniqueFd pidfd;
 };
 
-/// The process that holds the lock; nullopt: nobody does.
+/// The process that holds the lock; nullopt: nobody does. Unavailable: one that
+/// is out of reach, such as that of a pod that is being deleted.
 absl::StatusOr<std::optional<FusedProcess>> FindFused(
-    const std::string& lock_file);
+    const FusedOptions& options);
 
 struct StartingFused {
   FusedProcess process;
   UniqueFd ready;  // one line, then end of file
 };
+/// By the spawner, if there is one.
+absl::StatusOr<StartingFused> StartFused(const FusedOptions& options);
+/// As a child of ours, whatever options.spawner says.
 absl::StatusOr<StartingFused> SpawnFused(const FusedOptions& options);
 
 /// The ready line: "ready passthrough" or "error: ...". Unavailable for an

@@ -58,6 +58,7 @@ NodeService::NodeService(const NodeOptions& options,
       attachments_(volumes_, options.kubelet_path, pools_directory),
       volumes_(options.pools,
                PoolSettings{.fused_program = options.fused_program,
+                            .fused_spawner = options.fused_spawner,
                             .pools_directory = pools_directory,
                             .log_format = options.log_format},
                [this](Pool& pool, const ServedPool& served) {

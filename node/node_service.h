@@ -18,6 +18,7 @@ struct NodeOptions {
   std::string node_id;
   std::string kubelet_path;   // as configured
   std::string fused_program;  // path of famfs-fused
+  std::string fused_spawner;  // socket; empty: children of our own
   std::string log_format;     // of famfs-fused
   std::vector<csi::PoolSection> pools;
 };

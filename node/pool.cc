@@ -85,6 +85,7 @@ absl::Status Pool::OpenLocked() {
   const std::string uuid = reader_->superblock().fs_uuid.ToString();
   FusedOptions fused;
   fused.program = settings_.fused_program;
+  fused.spawner = settings_.fused_spawner;
   fused.device = section_.device;
   fused.mount_point = fmt::format("{}/{}", settings_.pools_directory, uuid);
   fused.lock_file = fused.mount_point + ".lock";

@@ -24,6 +24,7 @@ namespace famfs::node {
 
 struct PoolSettings {
   std::string fused_program;
+  std::string fused_spawner;    // socket; empty: children of our own
   std::string pools_directory;  // real path: instances are mounted below
   std::string log_format;
 };

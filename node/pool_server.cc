@@ -135,7 +135,7 @@ bool PoolServer::Watch() {
 
 absl::StatusOr<DataPath> PoolServer::Ensure() {
   FAMFS_ASSIGN_OR_RETURN(std::optional<FusedProcess> found,
-                         FindFused(options_.lock_file));
+                         FindFused(options_));
   if (found.has_value()) return Adopt(*std::move(found));
   return Start();
 }
@@ -205,7 +205,7 @@ absl::StatusOr<DataPath> PoolServer::Start() {
   std::error_code error;
   std::filesystem::create_directories(options_.mount_point, error);
   if (error) return ErrnoError(error.value(), options_.mount_point);
-  FAMFS_ASSIGN_OR_RETURN(StartingFused starting, SpawnFused(options_));
+  FAMFS_ASSIGN_OR_RETURN(StartingFused starting, StartFused(options_));
   {
     const std::lock_guard lock(mutex_);
     process_ = std::move(starting.process);

@@ -119,6 +119,8 @@ TestNode::~TestNode() {
                  output().c_str());
   }
   StopPlugin();
+  // A spawner takes its servers along.
+  if (!spawner_.empty()) return;
   // famfs-fused outlives the plugin, as it should: end what this node started.
   std::vector<pid_t> servers;
   Run([&] {
@@ -145,11 +147,18 @@ void TestNode::Configure(const std::vector<PoolLine>& pools) {
 }
 
 void TestNode::Start() {
+  std::vector<std::string> argv = {rig::Binary("famfs-csi-node"),
+                                   "--config",
+                                   dir_ / "config.yaml",
+                                   "--endpoint",
+                                   "unix://" + socket_,
+                                   "--node-id",
+                                   "node-1",
+                                   "--kubelet-path",
+                                   kubelet_};
+  if (!spawner_.empty()) argv.insert(argv.end(), {"--fused-spawner", spawner_});
   auto plugin = rig::Process::Start(
-      {.argv = {rig::Binary("famfs-csi-node"), "--config", dir_ / "config.yaml",
-                "--endpoint", "unix://" + socket_, "--node-id", "node-1",
-                "--kubelet-path", kubelet_},
-       .mount_namespace = host_.fd()});
+      {.argv = std::move(argv), .mount_namespace = host_.fd()});
   ASSERT_TRUE(plugin.ok()) << Message(plugin.status());
   plugin_ = *std::move(plugin);
   ASSERT_THAT(rig::WaitForSocket(socket_, plugin_.get()), IsOk());

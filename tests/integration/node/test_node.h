@@ -70,6 +70,9 @@ class TestNode {
   /// Replaces the configuration for the next Start.
   void Configure(const std::vector<PoolLine>& pools);
   void Start();
+  /// From the next Start on, the plugin has its servers started by the
+  /// famfs-fused-spawner that listens there.
+  void UseSpawner(const std::string& socket) { spawner_ = socket; }
   void KillPlugin() { plugin_->Kill(); }
   /// SIGTERM; the exit status, or -1.
   int StopPlugin();
@@ -79,6 +82,7 @@ class TestNode {
   [[nodiscard]] std::string output() const { return plugin_->output(); }
 
   void Run(const std::function<void()>& body) const { host_.Run(body); }
+  [[nodiscard]] int mount_namespace() const { return host_.fd(); }
 
   /// Paths as kubelet forms them; the parent directories exist.
   std::string StagingPath(const std::string& name);
@@ -114,6 +118,7 @@ class TestNode {
   rig::TempDir dir_;
   std::string kubelet_;
   std::string socket_;
+  std::string spawner_;
   rig::MountNamespace host_;
   std::unique_ptr<rig::Process> plugin_;
   std::unique_ptr<pb::Node::Stub> stub_;

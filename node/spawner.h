@@ -1,0 +1,51 @@
+// famfs-fused-spawner: starts famfs-fused for a plugin that runs in another
+// container, so that the servers outlive the plugin's container. It is the
+// first process of its own container; the servers are its children, and end
+// with it.
+//
+// One thread; requests are answered one after the other.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/status.h"
+#include "base/unique_fd.h"
+#include "node/fused.h"
+#include "node/spawner_wire.h"
+
+namespace famfs::node {
+
+class Spawner {
+ public:
+  /// Binds `socket` (mode 0600), replacing a stale one. Blocks SIGCHLD, SIGTERM
+  /// and SIGINT in the calling thread: make it first in main.
+  /// FailedPrecondition: another spawner answers there.
+  static absl::StatusOr<std::unique_ptr<Spawner>> Start(
+      const std::string& socket, const std::string& fused_program);
+  ~Spawner();
+  Spawner(const Spawner&) = delete;
+  Spawner& operator=(const Spawner&) = delete;
+
+  /// Serves until SIGTERM or SIGINT; then ends the children (SIGTERM; they
+  /// leave their mounts) and waits for them, at most ten seconds.
+  void Run();
+
+ private:
+  Spawner(std::string socket, std::string fused_program);
+  void ServeConnection();
+  [[nodiscard]] SpawnerMessage Answer(const SpawnerMessage& request);
+  absl::StatusOr<SpawnerMessage> StartChild(const FusedOptions& options);
+  absl::StatusOr<SpawnerMessage> FindChild(const std::string& lock_file);
+  void Reap();
+  void EndChildren();
+
+  const std::string socket_;
+  const std::string fused_program_;
+  UniqueFd listener_;
+  UniqueFd signals_;                       // signalfd
+  std::map<pid_t, std::string> children_;  // pid -> lock file
+};
+
+}  // namespace famfs::node

@@ -1,0 +1,21 @@
+// The plugin's side of famfs-fused-spawner (node/spawner_wire.h).
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/status.h"
+#include "node/fused.h"
+
+namespace famfs::node {
+
+/// Asks the spawner at options.spawner to start the server. Unavailable: no
+/// spawner answers there (its container starts, as a rule), or what it says.
+absl::StatusOr<StartingFused> AskToStart(const FusedOptions& options);
+
+/// The spawner's living child that was started with this lock file; nullopt:
+/// it has none.
+absl::StatusOr<std::optional<FusedProcess>> AskToFind(
+    const FusedOptions& options);
+
+}  // namespace famfs::node
