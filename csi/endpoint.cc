@@ -1,13 +1,17 @@
 #include "csi/endpoint.h"
 
+#include <poll.h>
+#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "base/unique_fd.h"
 #include "csi/utf8.h"
@@ -180,6 +184,34 @@ absl::Status CheckSocketPath(const std::string& path) {
       break;
   }
   return absl::OkStatus();
+}
+
+absl::Status AwaitSocketPath(const std::string& path,
+                             std::chrono::milliseconds limit, int stop_fd) {
+  using std::chrono::milliseconds;
+  // No descriptor tells when somebody else stops listening.
+  constexpr milliseconds kInterval{100};
+  const auto end = std::chrono::steady_clock::now() + limit;
+  bool told = false;
+  for (;;) {
+    const auto state = ExamineSocket(path);
+    if (!state.ok() || *state != SocketState::kListening) break;
+    const auto left = std::chrono::duration_cast<milliseconds>(
+        end - std::chrono::steady_clock::now());
+    if (left.count() <= 0) break;
+    if (!std::exchange(told, true)) {
+      spdlog::info(
+          "another process is listening on {}; waiting up to {:.0f} s for its "
+          "end",
+          path, std::chrono::duration<double>(limit).count());
+    }
+    pollfd stop = {.fd = stop_fd, .events = POLLIN, .revents = 0};
+    if (::poll(&stop, 1, static_cast<int>(std::min(left, kInterval).count())) >
+        0) {
+      break;
+    }
+  }
+  return CheckSocketPath(path);
 }
 
 }  // namespace famfs::csi

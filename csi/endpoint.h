@@ -4,6 +4,7 @@
 //   127.0.0.1:10000        tcp://[::1]:10000    /csi/csi.sock
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -46,5 +47,12 @@ absl::StatusOr<SocketState> ExamineSocket(const std::string& path);
 /// "another process is listening", or "not a socket", with what to do; NotFound
 /// when its directory is missing. Removes nothing.
 [[nodiscard]] absl::Status CheckSocketPath(const std::string& path);
+
+/// CheckSocketPath, but while another process is listening it asks again, until
+/// `limit` has passed or `stop_fd` is readable: a predecessor that is being
+/// ended takes its time. Logs that it waits.
+[[nodiscard]] absl::Status AwaitSocketPath(const std::string& path,
+                                           std::chrono::milliseconds limit,
+                                           int stop_fd);
 
 }  // namespace famfs::csi

@@ -112,13 +112,32 @@ class GrpcServer::Impl {
 
   const Endpoint& endpoint() const { return endpoint_; }
 
+  absl::Status Reappear() {
+    const UniqueFd lock = LockDirectoryOf(endpoint_.path);
+    const std::lock_guard moving(moving_);
+    if (endpoint_.kind != Endpoint::Kind::kUnix || !IsOurs()) {
+      return FailedPrecondition("{} is not this server's", endpoint_.path);
+    }
+    const std::string aside = TemporaryPath(endpoint_.path);
+    if (rename(endpoint_.path.c_str(), aside.c_str()) != 0 ||
+        rename(aside.c_str(), endpoint_.path.c_str()) != 0) {
+      return ErrnoError(errno, endpoint_.path);
+    }
+    return absl::OkStatus();
+  }
+
   bool OwnsSocket() const {
+    const std::lock_guard moving(moving_);
+    return IsOurs();
+  }
+
+ private:
+  bool IsOurs() const {
     if (endpoint_.kind != Endpoint::Kind::kUnix) return true;
     const auto identity = Identify(endpoint_.path);
     return identity.ok() && *identity == socket_;
   }
 
- private:
   absl::Status StartTcp(const std::vector<grpc::Service*>& services) {
     int port = 0;
     absl::StatusOr<std::unique_ptr<grpc::Server>> server =
@@ -192,6 +211,7 @@ class GrpcServer::Impl {
   SocketIdentity socket_;
   std::unique_ptr<grpc::Server> server_;
   std::once_flag stopped_;
+  mutable std::mutex moving_;  // held while the name is away
 };
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
@@ -207,6 +227,7 @@ GrpcServer::~GrpcServer() { Stop(); }
 
 const Endpoint& GrpcServer::endpoint() const { return impl_->endpoint(); }
 bool GrpcServer::OwnsSocket() const { return impl_->OwnsSocket(); }
+absl::Status GrpcServer::Reappear() { return impl_->Reappear(); }
 void GrpcServer::Stop() { impl_->Stop(); }
 
 }  // namespace famfs::csi

@@ -52,6 +52,11 @@ class GrpcServer {
   /// check asks.
   [[nodiscard]] bool OwnsSocket() const;
 
+  /// Moves the socket's name away and back, so that who watches the directory
+  /// sees it appear once more; connections go on. FailedPrecondition: the path
+  /// is not ours any more.
+  [[nodiscard]] absl::Status Reappear();
+
   /// Takes no new calls, waits for those in flight up to the drain limit,
   /// cancels the rest, removes the socket. Once; later calls do nothing. Not to
   /// be called from a service's method.

@@ -6,6 +6,8 @@
 #include <array>
 #include <filesystem>
 
+#include "csi/duration.h"
+
 namespace famfs::node {
 namespace {
 
@@ -64,6 +66,20 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--log-format", flags.log_format, "text or json");
   app.add_option("--log-level", flags.log_level,
                  "trace, debug, info, warning or error");
+  app.add_option("--registration", flags.registration,
+                 "Who makes the driver known to kubelet: self (this program, "
+                 "by KUBELET/plugins_registry), sidecar (a "
+                 "node-driver-registrar beside it) or none")
+      ->check(CLI::IsMember({"self", "sidecar", "none"}))
+      ->capture_default_str();
+  app.add_option("--wait-for-predecessor", flags.wait_for_predecessor,
+                 "How long to wait for another process that still listens on "
+                 "our sockets, such as 30s (default: 30s with a registration, "
+                 "else not at all)");
+  app.add_option("--pool-wait", flags.pool_wait,
+                 "How long the registration waits for pools that do not open "
+                 "yet, such as those of a controller that starts too")
+      ->capture_default_str();
   app.set_version_flag("--version", FAMFS_VERSION);
 }
 
@@ -94,7 +110,26 @@ absl::StatusOr<csi::Config> LoadSettings(const Flags& flags) {
   return config;
 }
 
-NodeOptions ToNodeOptions(const csi::Config& config) {
+absl::StatusOr<RegistrationSettings> LoadRegistration(const Flags& flags) {
+  RegistrationSettings settings;
+  if (flags.registration == "self") settings.mode = RegistrationMode::kSelf;
+  if (flags.registration == "sidecar") {
+    settings.mode = RegistrationMode::kSidecar;
+  }
+  if (settings.mode != RegistrationMode::kNone) {
+    settings.predecessor_wait = std::chrono::seconds(30);
+  }
+  if (!flags.wait_for_predecessor.empty()) {
+    FAMFS_ASSIGN_OR_RETURN(settings.predecessor_wait,
+                           csi::ParseDuration(flags.wait_for_predecessor));
+  }
+  FAMFS_ASSIGN_OR_RETURN(settings.pool_wait,
+                         csi::ParseDuration(flags.pool_wait));
+  return settings;
+}
+
+NodeOptions ToNodeOptions(const csi::Config& config,
+                          const RegistrationSettings& registration) {
   NodeOptions options;
   options.driver_name = config.driver.name;
   options.node_id = config.driver.node_id;
@@ -104,6 +139,10 @@ NodeOptions ToNodeOptions(const csi::Config& config) {
   options.log_format =
       config.log.format == csi::LogFormat::kJson ? "json" : "text";
   options.pools = config.pools;
+  options.needs_shared_mount = registration.mode != RegistrationMode::kNone;
+  if (registration.mode == RegistrationMode::kSidecar) {
+    options.info_patience = registration.pool_wait;
+  }
   return options;
 }
 

@@ -1,6 +1,7 @@
 // The command line of famfs-csi-node and what it changes in the configuration.
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "base/status.h"
@@ -22,6 +23,25 @@ struct Flags {
   std::string fused_spawner;
   std::string log_format;
   std::string log_level;
+  std::string registration = "none";
+  std::string wait_for_predecessor;
+  std::string pool_wait = "30s";
+};
+
+/// Who makes the driver known to kubelet.
+enum class RegistrationMode {
+  kNone,     // nobody: tests, or a plugin that is called by hand
+  kSelf,     // this program (node/registration.h)
+  kSidecar,  // a node-driver-registrar beside it
+};
+
+/// The flags that are no part of the configuration.
+struct RegistrationSettings {
+  RegistrationMode mode = RegistrationMode::kNone;
+  /// How long sockets may still belong to a predecessor that is being ended.
+  std::chrono::milliseconds predecessor_wait{0};
+  /// How long the registration waits for pools that do not open yet.
+  std::chrono::milliseconds pool_wait{0};
 };
 
 /// `flags` outlives the parsing.
@@ -32,6 +52,10 @@ void AddFlags(CLI::App& app, Flags& flags);
 /// says otherwise. NotFound: no such famfs-fused.
 absl::StatusOr<csi::Config> LoadSettings(const Flags& flags);
 
-NodeOptions ToNodeOptions(const csi::Config& config);
+/// InvalidArgument: a duration that is none.
+absl::StatusOr<RegistrationSettings> LoadRegistration(const Flags& flags);
+
+NodeOptions ToNodeOptions(const csi::Config& config,
+                          const RegistrationSettings& registration);
 
 }  // namespace famfs::node

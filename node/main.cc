@@ -4,6 +4,8 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
+#include <memory>
 
 #include "csi/identity.h"
 #include "csi/logging.h"
@@ -11,9 +13,33 @@
 #include "csi/signals.h"
 #include "node/flags.h"
 #include "node/node_service.h"
+#include "node/registration.h"
 
 namespace famfs::node {
 namespace {
+
+// The sockets that this plugin will serve are nobody's. A predecessor that is
+// being ended (a pod deleted by force) may take its time.
+absl::Status AwaitSockets(const csi::Endpoint& endpoint,
+                          const std::string& registration_socket,
+                          const RegistrationSettings& settings, int stop_fd) {
+  if (endpoint.kind == csi::Endpoint::Kind::kUnix) {
+    FAMFS_RETURN_IF_ERROR(csi::AwaitSocketPath(
+        endpoint.path, settings.predecessor_wait, stop_fd));
+  } else if (settings.mode == RegistrationMode::kSelf) {
+    return InvalidArgument(
+        "--registration self needs a Unix socket, since kubelet calls no "
+        "other: use --endpoint unix://KUBELET/plugins/DRIVER/csi.sock");
+  }
+  if (settings.mode != RegistrationMode::kSelf) return absl::OkStatus();
+  std::error_code error;
+  if (!std::filesystem::is_directory(
+          std::filesystem::path(registration_socket).parent_path(), error)) {
+    return absl::OkStatus();  // made when its time comes
+  }
+  return csi::AwaitSocketPath(registration_socket, settings.predecessor_wait,
+                              stop_fd);
+}
 
 absl::Status Run(const Flags& flags) {
   // A famfs-fused that outlives us inherits this: its stderr may have no
@@ -24,12 +50,15 @@ absl::Status Run(const Flags& flags) {
   csi::SetUpLogging(config.log, "famfs-csi-node");
   FAMFS_ASSIGN_OR_RETURN(const csi::Endpoint endpoint,
                          csi::ParseEndpoint(config.driver.endpoint));
+  FAMFS_ASSIGN_OR_RETURN(const RegistrationSettings settings,
+                         LoadRegistration(flags));
+  const std::string registration_socket =
+      RegistrationSocket(config.driver.kubelet_path, config.driver.name);
   // Before anything is mounted: a second plugin must change nothing.
-  if (endpoint.kind == csi::Endpoint::Kind::kUnix) {
-    FAMFS_RETURN_IF_ERROR(csi::CheckSocketPath(endpoint.path));
-  }
+  FAMFS_RETURN_IF_ERROR(
+      AwaitSockets(endpoint, registration_socket, settings, signals.fd()));
   FAMFS_ASSIGN_OR_RETURN(const auto node,
-                         NodeService::Start(ToNodeOptions(config)));
+                         NodeService::Start(ToNodeOptions(config, settings)));
   const auto identity = csi::MakeIdentityService(
       {.driver_name = config.driver.name, .version = FAMFS_VERSION});
   FAMFS_ASSIGN_OR_RETURN(
@@ -37,8 +66,19 @@ absl::Status Run(const Flags& flags) {
       csi::GrpcServer::Start(endpoint, {identity.get(), node.get()}));
   spdlog::info("{} {} serves node {} on {}", config.driver.name, FAMFS_VERSION,
                config.driver.node_id, config.driver.endpoint);
+  std::unique_ptr<Registration> registration;
+  if (settings.mode == RegistrationMode::kSelf) {
+    registration = std::make_unique<Registration>(RegistrationOptions{
+        .driver_name = config.driver.name,
+        .csi_socket = endpoint.path,
+        .socket = registration_socket,
+        .pool_patience = settings.pool_wait,
+        .open_pools = [&node] { return node->volumes().open_pools(); },
+        .pools = config.pools.size()});
+  }
   spdlog::info("signal {}: stopping; mounts and famfs-fused stay",
                signals.Wait());
+  registration.reset();  // first: kubelet calls nobody who is about to go
   server->Stop();
   return absl::OkStatus();
 }

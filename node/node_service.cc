@@ -63,16 +63,17 @@ NodeService::NodeService(const NodeOptions& options,
                             .log_format = options.log_format},
                [this](Pool& pool, const ServedPool& served) {
                  attachments_.Rebind(pool, served);
-               }) {}
+               }),
+      pool_watch_(volumes_),
+      info_wait_end_(std::chrono::steady_clock::now() + options.info_patience) {
+}
 
 absl::StatusOr<std::unique_ptr<NodeService>> NodeService::Start(
     const NodeOptions& options) {
   FAMFS_ASSIGN_OR_RETURN(const std::string pools_directory,
                          PreparePoolsDirectory(options));
-  std::unique_ptr<NodeService> service(
+  return std::unique_ptr<NodeService>(
       new NodeService(options, pools_directory));
-  service->volumes_.Open();
-  return service;
 }
 
 grpc::Status NodeService::NodeStageVolume(
@@ -159,6 +160,10 @@ grpc::Status NodeService::NodeGetInfo(grpc::ServerContext* /*context*/,
                                       const pb::NodeGetInfoRequest* request,
                                       pb::NodeGetInfoResponse* response) {
   return Serve(*request, response, [&] {
+    using std::chrono::milliseconds;
+    const auto left = std::chrono::duration_cast<milliseconds>(
+        info_wait_end_ - std::chrono::steady_clock::now());
+    if (left.count() > 0) pool_watch_.WaitForAll(left);
     response->set_node_id(options_.node_id);
     for (const auto& pool : volumes_.pools()) {
       if (pool->Open().ok()) {

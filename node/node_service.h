@@ -2,11 +2,15 @@
 // done is said in attachments.h; what the mounts are is read from mountinfo.
 #pragma once
 
+#include <chrono>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "csi/config.h"
 #include "csi/csi.grpc.pb.h"
 #include "node/attachments.h"
+#include "node/pool_watch.h"
 #include "node/volumes.h"
 
 namespace famfs::node {
@@ -21,14 +25,20 @@ struct NodeOptions {
   std::string fused_spawner;  // socket; empty: children of our own
   std::string log_format;     // of famfs-fused
   std::vector<csi::PoolSection> pools;
+  /// Pods need what is mounted here: refuse a kubelet directory that does not
+  /// lie on a shared mount. Otherwise it is only warned of.
+  bool needs_shared_mount = false;
+  /// How long after the start NodeGetInfo waits for pools that do not open yet:
+  /// for a registrar that would call it too early and never again. 0: not.
+  std::chrono::milliseconds info_patience{0};
 };
 
 /// Health and expansion are not advertised and answer UNIMPLEMENTED (the base
 /// class does).
 class NodeService final : public pb::Node::Service {
  public:
-  /// Opens the pools and starts, or finds, their servers. NotFound: no kubelet
-  /// directory; another error: the pools directory cannot be made.
+  /// Opens the pools and starts, or finds, their servers. Errors:
+  /// PreparePoolsDirectory's.
   static absl::StatusOr<std::unique_ptr<NodeService>> Start(
       const NodeOptions& options);
 
@@ -56,10 +66,13 @@ class NodeService final : public pb::Node::Service {
       grpc::ServerContext* context,
       const pb::NodeGetCapabilitiesRequest* request,
       pb::NodeGetCapabilitiesResponse* response) override;
-  /// One topology key for each pool that opens here.
+  /// One topology key for each pool that opens here. Never fewer than before,
+  /// in the life of this process.
   grpc::Status NodeGetInfo(grpc::ServerContext* context,
                            const pb::NodeGetInfoRequest* request,
                            pb::NodeGetInfoResponse* response) override;
+
+  [[nodiscard]] const Volumes& volumes() const { return volumes_; }
 
  private:
   NodeService(const NodeOptions& options, const std::string& pools_directory);
@@ -68,10 +81,13 @@ class NodeService final : public pb::Node::Service {
   // Before volumes_, whose threads use it until they have ended.
   Attachments attachments_;
   Volumes volumes_;
+  PoolWatch pool_watch_;
+  const std::chrono::steady_clock::time_point info_wait_end_;
 };
 
 /// Makes KUBELET_PATH/plugins/DRIVER/pools and answers its real path. NotFound
-/// when there is no kubelet directory; warns when it is no shared mount.
+/// when there is no kubelet directory. FailedPrecondition, or a warning: it is
+/// on no shared mount.
 absl::StatusOr<std::string> PreparePoolsDirectory(const NodeOptions& options);
 
 }  // namespace famfs::node

@@ -94,6 +94,7 @@ absl::Status Pool::OpenLocked() {
   FAMFS_RETURN_IF_ERROR(WriteDeviceList(fused.device_list, section_.devices));
   server_ = std::make_unique<PoolServer>(
       fused, [this](const ServedPool& served) { serving_(*this, served); });
+  open_ = true;
   return absl::OkStatus();
 }
 

@@ -7,6 +7,7 @@
 // is looked for again by each call that needs it.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -51,6 +52,8 @@ class Pool {
   /// Opens device and log and starts the server, once. Unavailable names the
   /// pool, the reason and what to do.
   [[nodiscard]] absl::Status Open();
+  /// Never waits, unlike all the others.
+  [[nodiscard]] bool IsOpen() const { return open_; }
   /// The uuid of the file system; nullopt while it is not open.
   [[nodiscard]] std::optional<Uuid> fs_uuid() const;
 
@@ -75,6 +78,7 @@ class Pool {
   mutable std::mutex mutex_;  // the two below, until they are set
   std::unique_ptr<Reader> reader_;
   std::unique_ptr<PoolServer> server_;
+  std::atomic<bool> open_ = false;  // server_ is set; it stays so
 };
 
 }  // namespace famfs::node

@@ -20,11 +20,22 @@ absl::StatusOr<std::string> PreparePoolsDirectory(const NodeOptions& options) {
   }
   FAMFS_ASSIGN_OR_RETURN(const MountTable table, MountTable::Read());
   const MountEntry* mount = table.Containing(kubelet.string());
-  if (mount == nullptr || !mount->shared) {
+  const bool shared = mount != nullptr && mount->shared;
+  if (!shared && options.needs_shared_mount) {
+    return FailedPrecondition(
+        "{} does not lie on a shared mount: pods would not see published "
+        "volumes, and write into the container's own files instead. In the "
+        "pod's specification mount the host's kubelet directory there with "
+        "mountPropagation Bidirectional; on the host `mount --make-rshared /` "
+        "if it is not shared there; or give the real kubelet directory by "
+        "--kubelet-path",
+        kubelet.string());
+  }
+  if (!shared) {
     spdlog::warn(
         "{} does not lie on a shared mount: pods of other mount namespaces "
-        "will "
-        "not see published volumes (mount --make-shared, or Bidirectional in "
+        "will not see published volumes (mount --make-shared, or Bidirectional "
+        "in "
         "the pod's specification)",
         kubelet.string());
   }

@@ -1,7 +1,6 @@
 #include "node/volumes.h"
 
-#include <spdlog/spdlog.h>
-
+#include <algorithm>
 #include <utility>
 
 namespace famfs::node {
@@ -13,11 +12,10 @@ Volumes::Volumes(const std::vector<csi::PoolSection>& pools,
   }
 }
 
-void Volumes::Open() {
-  for (const auto& pool : pools_) {
-    const absl::Status status = pool->Open();
-    if (!status.ok()) spdlog::warn("{}", Message(status));
-  }
+std::size_t Volumes::open_pools() const {
+  return static_cast<std::size_t>(
+      std::count_if(pools_.begin(), pools_.end(),
+                    [](const auto& pool) { return pool->IsOpen(); }));
 }
 
 absl::StatusOr<FoundVolume> Volumes::Find(std::string_view volume_id) {

@@ -17,15 +17,15 @@ struct FoundVolume {
   Volume volume;
 };
 
-/// Thread-safe.
+/// Thread-safe. A closed pool is opened by each call that needs it, and by the
+/// PoolWatch.
 class Volumes {
  public:
   Volumes(const std::vector<csi::PoolSection>& pools,
           const PoolSettings& settings, const Pool::Serving& serving);
 
-  /// Tries every pool; those that fail are logged and tried again by each call
-  /// that needs them.
-  void Open();
+  /// Never waits.
+  [[nodiscard]] std::size_t open_pools() const;
 
   /// NotFound: a malformed id, or no such live volume. Unavailable: the pool
   /// that could hold it cannot be used now.

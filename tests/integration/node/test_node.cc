@@ -8,6 +8,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
@@ -146,21 +147,34 @@ void TestNode::Configure(const std::vector<PoolLine>& pools) {
   rig::WriteFile(dir_ / "config.yaml", config);
 }
 
-void TestNode::Start() {
+std::unique_ptr<rig::Process> TestNode::Launch(
+    const std::vector<std::string>& flags) {
   std::vector<std::string> argv = {rig::Binary("famfs-csi-node"),
                                    "--config",
                                    dir_ / "config.yaml",
-                                   "--endpoint",
-                                   "unix://" + socket_,
                                    "--node-id",
                                    "node-1",
                                    "--kubelet-path",
                                    kubelet_};
   if (!spawner_.empty()) argv.insert(argv.end(), {"--fused-spawner", spawner_});
-  auto plugin = rig::Process::Start(
-      {.argv = std::move(argv), .mount_namespace = host_.fd()});
-  ASSERT_TRUE(plugin.ok()) << Message(plugin.status());
-  plugin_ = *std::move(plugin);
+  if (std::find(flags.begin(), flags.end(), "--endpoint") == flags.end()) {
+    argv.insert(argv.end(), {"--endpoint", "unix://" + socket_});
+  }
+  argv.insert(argv.end(), flags.begin(), flags.end());
+  auto plugin =
+      rig::Process::Start({.argv = argv, .mount_namespace = host_.fd()});
+  EXPECT_TRUE(plugin.ok()) << Message(plugin.status());
+  return plugin.ok() ? *std::move(plugin) : nullptr;
+}
+
+void TestNode::Start(const std::vector<std::string>& flags) {
+  auto plugin = Launch(flags);
+  ASSERT_NE(plugin, nullptr);
+  Adopt(std::move(plugin));
+}
+
+void TestNode::Adopt(std::unique_ptr<rig::Process> plugin) {
+  plugin_ = std::move(plugin);
   ASSERT_THAT(rig::WaitForSocket(socket_, plugin_.get()), IsOk());
   stub_ = pb::Node::NewStub(rig::Connect(socket_));
 }

@@ -69,7 +69,11 @@ class TestNode {
 
   /// Replaces the configuration for the next Start.
   void Configure(const std::vector<PoolLine>& pools);
-  void Start();
+  void Start(const std::vector<std::string>& flags = {});
+  /// Another plugin of this node; whoever gets it decides whether it serves.
+  std::unique_ptr<rig::Process> Launch(const std::vector<std::string>& flags);
+  /// Replaces the plugin by one that was launched and waits until it serves.
+  void Adopt(std::unique_ptr<rig::Process> plugin);
   /// From the next Start on, the plugin has its servers started by the
   /// famfs-fused-spawner that listens there.
   void UseSpawner(const std::string& socket) { spawner_ = socket; }

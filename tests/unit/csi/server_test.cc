@@ -231,6 +231,29 @@ TEST(GrpcServer, ASuccessorsSocketIsLeftAlone) {
   EXPECT_EQ(Client(Unix(path)).Version(), "second");
 }
 
+TEST(GrpcServer, ASocketThatReappearsIsTheSameOne) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.File("csi.sock");
+  const auto service = Identity();
+  const auto server = GrpcServer::Start(Unix(path), {service.get()});
+  ASSERT_TRUE(server.ok()) << server.status();
+  Client connected(Unix(path));
+  EXPECT_EQ(connected.Version(), "1.2.3");
+  EXPECT_TRUE((*server)->Reappear().ok());
+  EXPECT_TRUE((*server)->OwnsSocket());
+  EXPECT_EQ(connected.Version(), "1.2.3");
+  EXPECT_EQ(Client(Unix(path)).Version(), "1.2.3");
+  EXPECT_EQ(std::distance(
+                std::filesystem::directory_iterator(directory.File("")), {}),
+            1);
+  // Never somebody else's.
+  std::filesystem::remove(path);
+  std::ofstream(path) << "precious";
+  ExpectError((*server)->Reappear(), absl::StatusCode::kFailedPrecondition,
+              "is not this server's");
+  EXPECT_EQ(std::filesystem::file_size(path), 8U);
+}
+
 TEST(GrpcServer, ACallInFlightIsFinishedBeforeTheEnd) {
   const TemporaryDirectory directory;
   const std::string path = directory.File("csi.sock");

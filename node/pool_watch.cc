@@ -1,0 +1,73 @@
+#include "node/pool_watch.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+namespace famfs::node {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kFirstPause{250};
+constexpr milliseconds kLongestPause{5'000};
+
+}  // namespace
+
+PoolWatch::PoolWatch(Volumes& volumes)
+    : volumes_(volumes), all_open_(OpenClosed()) {
+  if (!all_open_) thread_ = std::thread([this] { Run(); });
+}
+
+PoolWatch::~PoolWatch() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    changed_.notify_all();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+bool PoolWatch::OpenClosed() {
+  bool all = true;
+  for (const auto& pool : volumes_.pools()) {
+    if (pool->IsOpen()) continue;
+    const absl::Status status = pool->Open();
+    if (status.ok()) {
+      if (told_.erase(pool->name()) > 0) {
+        spdlog::info("pool {} is open on this node now", pool->name());
+      }
+      continue;
+    }
+    all = false;
+    std::string& told = told_[pool->name()];
+    if (told == Message(status)) continue;
+    told = Message(status);
+    spdlog::warn("{}", told);
+  }
+  return all;
+}
+
+void PoolWatch::Run() {
+  milliseconds pause = kFirstPause;
+  std::unique_lock lock(mutex_);
+  while (!changed_.wait_for(lock, pause, [this] { return stopping_; })) {
+    lock.unlock();
+    const bool all = OpenClosed();
+    lock.lock();
+    if (all) {
+      all_open_ = true;
+      changed_.notify_all();
+      return;
+    }
+    pause = std::min(pause * 2, kLongestPause);
+  }
+}
+
+bool PoolWatch::WaitForAll(milliseconds limit) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, limit, [this] { return all_open_ || stopping_; });
+  return all_open_;
+}
+
+}  // namespace famfs::node

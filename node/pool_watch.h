@@ -1,0 +1,47 @@
+// Tries the pools that do not open again, in a thread of its own, until all
+// are open: a controller makes a new instance seconds after the plugins have
+// started, and nobody may call for a pool that no node seems to have.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "node/volumes.h"
+
+namespace famfs::node {
+
+/// Thread-safe.
+class PoolWatch {
+ public:
+  /// Tries all once, in the caller's thread, then goes on in its own. `volumes`
+  /// outlives this object.
+  explicit PoolWatch(Volumes& volumes);
+  ~PoolWatch();
+  PoolWatch(const PoolWatch&) = delete;
+  PoolWatch& operator=(const PoolWatch&) = delete;
+
+  /// Until every pool is open; false: not within the limit.
+  bool WaitForAll(std::chrono::milliseconds limit);
+
+ private:
+  void Run();
+  /// Whether all are open now. Logs an error once until it changes.
+  bool OpenClosed();
+
+  Volumes& volumes_;
+  std::map<std::string, std::string>
+      told_;  // pool -> error; one thread at once
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool all_open_ = false;
+  bool stopping_ = false;
+
+  std::thread thread_;  // last: runs on the members above
+};
+
+}  // namespace famfs::node
