@@ -1,0 +1,1 @@
+"""What the cluster tests share: the cluster, the driver in it, pods and claims."""

@@ -1,0 +1,34 @@
+"""Helm, as a user calls it."""
+
+import subprocess
+
+from lib.cluster import CommandFailed
+
+
+class Helm:
+    def __init__(self, program, cluster, namespace):
+        self.program = program
+        self.cluster = cluster
+        self.namespace = namespace
+
+    def __call__(self, *arguments, timeout=600):
+        """Runs `helm ARGUMENTS` and returns what it prints; CommandFailed, with
+        its output, when it refuses."""
+        command = [
+            self.program,
+            "--kubeconfig",
+            self.cluster.kubeconfig,
+            "--namespace",
+            self.namespace,
+            *arguments,
+        ]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+        if result.returncode != 0:
+            raise CommandFailed(command, result)
+        return result.stdout + result.stderr
+
+    def install(self, release, chart, *options):
+        return self("upgrade", "--install", "--create-namespace", release, chart, "--wait", "--timeout", "5m", *options)
+
+    def installed(self, release):
+        return release in self("list", "--all", "--short").split()

@@ -1,0 +1,102 @@
+"""A namespace of one test: its claims and pods, and waiting for them."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from lib import objects
+from lib.wait import NotYet, until
+
+
+class Workspace:
+    def __init__(self, cluster, name, storage_class):
+        self.cluster = cluster
+        self.name = name
+        self.storage_class = storage_class
+        self._background = ThreadPoolExecutor(max_workers=32)
+
+    # Claims
+
+    def claim(self, name, storage_class=None, bound=True, **options):
+        """Makes a claim; with `bound` waits until it has a volume."""
+        manifest = objects.claim(name, storage_class or self.storage_class, **options)
+        self.cluster.core.create_namespaced_persistent_volume_claim(self.name, manifest)
+        if bound:
+            self.bound(name)
+        return name
+
+    def bound(self, name):
+        """Waits until a claim is bound and returns the name of its volume."""
+
+        def probe():
+            found = self.cluster.core.read_namespaced_persistent_volume_claim(name, self.name)
+            if found.status.phase == "Bound":
+                return found.spec.volume_name
+            raise NotYet(f"{found.status.phase}, {self.events('PersistentVolumeClaim', name)}")
+
+        return until(f"claim {name} is bound", probe)
+
+    def delete_claim(self, name, wait=True):
+        read = self.cluster.core.read_namespaced_persistent_volume_claim
+        self.cluster.core.delete_namespaced_persistent_volume_claim(name, self.name)
+        if wait:
+            until(f"claim {name} is gone", lambda: self.cluster.gone(read, name, self.name))
+
+    # Pods
+
+    def pod(self, name, claims=(), running=True, **options):
+        """Makes a pod; with `running` waits until it runs."""
+        self.cluster.core.create_namespaced_pod(self.name, objects.pod(name, claims, **options))
+        if running:
+            self.running(name)
+        return name
+
+    def status(self, name):
+        return self.cluster.core.read_namespaced_pod(name, self.name)
+
+    def running(self, name):
+        def probe():
+            pod = self.status(name)
+            if pod.status.phase == "Running":
+                return pod
+            if pod.status.phase in ("Failed", "Succeeded"):
+                raise RuntimeError(f"pod {name} ended: {pod.status.phase}: {self.logs(name)}")
+            raise NotYet(f"{pod.status.phase}, {self.events('Pod', name)}")
+
+        return until(f"pod {name} runs", probe)
+
+    def ended_well(self, name):
+        """Waits for a pod's end, which must be a success; returns its log."""
+
+        def probe():
+            phase = self.status(name).status.phase
+            if phase == "Failed":
+                raise RuntimeError(f"pod {name} failed: {self.logs(name)}")
+            if phase != "Succeeded":
+                raise NotYet(f"{phase}, {self.events('Pod', name)}")
+            return True
+
+        until(f"pod {name} ended", probe)
+        return self.logs(name)
+
+    def logs(self, name):
+        return self.cluster.kubectl("logs", "--namespace", self.name, name)
+
+    def delete_pod(self, name, wait=True):
+        self.cluster.core.delete_namespaced_pod(name, self.name, grace_period_seconds=0)
+        if wait:
+            self.pod_gone(name)
+
+    def pod_gone(self, name):
+        read = self.cluster.core.read_namespaced_pod
+        until(f"pod {name} is gone", lambda: self.cluster.gone(read, name, self.name))
+
+    def run(self, pod, *command, **options):
+        """Runs a command in a pod and returns what it prints, without the end of
+        the line."""
+        return self.cluster.execute(self.name, pod, *command, **options).rstrip("\n")
+
+    def start(self, pod, *command, **options):
+        """Like run, in the background: returns a future."""
+        return self._background.submit(self.run, pod, *command, **options)
+
+    def events(self, kind, name):
+        return self.cluster.events(self.name, kind, name)

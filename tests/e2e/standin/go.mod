@@ -1,0 +1,3 @@
+module famfs.io/csi/tests/e2e/standin
+
+go 1.25.0
