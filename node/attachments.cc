@@ -49,7 +49,7 @@ absl::Status Attachments::BindStaged(const ServedPool& served,
                                      const Place& place, PlaceState state) {
   FAMFS_ASSIGN_OR_RETURN(
       const UniqueFd clone,
-      CloneMount(fmt::format("{}/{}", served.mount_point, volume.directory)));
+      CloneMount(VolumePath(served.mount_point, volume, false)));
   if (state == PlaceState::kDead) {
     FAMFS_RETURN_IF_ERROR(DetachDead(place, volume, pools_directory_));
     spdlog::warn("volume {}: staging it again at {}, its server had died",
@@ -77,10 +77,11 @@ absl::Status Attachments::Stage(const std::string& volume_id,
   return BindStaged(served, found.volume.id, *place, state);
 }
 
-absl::Status Attachments::BindTarget(const Place& staging, const Place& target,
+absl::Status Attachments::BindTarget(const std::string& source,
+                                     const Place& target,
                                      const csi::MountFlags& flags,
                                      bool replaces_dead) {
-  FAMFS_ASSIGN_OR_RETURN(const UniqueFd clone, CloneMount(staging));
+  FAMFS_ASSIGN_OR_RETURN(const UniqueFd clone, CloneMount(source));
   FAMFS_RETURN_IF_ERROR(SetAttributes(clone, flags));
   if (replaces_dead) return AttachMount(clone, target);
   FAMFS_ASSIGN_OR_RETURN(const bool made, target.MakeDirectory());
@@ -147,7 +148,8 @@ absl::Status Attachments::Publish(const Publication& publication) {
   if (at_target == PlaceState::kDead) {
     FAMFS_RETURN_IF_ERROR(DetachDead(*target, id, pools_directory_));
   }
-  return BindTarget(*staging, *target, flags, at_target == PlaceState::kDead);
+  return BindTarget(VolumePath(served.mount_point, id, flags.read_only),
+                    *target, flags, at_target == PlaceState::kDead);
 }
 
 absl::Status Attachments::RemoveMounts(const csi::VolumeId& volume,

@@ -40,8 +40,9 @@ class Attachments {
   /// orchestrator's and stays.
   [[nodiscard]] absl::Status Unstage(const std::string& volume_id,
                                      const std::string& staging_path);
-  /// Clones the staged bind to the target, which it makes. A failed call leaves
-  /// nothing behind.
+  /// Binds the staged volume's directory at the target, which it makes; of the
+  /// read-only view, and with a read-only mount, when it is not to be written.
+  /// A failed call leaves nothing behind.
   [[nodiscard]] absl::Status Publish(const Publication& publication);
   /// Takes our mounts of the volume away, and the target directory; absent is
   /// OK.
@@ -58,7 +59,7 @@ class Attachments {
   [[nodiscard]] absl::Status BindStaged(const ServedPool& served,
                                         const csi::VolumeId& volume,
                                         const Place& place, PlaceState state);
-  [[nodiscard]] absl::Status BindTarget(const Place& staging,
+  [[nodiscard]] absl::Status BindTarget(const std::string& source,
                                         const Place& target,
                                         const csi::MountFlags& flags,
                                         bool replaces_dead);

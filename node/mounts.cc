@@ -79,17 +79,6 @@ absl::StatusOr<UniqueFd> CloneMount(const std::string& path) {
                  [path] { return OpenTree(AT_FDCWD, path, path); });
 }
 
-absl::StatusOr<UniqueFd> CloneMount(const Place& place) {
-  // The parent's descriptor may be gone before a helper that hangs is.
-  UniqueFd parent(::fcntl(place.parent(), F_DUPFD_CLOEXEC, 0));
-  if (!parent.valid()) return ErrnoError(errno, place.path());
-  auto shared = std::make_shared<UniqueFd>(std::move(parent));
-  return Bounded(place.path(), kServerPatience,
-                 [shared, name = place.name(), path = place.path()] {
-                   return OpenTree(shared->get(), name, path);
-                 });
-}
-
 absl::Status SetAttributes(const UniqueFd& clone,
                            const csi::MountFlags& flags) {
   mount_attr attributes = {};

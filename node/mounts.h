@@ -32,7 +32,6 @@ absl::StatusOr<UniqueFd> Bounded(
 /// there, attached nowhere; gone when closed. Unavailable when the server has
 /// gone or does not answer.
 absl::StatusOr<UniqueFd> CloneMount(const std::string& path);
-absl::StatusOr<UniqueFd> CloneMount(const Place& place);
 
 /// Adds the attributes that are set to a clone's.
 [[nodiscard]] absl::Status SetAttributes(const UniqueFd& clone,

@@ -106,8 +106,11 @@ void PoolServer::Run() {
     const absl::StatusOr<DataPath> data_path = Ensure();
     if (Stopping()) return;
     if (!data_path.ok()) {
-      spdlog::error("{} is not served: {}", options_.device,
-                    Message(data_path.status()));
+      // The first time it may be a container that starts beside this one.
+      spdlog::log(
+          pause == kFirstPause ? spdlog::level::warn : spdlog::level::err,
+          "{} is not served: {}; trying again", options_.device,
+          Message(data_path.status()));
       Publish(State::kFailed, data_path.status(), DataPath::kAuto);
       std::unique_lock lock(mutex_);
       changed_.wait_for(lock, pause, [&] { return wanted_ || Stopping(); });

@@ -25,7 +25,7 @@ absl::Status Attachments::RebindOne(const ServedPool& served,
                          Place::Resolve(path, kubelet_path_));
   FAMFS_ASSIGN_OR_RETURN(
       const UniqueFd clone,
-      CloneMount(fmt::format("{}/{}", served.mount_point, volume.directory)));
+      CloneMount(VolumePath(served.mount_point, volume, flags.read_only)));
   FAMFS_RETURN_IF_ERROR(SetAttributes(clone, flags));
   while (true) {
     FAMFS_ASSIGN_OR_RETURN(const VolumeMounts now,

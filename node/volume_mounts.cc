@@ -4,6 +4,7 @@ namespace famfs::node {
 namespace {
 
 constexpr std::string_view kFsType = "fuse.famfs";
+constexpr std::string_view kReadOnlyView = "/.meta/ro";
 
 }  // namespace
 
@@ -13,12 +14,21 @@ std::string Describe(const MountEntry& entry) {
 }
 
 std::string_view VolumeDirectoryOf(const MountEntry& entry) {
-  const std::string_view root = entry.root;
+  std::string_view root = entry.root;
+  if (root.starts_with(kReadOnlyView)) {
+    root.remove_prefix(kReadOnlyView.size());
+  }
   if (entry.fs_type != kFsType || root.size() < 2 || root.front() != '/' ||
       root.find('/', 1) != std::string_view::npos) {
     return {};
   }
   return root.substr(1);
+}
+
+std::string VolumePath(const std::string& instance, const csi::VolumeId& volume,
+                       bool read_only) {
+  return fmt::format("{}{}/{}", instance, read_only ? kReadOnlyView : "",
+                     volume.directory);
 }
 
 absl::StatusOr<VolumeMounts> VolumeMounts::Read(

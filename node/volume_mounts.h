@@ -2,10 +2,11 @@
 // of ours, and is its server the living one?
 //
 // A mount of ours has the type fuse.famfs and a root that is exactly the
-// volume's directory. Its instance is told by the device number: the instance's
-// own mount stands under the pools directory, named by the file system's uuid.
-// A mount whose device has no such row belonged to a server that died: dead.
-// Directories' names are never used twice, so the root alone says which volume.
+// volume's directory, or the same in the read-only view. Its instance is told
+// by the device number: the instance's own mount stands under the pools
+// directory, named by the file system's uuid. A mount whose device has no such
+// row belonged to a server that died: dead. Directories' names are never used
+// twice, so the root alone says which volume.
 #pragma once
 
 #include <optional>
@@ -60,8 +61,13 @@ class VolumeMounts {
 
 /// "fuse.famfs of emulated:/dev/shm/pool, directory /abc": for messages.
 std::string Describe(const MountEntry& entry);
-/// The directory that a mount of ours is rooted at ("/abc" -> "abc"); empty for
-/// other mounts, for instances and for what lies below a volume (subPath).
+/// The directory that a mount of ours is rooted at ("/abc" -> "abc", and
+/// "/.meta/ro/abc", in the read-only view); empty for other mounts, for
+/// instances and for what lies below a volume (subPath).
 std::string_view VolumeDirectoryOf(const MountEntry& entry);
+/// Where a mounted instance shows a volume: writable, or in its read-only view
+/// (famfs-core/fuse/view.h).
+std::string VolumePath(const std::string& instance, const csi::VolumeId& volume,
+                       bool read_only);
 
 }  // namespace famfs::node

@@ -69,23 +69,28 @@ void Follower::Run(std::chrono::milliseconds interval) {
     std::deque<Change> batch;
     batch.swap(untold_);
     lock.unlock();
-    for (const Change& change : batch) Tell(change);
+    for (const Change& change : batch) {
+      Tell(change, {.read_only = false});
+      Tell(change, {.read_only = true});
+    }
     round_();
     lock.lock();
   }
 }
 
-void Follower::Tell(const Change& change) {
+void Follower::Tell(const Change& change, const Inode& view) {
   int error = 0;
   if (change.kind == Change::Kind::kRemoved) {
-    error = fuse_lowlevel_notify_inval_entry(
-        session_, change.parent, change.name.data(), change.name.size());
+    error = fuse_lowlevel_notify_inval_entry(session_, view.Of(change.parent),
+                                             change.name.data(),
+                                             change.name.size());
     spdlog::debug("{} is gone: kernel told ({})", Printable(change.name),
                   error);
   }
   if (error == 0 || error == -ENOENT) {
     // Offset -1: attributes alone; pages in use keep their bytes.
-    error = fuse_lowlevel_notify_inval_inode(session_, change.id, -1, 0);
+    error =
+        fuse_lowlevel_notify_inval_inode(session_, view.Of(change.id), -1, 0);
   }
   if (error != 0 && error != -ENOENT) {
     spdlog::warn("telling the kernel about {}: {}", Printable(change.name),

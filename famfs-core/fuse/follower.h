@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "fuse/low_level.h"
+#include "fuse/view.h"
 #include "instance/reader.h"
 
 namespace famfs {
@@ -45,7 +46,7 @@ class Follower {
 
  private:
   void Run(std::chrono::milliseconds interval);
-  void Tell(const Change& change);
+  void Tell(const Change& change, const Inode& view);
 
   Reader& reader_;
   fuse_session* session_;

@@ -1,7 +1,7 @@
-// The inodes that are open somewhere, by node id: where their bytes lie, the
-// one backing id that all opens of an inode share, and the server's own mapping
-// for read() and write(). What a handle needs is kept by inode, so that a
-// deleted file goes on for those who have it open.
+// The inodes that are open somewhere, by the kernel's id: where their bytes
+// lie, the one backing id that all opens of an inode share, and the server's
+// own mapping for read() and write(). What a handle needs is kept by inode, so
+// that a deleted file goes on for those who have it open.
 //
 // Backing file and mapping are found by device offset. A caller whose tree may
 // be behind the log catches up after Open and checks that the file is still

@@ -12,6 +12,7 @@
 #include "fuse/follower.h"
 #include "fuse/letting_go.h"
 #include "fuse/open_inodes.h"
+#include "fuse/view.h"
 #include "fuse/wire.h"
 #include "instance/reader.h"
 #include "media/volume_attributes.h"
@@ -49,8 +50,8 @@ void FillFileOps(fuse_lowlevel_ops& table);       // open, read, write
 void FillQueryOps(fuse_lowlevel_ops& table);      // xattrs, statfs
 void FillRefusals(fuse_lowlevel_ops& table);      // what famfs does not do
 
-/// What a lookup answers for a node.
+/// What a lookup answers for a node, in the view of `seen_from`.
 fuse_entry_param EntryFor(const Service& service, const Node& node,
-                          const Namespace& tree);
+                          const Namespace& tree, const Inode& seen_from);
 
 }  // namespace famfs

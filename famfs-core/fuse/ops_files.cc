@@ -27,14 +27,17 @@ struct Wanted {
   std::string path;                  // for messages
 };
 
-/// The file as the tree has it now; 0 or the errno.
-int FindFile(const Service& service, NodeId id, std::optional<Wanted>& found) {
+/// The file as the tree has it now, by the kernel's id; 0 or the errno.
+int FindFile(const Service& service, fuse_ino_t id,
+             std::optional<Wanted>& found) {
   const Reader::View tree = service.reader->Tree();
-  const Node* node = tree->Find(id);
+  const Node* node = tree->Find(Inode::FromKernel(id).node);
   if (node == nullptr) return ESTALE;
   if (node->is_directory) return EISDIR;
-  const Node* volume = tree->VolumeOf(id);
+  const Node* volume = tree->VolumeOf(node->id);
   found = Wanted{FileShape::Of(*node), DataPath::kAuto, tree->PathOf(*node)};
+  // Each view has inodes of its own.
+  found->shape.node.id = id;
   if (volume != nullptr && volume->volume != nullptr) {
     found->asked = volume->volume->data_path;
   }
@@ -70,6 +73,10 @@ int CheckPath(const Service& service, const Wanted& file) {
 }
 
 int CheckFlags(const FileShape& shape, int flags) {
+  if (Inode::FromKernel(shape.node.id).read_only &&
+      (ForWriting(flags) || (flags & O_TRUNC) != 0)) {
+    return EROFS;
+  }
   if (shape.is_meta() && ForWriting(flags)) return EACCES;
   if ((flags & O_TRUNC) != 0) return EPERM;  // files are pre-allocated
   return 0;
@@ -80,7 +87,7 @@ int CheckFlags(const FileShape& shape, int flags) {
 int CheckStillThere(Service& service, const FileShape& shape) {
   if (!service.follower->CatchUp().ok()) return EIO;
   const Reader::View tree = service.reader->Tree();
-  const Node* node = tree->Find(shape.node.id);
+  const Node* node = tree->Find(Inode::FromKernel(shape.node.id).node);
   return node != nullptr && node->extents == shape.node.extents ? 0 : ESTALE;
 }
 
@@ -97,7 +104,7 @@ std::uint32_t ReplyFlags(const OpenInode& file, int flags) {
 }
 
 /// 0 with the open file, or the errno; nothing stays open then.
-int OpenNode(Service& service, NodeId id, int flags,
+int OpenNode(Service& service, fuse_ino_t id, int flags,
              std::shared_ptr<OpenInode>& opened) {
   std::optional<Wanted> wanted;
   int error = FindFile(service, id, wanted);
@@ -168,7 +175,7 @@ void WriteFile(fuse_req_t request, fuse_ino_t id, const char* data,
     fuse_reply_err(request, file == nullptr ? ESTALE : EINVAL);
     return;
   }
-  if (file->shape().is_meta()) {
+  if (file->shape().is_meta() || Inode::FromKernel(id).read_only) {
     fuse_reply_err(request, EACCES);
     return;
   }

@@ -8,16 +8,32 @@
 namespace famfs {
 
 fuse_entry_param EntryFor(const Service& service, const Node& node,
-                          const Namespace& tree) {
+                          const Namespace& tree, const Inode& seen_from) {
   fuse_entry_param entry = {};
-  entry.ino = node.id;
+  entry.ino = seen_from.Of(node.id);
   entry.generation = 1;
   entry.attr = service.attributes.Of(node, tree);
+  entry.attr.st_ino = entry.ino;
   entry.attr_timeout = entry.entry_timeout = kCacheSeconds;
   return entry;
 }
 
 namespace {
+
+/// The node of that name as the kernel is to know it, and the view that it is
+/// seen in. Null: there is none.
+const Node* LookUp(const Namespace& tree, Inode& parent,
+                   std::string_view name) {
+  const Node* node = tree.Lookup(parent.node, name);
+  if (parent.read_only) {
+    return node != nullptr && node->is_meta ? nullptr : node;
+  }
+  if (node != nullptr || name != kReadOnlyViewName) return node;
+  const Node* above = tree.Find(parent.node);
+  if (above == nullptr || !above->is_meta) return nullptr;
+  parent.read_only = true;
+  return tree.Find(kRootNode);
+}
 
 void Lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
   Service& service = Service::Of(request);
@@ -26,8 +42,9 @@ void Lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
     // The answer is sent under the lock: a removal that comes later is told to
     // the kernel after it, and so drops what it cached.
     const Reader::View tree = service.reader->Tree();
-    if (const Node* node = tree->Lookup(parent, name); node != nullptr) {
-      const fuse_entry_param entry = EntryFor(service, *node, *tree);
+    Inode view = Inode::FromKernel(parent);
+    if (const Node* node = LookUp(*tree, view, name); node != nullptr) {
+      const fuse_entry_param entry = EntryFor(service, *node, *tree, view);
       fuse_reply_entry(request, &entry);
       return;
     }
@@ -44,16 +61,22 @@ void ForgetMany(fuse_req_t request, std::size_t, fuse_forget_data*) {
 }
 
 /// Null: neither in the tree nor open.
-std::optional<struct stat> StatOf(const Service& service, NodeId id) {
+std::optional<struct stat> StatOf(const Service& service, fuse_ino_t id) {
+  std::optional<struct stat> attr;
   {
     const Reader::View tree = service.reader->Tree();
-    if (const Node* node = tree->Find(id); node != nullptr) {
-      return service.attributes.Of(*node, *tree);
+    if (const Node* node = tree->Find(Inode::FromKernel(id).node);
+        node != nullptr) {
+      attr = service.attributes.Of(*node, *tree);
     }
   }
-  const std::shared_ptr<OpenInode> file = service.files->Find(id);
-  if (file == nullptr) return std::nullopt;
-  return service.attributes.OfRemoved(file->shape());
+  if (!attr.has_value()) {
+    const std::shared_ptr<OpenInode> file = service.files->Find(id);
+    if (file == nullptr) return std::nullopt;
+    attr = service.attributes.OfRemoved(file->shape());
+  }
+  attr->st_ino = id;
+  return attr;
 }
 
 void GetAttributes(fuse_req_t request, fuse_ino_t id, fuse_file_info*) {
@@ -94,6 +117,10 @@ std::optional<timespec> TimeToSet(int to_set, int flag, int now_flag,
 void SetAttributes(fuse_req_t request, fuse_ino_t id, struct stat* asked,
                    int to_set, fuse_file_info*) {
   Service& service = Service::Of(request);
+  if (Inode::FromKernel(id).read_only) {
+    fuse_reply_err(request, EROFS);
+    return;
+  }
   std::optional<struct stat> attr = StatOf(service, id);
   if (!attr.has_value()) {
     fuse_reply_err(request, ESTALE);

@@ -35,7 +35,7 @@ void GetXattr(fuse_req_t request, fuse_ino_t id, const char* name,
     return;
   }
   const Reader::View tree = service.reader->Tree();
-  const Node* node = tree->Find(id);
+  const Node* node = tree->Find(Inode::FromKernel(id).node);
   if (node == nullptr) {
     fuse_reply_err(request, ESTALE);
     return;
@@ -56,11 +56,12 @@ void Statfs(fuse_req_t request, fuse_ino_t id) {
   std::size_t nodes = 0;
   {
     const Reader::View tree = service.reader->Tree();
-    if (tree->Find(id) == nullptr) {
+    const NodeId node = Inode::FromKernel(id).node;
+    if (tree->Find(node) == nullptr) {
       fuse_reply_err(request, ESTALE);
       return;
     }
-    if (const Node* volume = tree->VolumeOf(id); volume != nullptr) {
+    if (const Node* volume = tree->VolumeOf(node); volume != nullptr) {
       figures = VolumeStatfs(*volume);
       fuse_reply_statfs(request, &figures);
       return;

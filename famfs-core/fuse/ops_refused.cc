@@ -2,17 +2,27 @@
 // owner alone, so every change of them is EPERM here; space cannot be given or
 // taken, so fallocate is EOPNOTSUPP. What is missing in the table altogether
 // (setxattr, copy_file_range, ioctl, ...) libfuse answers with ENOSYS, which
-// the kernel turns into EOPNOTSUPP, its own fallback, or ENOTTY.
+// the kernel turns into EOPNOTSUPP, its own fallback, or ENOTTY. In the
+// read-only view all of it is EROFS.
 #include <cerrno>
+#include <type_traits>
 
 #include "fuse/ops.h"
 
 namespace famfs {
 namespace {
 
+template <typename Argument>
+bool IsReadOnly(Argument argument) {
+  if constexpr (std::is_same_v<Argument, fuse_ino_t>) {
+    return Inode::FromKernel(argument).read_only;
+  }
+  return false;
+}
+
 template <int kError, typename... Arguments>
-void Refuse(fuse_req_t request, Arguments... /*unused*/) {
-  fuse_reply_err(request, kError);
+void Refuse(fuse_req_t request, Arguments... arguments) {
+  fuse_reply_err(request, (IsReadOnly(arguments) || ...) ? EROFS : kError);
 }
 
 }  // namespace

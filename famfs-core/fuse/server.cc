@@ -96,7 +96,9 @@ absl::Status Server::OpenSession(UniqueFd fuse_fd) {
   service_.follower = std::make_unique<Follower>(
       *service_.reader, session_.get(),
       [this](NodeId id) {
-        service_.files->MarkRemoved(id);
+        for (const bool read_only : {false, true}) {
+          service_.files->MarkRemoved(Inode{.read_only = read_only}.Of(id));
+        }
         service_.attributes.Forget(id);
       },
       [this] { service_.letting_go->Round(); });

@@ -60,7 +60,8 @@ NodeId NodeIdOf(const Uuid& fs_uuid, std::string_view path,
     std::memcpy(bytes.data() + used + 8, &first->offset, 8);
     used += 16;
   }
-  const NodeId id = SipHash(fs_uuid, std::span(bytes).first(used));
+  const NodeId id =
+      SipHash(fs_uuid, std::span(bytes).first(used)) & kNodeIdMask;
   return id > kRootNode ? id : id + 2;
 }
 

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -139,6 +140,62 @@ TEST(Access, AnIdmappedCloneServesTheMappedUserAlone) {
     EXPECT_EQ(file.Text(0, 19), "from the pod's user");
     ASSERT_EQ(::umount2(shifted.c_str(), MNT_DETACH), 0);
   });
+}
+
+// A container runtime binds the publication once more and sets the flags that
+// the pod's specification asks for, which need not be read-only.
+TEST(Access, AReadOnlyPublicationStaysSoWithoutItsMountFlag) {
+  TestPool pool;
+  TestNode node(pool);
+  node.Start();
+  const std::string volume = pool.Create();
+  const std::string staging = node.StagingPath("v1");
+  const std::string writable = node.TargetPath("pod-a");
+  const std::string readonly = node.TargetPath("pod-b");
+  ASSERT_THAT(node.Stage(volume, staging, Mode::MULTI_NODE_READER_ONLY),
+              IsOk());
+  ASSERT_THAT(node.Publish(volume, staging, writable), IsOk());
+  ASSERT_THAT(node.Publish(volume, staging, readonly, false,
+                           Mode::MULTI_NODE_READER_ONLY),
+              IsOk());
+  const std::string file = readonly + "/data";
+  node.Run([&] {
+    ASSERT_EQ(::mount(nullptr, readonly.c_str(), nullptr, MS_REMOUNT | MS_BIND,
+                      nullptr),
+              0);
+    for (const int flags :
+         {O_RDWR, O_WRONLY, O_RDWR | O_TRUNC, O_RDONLY | O_TRUNC}) {
+      EXPECT_EQ(OpenErrno(file, flags), EROFS) << flags;
+    }
+    EXPECT_EQ(OpenErrno(readonly + "/fresh", O_RDWR | O_CREAT), EROFS);
+    EXPECT_EQ(::mkdir((readonly + "/fresh").c_str(), 0777), -1);
+    EXPECT_EQ(errno, EROFS);
+    EXPECT_EQ(::unlink(file.c_str()), -1);
+    EXPECT_EQ(errno, EROFS);
+    EXPECT_EQ(::chmod(file.c_str(), 0600), -1);
+    EXPECT_EQ(errno, EROFS);
+    const UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+    EXPECT_EQ(::mmap(nullptr, kVolumeSize, PROT_READ | PROT_WRITE, MAP_SHARED,
+                     fd.get(), 0),
+              MAP_FAILED);
+    EXPECT_EQ(errno, EACCES);
+    // Nor by opening the descriptor once more.
+    EXPECT_EQ(
+        OpenErrno(fmt::format("/proc/thread-self/fd/{}", fd.get()), O_RDWR),
+        EROFS);
+    MappedFile writing(writable + "/data", true);
+    ASSERT_TRUE(writing.valid());
+    writing.Put(0, "one memory");
+    if (node.DataPathOf(pool.fs_uuid()) == "passthrough") {
+      const MappedFile reading(file, false);
+      ASSERT_TRUE(reading.valid());
+      EXPECT_EQ(reading.Text(0, 10), "one memory");
+    }
+  });
+  EXPECT_THAT(node.Unpublish(volume, readonly), IsOk());
+  EXPECT_THAT(node.Unpublish(volume, writable), IsOk());
+  EXPECT_THAT(node.Unstage(volume, staging), IsOk());
+  EXPECT_EQ(node.MountsAt(readonly), 0U);
 }
 
 TEST(Access, AVolumeMadeAgainUnderItsNameMeetsNothingOfTheOldOne) {
