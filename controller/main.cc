@@ -7,6 +7,7 @@
 
 #include "controller/controller_service.h"
 #include "csi/duration.h"
+#include "csi/health.h"
 #include "csi/identity.h"
 #include "csi/logging.h"
 #include "csi/server.h"
@@ -21,6 +22,7 @@ struct Flags {
   std::string log_format;
   std::string log_level;
   std::string reclaim_interval;
+  std::string http_endpoint;
 };
 
 absl::StatusOr<csi::Config> LoadSettings(const Flags& flags) {
@@ -38,6 +40,7 @@ absl::StatusOr<csi::Config> LoadSettings(const Flags& flags) {
     FAMFS_ASSIGN_OR_RETURN(config.controller.reclaim_interval,
                            csi::ParseDuration(flags.reclaim_interval));
   }
+  FAMFS_RETURN_IF_ERROR(csi::CheckHttpEndpoint(flags.http_endpoint));
   if (config.driver.endpoint.empty()) {
     return InvalidArgument(
         "no endpoint: set driver.endpoint in {} or use --endpoint",
@@ -63,6 +66,11 @@ absl::Status Run(const Flags& flags) {
       csi::GrpcServer::Start(endpoint, {identity.get(), &controller}));
   spdlog::info("{} {} serves the controller on {}", config.driver.name,
                FAMFS_VERSION, config.driver.endpoint);
+  FAMFS_ASSIGN_OR_RETURN(
+      const auto http,
+      csi::StartHttp({.http_endpoint = flags.http_endpoint,
+                      .csi_endpoint = server->endpoint(),
+                      .ready = [&pools] { return pools.CheckAllOpen(); }}));
   spdlog::info("signal {}: stopping", signals.Wait());
   pools.StopReclaiming();
   server->Stop();
@@ -92,6 +100,9 @@ int main(int argc, char** argv) {
   app.add_option("--reclaim-interval", flags.reclaim_interval,
                  "How often deleted volumes that wait for hosts are looked at "
                  "again, such as 10s; replaces controller.reclaimInterval");
+  app.add_option("--http-endpoint", flags.http_endpoint,
+                 "tcp://host:port of /healthz, /readyz and /metrics (default: "
+                 "none)");
   app.set_version_flag("--version", FAMFS_VERSION);
   CLI11_PARSE(app, argc, argv);
   const absl::Status status = famfs::controller::Run(flags);

@@ -66,6 +66,13 @@ Pool::Pool(csi::PoolSection section, std::chrono::milliseconds reclaim_interval,
       reclaimer_({.pool = section_.name,
                   .interval = reclaim_interval,
                   .writer = [this] { return OpenedWriter(); },
+                  .open =
+                      [this] {
+                        const auto writer = Open();
+                        if (!writer.ok()) {
+                          spdlog::debug("{}", Message(writer.status()));
+                        }
+                      },
                   .before_round =
                       [this](Writer& writer) { devices_.AddTo(writer); }}) {}
 
@@ -85,6 +92,7 @@ absl::StatusOr<std::shared_ptr<Writer>> Pool::Open() {
                        Message(opened.status()));
   }
   writer_ = *std::move(opened);
+  open_ = true;
   devices_.AddTo(*writer_);
   WarnOfMissing(section_.name, *writer_->devices());
   const PoolFigures figures = writer_->Figures();
@@ -132,6 +140,15 @@ void PoolSet::OpenAll() {
 
 void PoolSet::StopReclaiming() {
   for (const auto& pool : pools_) pool->StopReclaiming();
+}
+
+absl::Status PoolSet::CheckAllOpen() const {
+  std::vector<std::string> closed;
+  for (const auto& pool : pools_) {
+    if (!pool->IsOpen()) closed.push_back(pool->name());
+  }
+  if (closed.empty()) return absl::OkStatus();
+  return Unavailable("pools that are not open: {}", fmt::join(closed, ", "));
 }
 
 Pool& PoolSet::Get(std::string_view name) const {

@@ -2,10 +2,11 @@
 //
 // A pool opens when it is first needed and stays open. One that cannot be
 // opened (device missing, another writer, damaged log) makes its own calls
-// UNAVAILABLE, with what to do, and is tried again by the next call; the others
-// go on.
+// UNAVAILABLE, with what to do, and is tried again by the next call and in each
+// reclaim interval; the others go on.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <mutex>
@@ -36,6 +37,9 @@ class Pool {
   /// Unavailable names pool, device and remedy.
   absl::StatusOr<std::shared_ptr<Writer>> Open();
 
+  /// Never waits, unlike Open.
+  [[nodiscard]] bool IsOpen() const { return open_; }
+
   /// Deleted space is given back by a thread of the pool's own (Reclaimer).
   void ReclaimSoon() { reclaimer_.Soon(); }
   void StopReclaiming() { reclaimer_.Stop(); }
@@ -50,7 +54,8 @@ class Pool {
   ConfiguredDevices devices_;
   std::mutex open_mutex_;  // one opening at a time
   std::shared_ptr<Writer> writer_;
-  Reclaimer reclaimer_;  // last: its thread uses the members above
+  std::atomic<bool> open_ = false;  // writer_ is set; it stays so
+  Reclaimer reclaimer_;             // last: its thread uses the members above
 };
 
 /// All pools, in the configuration's order.
@@ -61,6 +66,8 @@ class PoolSet {
 
   /// Opens all, for a clear log at start; errors are logged, never fatal.
   void OpenAll();
+  /// Unavailable names the pools that are not open. Never waits.
+  [[nodiscard]] absl::Status CheckAllOpen() const;
   /// Before the end: no call has to wait for a scrub any more.
   void StopReclaiming();
 

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "csi/duration.h"
+#include "csi/health.h"
 
 namespace famfs::node {
 namespace {
@@ -80,6 +81,9 @@ void AddFlags(CLI::App& app, Flags& flags) {
                  "How long the registration waits for pools that do not open "
                  "yet, such as those of a controller that starts too")
       ->capture_default_str();
+  app.add_option("--http-endpoint", flags.http_endpoint,
+                 "tcp://host:port of /healthz, /readyz and /metrics (default: "
+                 "none)");
   app.set_version_flag("--version", FAMFS_VERSION);
 }
 
@@ -111,6 +115,7 @@ absl::StatusOr<csi::Config> LoadSettings(const Flags& flags) {
 }
 
 absl::StatusOr<RegistrationSettings> LoadRegistration(const Flags& flags) {
+  FAMFS_RETURN_IF_ERROR(csi::CheckHttpEndpoint(flags.http_endpoint));
   RegistrationSettings settings;
   if (flags.registration == "self") settings.mode = RegistrationMode::kSelf;
   if (flags.registration == "sidecar") {

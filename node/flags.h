@@ -26,6 +26,7 @@ struct Flags {
   std::string registration = "none";
   std::string wait_for_predecessor;
   std::string pool_wait = "30s";
+  std::string http_endpoint;
 };
 
 /// Who makes the driver known to kubelet.
@@ -52,7 +53,7 @@ void AddFlags(CLI::App& app, Flags& flags);
 /// says otherwise. NotFound: no such famfs-fused.
 absl::StatusOr<csi::Config> LoadSettings(const Flags& flags);
 
-/// InvalidArgument: a duration that is none.
+/// InvalidArgument: a duration or an HTTP endpoint that is none.
 absl::StatusOr<RegistrationSettings> LoadRegistration(const Flags& flags);
 
 NodeOptions ToNodeOptions(const csi::Config& config,

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "csi/health.h"
 #include "csi/identity.h"
 #include "csi/logging.h"
 #include "csi/server.h"
@@ -76,9 +77,21 @@ absl::Status Run(const Flags& flags) {
         .open_pools = [&node] { return node->volumes().open_pools(); },
         .pools = config.pools.size()});
   }
+  FAMFS_ASSIGN_OR_RETURN(
+      const auto http,
+      csi::StartHttp(
+          {.http_endpoint = flags.http_endpoint,
+           .csi_endpoint = server->endpoint(),
+           .live =
+               [&registration] {
+                 return registration == nullptr ? absl::OkStatus()
+                                                : registration->Health();
+               },
+           .ready = [&node] { return node->volumes().CheckAllOpen(); }}));
   spdlog::info("signal {}: stopping; mounts and famfs-fused stay",
                signals.Wait());
-  registration.reset();  // first: kubelet calls nobody who is about to go
+  // First: kubelet calls nobody who is about to go.
+  if (registration != nullptr) registration->Stop();
   server->Stop();
   return absl::OkStatus();
 }

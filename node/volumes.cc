@@ -18,6 +18,16 @@ std::size_t Volumes::open_pools() const {
                     [](const auto& pool) { return pool->IsOpen(); }));
 }
 
+absl::Status Volumes::CheckAllOpen() const {
+  std::vector<std::string> closed;
+  for (const auto& pool : pools_) {
+    if (!pool->IsOpen()) closed.push_back(pool->name());
+  }
+  if (closed.empty()) return absl::OkStatus();
+  return Unavailable("pools that are not open on this node: {}",
+                     fmt::join(closed, ", "));
+}
+
 absl::StatusOr<FoundVolume> Volumes::Find(std::string_view volume_id) {
   const auto id = csi::ParseVolumeId(volume_id);
   if (!id.ok()) {

@@ -26,6 +26,8 @@ class Volumes {
 
   /// Never waits.
   [[nodiscard]] std::size_t open_pools() const;
+  /// Unavailable names the pools that are not open. Never waits.
+  [[nodiscard]] absl::Status CheckAllOpen() const;
 
   /// NotFound: a malformed id, or no such live volume. Unavailable: the pool
   /// that could hold it cannot be used now.
