@@ -96,8 +96,14 @@ note_failures() {
 check() {
   local name=$1
   shift
-  local output=$RESULTS/check.log
-  if "$@" >"$output" 2>&1; then
+  local output=$RESULTS/check.log status
+  # In a subshell that stands in no condition: within `if`, bash would go on
+  # after a command of a function that failed.
+  set +e
+  (set -e && "$@") >"$output" 2>&1
+  status=$?
+  set -e
+  if ((status == 0)); then
     count 1 0 0
     echo "ok      $name"
   else
