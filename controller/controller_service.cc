@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "controller/query_service.h"
 #include "csi/call.h"
 #include "csi/capabilities.h"
 #include "csi/limits.h"
@@ -58,6 +59,9 @@ void ControllerService::Fill(const VolumeInfo& info, pb::Volume& volume) const {
       static_cast<std::int64_t>(info.attributes.capacity));
   csi::AddPool(*volume.add_accessible_topology(), config_.driver.name,
                info.pool);
+  if (tells_names_) {
+    (*volume.mutable_volume_context())[kNameKey] = info.attributes.name;
+  }
 }
 
 absl::Status ControllerService::Create(const pb::CreateVolumeRequest& request,

@@ -13,9 +13,11 @@ namespace pb = ::csi::v1;
 
 class ControllerService final : public pb::Controller::Service {
  public:
-  /// Neither is owned; both outlive the service.
-  ControllerService(const csi::Config& config, Provisioner& provisioner)
-      : config_(config), provisioner_(provisioner) {}
+  /// Neither is owned; both outlive the service. `tells_names`: of a
+  /// QueryService.
+  ControllerService(const csi::Config& config, Provisioner& provisioner,
+                    bool tells_names = false)
+      : config_(config), provisioner_(provisioner), tells_names_(tells_names) {}
 
   grpc::Status CreateVolume(grpc::ServerContext* context,
                             const pb::CreateVolumeRequest* request,
@@ -55,6 +57,7 @@ class ControllerService final : public pb::Controller::Service {
 
   const csi::Config& config_;
   Provisioner& provisioner_;
+  const bool tells_names_;
 };
 
 }  // namespace famfs::controller

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "controller/controller_service.h"
+#include "controller/query_service.h"
 #include "csi/duration.h"
 #include "csi/health.h"
 #include "csi/identity.h"
@@ -23,6 +24,7 @@ struct Flags {
   std::string log_level;
   std::string reclaim_interval;
   std::string http_endpoint;
+  std::string query_endpoint;
 };
 
 absl::StatusOr<csi::Config> LoadSettings(const Flags& flags) {
@@ -41,12 +43,27 @@ absl::StatusOr<csi::Config> LoadSettings(const Flags& flags) {
                            csi::ParseDuration(flags.reclaim_interval));
   }
   FAMFS_RETURN_IF_ERROR(csi::CheckHttpEndpoint(flags.http_endpoint));
+  if (!flags.query_endpoint.empty()) {
+    FAMFS_RETURN_IF_ERROR(csi::ParseEndpoint(flags.query_endpoint).status());
+  }
   if (config.driver.endpoint.empty()) {
     return InvalidArgument(
         "no endpoint: set driver.endpoint in {} or use --endpoint",
         flags.config);
   }
   return config;
+}
+
+// Null: none was asked for.
+absl::StatusOr<std::unique_ptr<csi::GrpcServer>> StartQueries(
+    const std::string& text, const std::vector<grpc::Service*>& services) {
+  if (text.empty()) return nullptr;
+  FAMFS_ASSIGN_OR_RETURN(const csi::Endpoint endpoint,
+                         csi::ParseEndpoint(text));
+  FAMFS_ASSIGN_OR_RETURN(auto server,
+                         csi::GrpcServer::Start(endpoint, services));
+  spdlog::info("questions on {}", server->endpoint().ToString());
+  return server;
 }
 
 absl::Status Run(const Flags& flags) {
@@ -66,12 +83,17 @@ absl::Status Run(const Flags& flags) {
       csi::GrpcServer::Start(endpoint, {identity.get(), &controller}));
   spdlog::info("{} {} serves the controller on {}", config.driver.name,
                FAMFS_VERSION, config.driver.endpoint);
+  QueryService query(config, provisioner);
+  FAMFS_ASSIGN_OR_RETURN(
+      const auto query_server,
+      StartQueries(flags.query_endpoint, {identity.get(), &query}));
   FAMFS_ASSIGN_OR_RETURN(
       const auto http,
       csi::StartHttp({.http_endpoint = flags.http_endpoint,
                       .csi_endpoint = server->endpoint(),
                       .ready = [&pools] { return pools.CheckAllOpen(); }}));
   spdlog::info("signal {}: stopping", signals.Wait());
+  if (query_server != nullptr) query_server->Stop();
   pools.StopReclaiming();
   server->Stop();
   return absl::OkStatus();
@@ -103,6 +125,10 @@ int main(int argc, char** argv) {
   app.add_option("--http-endpoint", flags.http_endpoint,
                  "tcp://host:port of /healthz, /readyz and /metrics (default: "
                  "none)");
+  app.add_option("--query-endpoint", flags.query_endpoint,
+                 "tcp://host:port where anybody may ask which volumes there "
+                 "are and how much room: read-only, with the volumes' names "
+                 "(default: none)");
   app.set_version_flag("--version", FAMFS_VERSION);
   CLI11_PARSE(app, argc, argv);
   const absl::Status status = famfs::controller::Run(flags);

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/units.h"
 #include "controller/emulated_device.h"
@@ -66,15 +67,17 @@ Pool::Pool(csi::PoolSection section, std::chrono::milliseconds reclaim_interval,
       reclaimer_({.pool = section_.name,
                   .interval = reclaim_interval,
                   .writer = [this] { return OpenedWriter(); },
-                  .open =
-                      [this] {
-                        const auto writer = Open();
-                        if (!writer.ok()) {
-                          spdlog::debug("{}", Message(writer.status()));
-                        }
-                      },
+                  .open = [this] { OpenOrTell(); },
                   .before_round =
                       [this](Writer& writer) { devices_.AddTo(writer); }}) {}
+
+void Pool::OpenOrTell() {
+  const auto writer = Open();
+  const std::lock_guard lock(open_mutex_);
+  const std::string error(Message(writer.status()));
+  if (std::exchange(told_, error) == error || writer.ok()) return;
+  spdlog::error("{}", error);
+}
 
 std::shared_ptr<Writer> Pool::OpenedWriter() {
   const std::lock_guard lock(open_mutex_);
@@ -131,11 +134,7 @@ PoolSet::PoolSet(const csi::Config& config, const DeviceOpener& open_device) {
 }
 
 void PoolSet::OpenAll() {
-  for (const auto& pool : pools_) {
-    if (auto writer = pool->Open(); !writer.ok()) {
-      spdlog::error("{}", Message(writer.status()));
-    }
-  }
+  for (const auto& pool : pools_) pool->OpenOrTell();
 }
 
 void PoolSet::StopReclaiming() {

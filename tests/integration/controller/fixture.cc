@@ -19,18 +19,21 @@ std::string ControllerTest::PoolConfig() const {
 }
 
 std::unique_ptr<rig::Process> ControllerTest::Launch(
-    const std::string& config) {
+    const std::string& config, const std::vector<std::string>& flags) {
   rig::WriteFile(config_path(), config);
+  std::vector<std::string> argv = {rig::Binary("famfs-csi-controller"),
+                                   "--config", config_path(), "--endpoint",
+                                   "unix://" + socket()};
+  argv.insert(argv.end(), flags.begin(), flags.end());
   auto process = rig::Process::Start(
-      {.argv = {rig::Binary("famfs-csi-controller"), "--config", config_path(),
-                "--endpoint", "unix://" + socket()},
+      {.argv = argv,
        .environment = {"FAMFS_SYSTEM_UUID_FILE=" + dir_ / "system_uuid"}});
   EXPECT_TRUE(process.ok()) << process.status();
   return process.ok() ? *std::move(process) : nullptr;
 }
 
-void ControllerTest::StartController() {
-  controller_ = Launch(PoolConfig());
+void ControllerTest::StartController(const std::vector<std::string>& flags) {
+  controller_ = Launch(PoolConfig(), flags);
   ASSERT_NE(controller_, nullptr);
   const absl::Status up = rig::WaitForSocket(socket(), controller_.get());
   ASSERT_TRUE(up.ok()) << up;

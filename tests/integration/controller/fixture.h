@@ -21,9 +21,10 @@ class ControllerTest : public ::testing::Test {
   /// A sparse device of `device_size` bytes; nothing runs yet.
   void MakeDevice(std::uint64_t device_size = 8 * kGiB);
   /// Starts the controller and waits until it answers.
-  void StartController();
+  void StartController(const std::vector<std::string>& flags = {});
   /// Starts it with a configuration of the test's own; it may end at once.
-  std::unique_ptr<rig::Process> Launch(const std::string& config);
+  std::unique_ptr<rig::Process> Launch(
+      const std::string& config, const std::vector<std::string>& flags = {});
   /// The configuration of a pool "fast" on the device.
   [[nodiscard]] std::string PoolConfig() const;
   [[nodiscard]] std::string socket() const { return dir_ / "csi.sock"; }

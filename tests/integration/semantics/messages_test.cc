@@ -21,7 +21,8 @@ constexpr const char* kAround = " :\"";
 // All of the programs' text, with each literal in one piece.
 std::string Sources() {
   std::string text;
-  for (const char* room : {"famfs-core", "csi", "controller", "node"}) {
+  for (const char* room :
+       {"famfs-core", "csi", "controller", "node", "deploy/tools"}) {
     const fs::path root = fs::path(FAMFS_SOURCE_DIR) / room;
     for (const auto& file : fs::recursive_directory_iterator(root)) {
       if (file.path().extension() != ".cc") continue;

@@ -47,13 +47,19 @@ HttpReply Http(std::uint16_t port, const std::string& path,
 }
 
 std::uint16_t HttpPort(Process& process) {
-  const std::string mark = "HTTP on tcp://127.0.0.1:";
+  const std::string address = AddressOf(process, "HTTP");
+  return static_cast<std::uint16_t>(
+      std::atoi(address.c_str() + address.rfind(':') + 1));
+}
+
+std::string AddressOf(Process& process, const std::string& what) {
+  const std::string mark = what + " on tcp://";
   const absl::Status told = process.WaitForOutput(mark);
   EXPECT_TRUE(told.ok()) << Message(told);
-  if (!told.ok()) return 0;
-  const std::string output = process.output();
-  return static_cast<std::uint16_t>(
-      std::atoi(output.c_str() + output.find(mark) + mark.size()));
+  if (!told.ok()) return {};
+  std::string output = process.output();
+  output.erase(0, output.find(mark) + mark.size());
+  return output.substr(0, output.find('\n'));
 }
 
 }  // namespace famfs::rig

@@ -20,5 +20,7 @@ HttpReply Http(std::uint16_t port, const std::string& path,
 
 /// The port that a program says in its log: "HTTP on tcp://127.0.0.1:PORT".
 std::uint16_t HttpPort(Process& process);
+/// "127.0.0.1:PORT" of "WHAT on tcp://127.0.0.1:PORT".
+std::string AddressOf(Process& process, const std::string& what);
 
 }  // namespace famfs::rig
