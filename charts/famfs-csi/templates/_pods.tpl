@@ -123,6 +123,7 @@ spec:
     metadata:
       labels:
         {{- include "famfs-csi.labels" . | nindent 8 }}
+        famfs.csi/role: node
         {{- with .node.podLabels }}
         {{- toYaml . | nindent 8 }}
         {{- end }}

@@ -10,17 +10,27 @@ owner that it writes into the pool's superblock. */}}
 {{- printf "%s-%s-8%s-8%s-%s" (substr 0 8 $hash) (substr 8 12 $hash) (substr 13 16 $hash) (substr 17 20 $hash) (substr 20 32 $hash) -}}
 {{- end -}}
 
+{{/* A number as people write it: Helm reads each as a float, and 8589934592 would
+become 8.589934592e+09. */}}
+{{- define "famfs-csi.number" -}}
+{{- kindIs "float64" . | ternary (. | int64 | toString) (. | toString) -}}
+{{- end -}}
+
 {{/* The file itself. Call with (dict "root" $ "pools" LIST). */}}
 {{- define "famfs-csi.config" -}}
 {{- $values := .root.Values -}}
 {{- $pools := list -}}
 {{- range .pools -}}
-{{- $pool := omit . "devices" "systemUuid" "emulated" -}}
+{{- $pool := omit . "devices" "systemUuid" "emulated" "logLength" -}}
+{{- if .logLength -}}
+{{- $_ := set $pool "logLength" (include "famfs-csi.number" .logLength) -}}
+{{- end -}}
 {{- if .devices -}}
 {{- $_ := set $pool "devices" .devices -}}
 {{- end -}}
 {{- with .emulated -}}
-{{- $emulated := omit . "hosts" -}}
+{{- $emulated := omit . "hosts" "size" -}}
+{{- $_ := set $emulated "size" (include "famfs-csi.number" .size) -}}
 {{- if .hosts -}}
 {{- $_ := set $emulated "hosts" .hosts -}}
 {{- end -}}
@@ -30,10 +40,12 @@ owner that it writes into the pool's superblock. */}}
 {{- $pools = append $pools $pool -}}
 {{- end -}}
 {{- $defaults := omit $values.defaults "pool" -}}
-{{- $_ := set $defaults "uid" (int64 $values.defaults.uid) -}}
-{{- $_ := set $defaults "gid" (int64 $values.defaults.gid) -}}
-{{- if $values.defaults.pool -}}
-{{- $_ := set $defaults "pool" $values.defaults.pool -}}
+{{- $_ := set $defaults "uid" (include "famfs-csi.number" $values.defaults.uid | int64) -}}
+{{- $_ := set $defaults "gid" (include "famfs-csi.number" $values.defaults.gid | int64) -}}
+{{- range .pools -}}
+{{- if eq .name $values.defaults.pool -}}
+{{- $_ := set $defaults "pool" .name -}}
+{{- end -}}
 {{- end -}}
 {{- $config := dict
   "driver" (dict "name" $values.driverName "kubeletPath" $values.kubeletPath)
@@ -52,7 +64,7 @@ owner that it writes into the pool's superblock. */}}
 {{- $names := list -}}
 {{- $devices := list -}}
 {{- if not .pools -}}
-{{- $wrong = append $wrong (printf "%s is empty: name the memory that volumes are made of, for example --set 'pools[0].name=trial,pools[0].device=emulated:/dev/shm/famfs-csi/trial,pools[0].format=if-blank,pools[0].emulated.size=1G' (docs/install.md)" .where) -}}
+{{- $wrong = append $wrong (printf "%s is empty: name the memory that volumes are made of, for example --set 'pools[0].name=trial,pools[0].device=emulated:/dev/shm/famfs-csi/trial,pools[0].format=if-blank,pools[0].emulated.size=4G' (docs/install.md)" .where) -}}
 {{- end -}}
 {{- range .pools -}}
 {{- if has .name $names -}}
@@ -73,10 +85,23 @@ owner that it writes into the pool's superblock. */}}
 {{- if and .emulated (not (hasPrefix "emulated:" .device)) -}}
 {{- $wrong = append $wrong (printf "pool %q has emulated settings, but its device is %s: write emulated:/DIRECTORY" $pool .device) -}}
 {{- end -}}
+{{- if and .emulated (ne (default "" .format) "if-blank") -}}
+{{- $wrong = append $wrong (printf "pool %q has emulated settings, so the controller is to make it: write format: if-blank" $pool) -}}
 {{- end -}}
-{{- with $values.defaults.pool -}}
-{{- if not (has . $names) -}}
-{{- $wrong = append $wrong (printf "defaults.pool is %q, which is none of %s: %s" . $.where (join ", " $names)) -}}
+{{- end -}}
+{{- if eq .where "pools" -}}
+{{- if and $values.defaults.pool (not (has $values.defaults.pool $names)) -}}
+{{- $wrong = append $wrong (printf "defaults.pool is %q, which is none of pools: %s" $values.defaults.pool (join ", " $names)) -}}
+{{- end -}}
+{{- else -}}
+{{- $known := list -}}
+{{- range $values.pools -}}
+{{- $known = append $known .name -}}
+{{- end -}}
+{{- range $names -}}
+{{- if not (has . $known) -}}
+{{- $wrong = append $wrong (printf "%s has a pool %q that pools does not have, so the controller would not know it; there are %s" $.where . (join ", " $known)) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if $wrong -}}
