@@ -33,3 +33,20 @@ require_go() {
     return 1
   }
 }
+
+# The path of a program that a Go module has, built once and kept in the cache
+# by name and version:
+#   helm=$(go_tool helm v3.22.0 helm.sh/helm/v3/cmd/helm)
+go_tool() {
+  local name=$1 version=$2 package=$3 tool gobin
+  tool=$(famfs_cache)/$name-$version
+  if [[ ! -x $tool ]]; then
+    echo "Building $name $version ..." >&2
+    require_go >&2
+    gobin=$(mktemp -d)
+    GOBIN=$gobin CGO_ENABLED=0 go install "$package@$version" >&2
+    mv "$gobin"/* "$tool"
+    rmdir "$gobin"
+  fi
+  echo "$tool"
+}
