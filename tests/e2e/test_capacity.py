@@ -1,0 +1,183 @@
+"""Must show 5: the scheduler knows what fits where, and a user is told why not."""
+
+import re
+import time
+
+import pytest
+
+from lib import objects
+from lib.objects import DATA
+from lib.wait import NotYet, always, until
+
+GIB = 1 << 30
+POLL_INTERVAL = 15  # seconds; csiProvisioner.capacityPollInterval
+
+
+@pytest.fixture
+def late_class(workspace, cluster, driver):
+    """A class that waits for the first pod."""
+    name = f"late-{workspace.name}"[:63].rstrip("-")
+    cluster.apply(objects.storage_class(name, driver.name, {"pool": driver.pool["name"]}, "WaitForFirstConsumer"))
+    yield name
+    cluster.storage.delete_storage_class(name)
+
+
+def published(cluster, driver, storage_class):
+    """What `kubectl get csistoragecapacities` shows for a class: (free, largest)."""
+    found = [
+        (_bytes(c.capacity), _bytes(c.maximum_volume_size))
+        for c in cluster.storage.list_namespaced_csi_storage_capacity(driver.namespace).items
+        if c.storage_class_name == storage_class
+    ]
+    if len(found) != 1:
+        raise NotYet(f"{len(found)} objects for {storage_class}")
+    return found[0]
+
+
+def capacity_now(driver):
+    """What the driver itself says: (free, largest)."""
+    answer = driver.call("GetCapacity", {"parameters": {"pool": driver.pool["name"]}})
+    return int(answer["availableCapacity"]), int(answer["maximumVolumeSize"])
+
+
+def both_agree(cluster, driver, storage_class):
+    seen, wanted = published(cluster, driver, storage_class), capacity_now(driver)
+    if seen != wanted:
+        raise NotYet(f"published {seen}, the driver says {wanted}")
+    return seen
+
+
+def _bytes(quantity):
+    number, unit = re.fullmatch(r"(\d+)([KMGT]i)?", quantity).groups()
+    return int(number) << {None: 0, "Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40}[unit]
+
+
+def mebibytes(size):
+    return f"{size >> 20}Mi"
+
+
+def test_a_claim_that_fits_nowhere_waits_and_runs_after_a_deletion(workspace, cluster, driver, late_class, tell):
+    _, largest = until("the pool's room is published", lambda: both_agree(cluster, driver, late_class))
+    # Three quarters of the room are taken; the same again does not fit.
+    size = mebibytes(largest * 3 // 4)
+    workspace.claim("first", storage_class=late_class, size=size, bound=False)
+    workspace.pod("first", "first")
+    workspace.bound("first")
+    left = until("what is left is published", lambda: both_agree(cluster, driver, late_class))[1]
+    assert left < largest // 2
+    workspace.claim("second", storage_class=late_class, size=size, bound=False)
+    workspace.pod("second", "second", running=False)
+
+    def told():
+        events = workspace.events("Pod", "second")
+        if not [e for e in events if "did not have enough free storage" in e]:
+            raise NotYet(events)
+        return True
+
+    until("the scheduler says that there is no room", told)
+    always(
+        "the pod waits, and nobody tries to make its volume",
+        lambda: workspace.status("second").status.phase == "Pending"
+        and not [e for e in workspace.events("PersistentVolumeClaim", "second") if "ProvisioningFailed" in e],
+        seconds=3,
+    )
+    workspace.delete_pod("first")
+    volume = workspace.bound("first")
+    workspace.delete_claim("first")
+    until("the first volume is gone", lambda: cluster.gone(cluster.core.read_persistent_volume, volume))
+    since = time.monotonic()
+    workspace.running("second")
+    took = time.monotonic() - since
+    tell("from the deletion to the waiting pod's run, s", f"{took:.1f}")
+    assert took < 2 * POLL_INTERVAL
+    workspace.run("second", "famfs-demo-pod", "write", DATA)
+
+
+def refusal(workspace, claim):
+    def probe():
+        events = [e for e in workspace.events("PersistentVolumeClaim", claim) if "ProvisioningFailed" in e]
+        if not events:
+            raise NotYet("no event")
+        return events[-1]
+
+    return until("the claim's events say why there is no volume", probe)
+
+
+def test_an_immediate_claim_is_told_why(workspace, driver):
+    _, largest = capacity_now(driver)
+    workspace.claim("first", size=mebibytes(largest * 3 // 4))
+    workspace.claim("second", size=mebibytes(largest * 3 // 4), bound=False)
+    told = refusal(workspace, "second")
+    assert "ResourceExhausted" in told, told
+    for word in (f"pool {driver.pool['name']}", "asked", "free", "largest"):
+        assert word in told, told
+    workspace.claim("too-large", size=mebibytes(largest + 2 * GIB), bound=False)
+    told = refusal(workspace, "too-large")
+    assert "OutOfRange" in told and "can never hold" in told, told
+
+
+@pytest.fixture(scope="module")
+def island(cluster, driver, install, nodes, inspector):
+    """A second pool, which only the first node sees; its class waits for pods."""
+    if len(nodes) < 2:
+        pytest.skip("needs two nodes")
+    directory = driver.memory_directory()
+    if not directory:
+        pytest.skip("needs an emulated pool, whose hosts can be chosen")
+    beside = f"{directory.rpartition('/')[0]}/island"
+    second = {
+        "pools[1].name": "island",
+        "pools[1].device": f"emulated:{beside}",
+        "pools[1].format": "if-blank",
+        "pools[1].emulated.size": "4G",
+        "pools[1].emulated.sparse": "true",
+        "pools[1].emulated.hosts[0]": nodes[0],
+        "storageClasses[1].name": "famfs-island",
+        "storageClasses[1].parameters.pool": "island",
+    }
+    _replace_nodes(driver, nodes, lambda: install("--set", ",".join(f"{k}={v}" for k, v in second.items())))
+    yield nodes[0]
+    _replace_nodes(driver, nodes, install)
+    inspector.execute(nodes[0], "rm", "-r", f"/proc/1/root{beside}")
+
+
+def _replace_nodes(driver, nodes, change):
+    """The node pods read the configuration once, and are OnDelete."""
+    change()
+    for node in nodes:
+        old = driver.node_pod(node)
+        driver.cluster.core.delete_namespaced_pod(old.metadata.name, driver.namespace)
+        driver.replaced(lambda node=node: driver.node_pod(node), old.metadata.uid, f"the plugin on {node}")
+    driver.everything_ready()
+
+
+def test_a_node_that_sees_no_pool_gets_no_pod(workspace, island, nodes):
+    workspace.claim("here", storage_class="famfs-island", bound=False)
+    for number in range(3):
+        workspace.pod(f"any-{number}", "here", running=False)
+    for number in range(3):
+        assert workspace.running(f"any-{number}").spec.node_name == island
+    workspace.pod("elsewhere", "here", node=nodes[1], running=False)
+
+    def kept_out():
+        events = workspace.events("Pod", "elsewhere")
+        if not [e for e in events if "FailedScheduling" in e]:
+            raise NotYet(events)
+        return True
+
+    until("the scheduler keeps a pod from the node without the pool", kept_out)
+    assert workspace.status("elsewhere").status.phase == "Pending"
+
+
+def test_two_pools_on_one_node(workspace, island):
+    workspace.claim("of-island", storage_class="famfs-island", bound=False)
+    workspace.claim("of-shared")
+    workspace.pod("both", ["of-island", "of-shared"], node=island)
+    first = workspace.run("both", "famfs-demo-pod", "write", DATA)
+    second = workspace.run("both", "famfs-demo-pod", "write", "/volume-1/data")
+    assert "crc32" in first and "crc32" in second
+    for file in (DATA, "/volume-1/data"):
+        assert workspace.run("both", "famfs-demo-pod", "datapath", file) == "passthrough"
+    workspace.pod("again", ["of-shared", "of-island"], node=island)
+    sums = [workspace.run(p, "sha256sum", DATA, "/volume-1/data").split()[0::2] for p in ("both", "again")]
+    assert sums[0] == sums[1][::-1]
