@@ -102,12 +102,6 @@ class Driver:
         )
         return json.loads(answer)
 
-    def call(self, method, request):
-        """A call of the controller's own CSI endpoint: its JSON answer."""
-        pod = self.controller_pod().metadata.name
-        command = ["famfs-csi-call", "unix:///csi/csi.sock", method, json.dumps(request)]
-        return json.loads(self.cluster.execute(self.namespace, pod, *command, container="controller"))
-
     def usage(self):
         """How much of the pool is in use: bytes and entries of the log."""
         answer = self.famfs("df")
