@@ -55,7 +55,8 @@ terminationGracePeriodSeconds: {{ .pod.terminationGracePeriodSeconds }}
 {{- end -}}
 
 {{/* Probes of a driver's container; liveness may be asked elsewhere (the
-livenessprobe sidecar). Call with (dict "pod" .Values.node "livenessPort" NAME). */}}
+livenessprobe sidecar): by number then, since kubelet knows names of the own
+container's ports alone. Call with (dict "pod" .Values.node "livenessPort" PORT). */}}
 {{- define "famfs-csi.probes" -}}
 {{- with .pod.startupProbe }}
 startupProbe:
@@ -174,7 +175,7 @@ spec:
           ports:
             - name: http
               containerPort: {{ .node.httpPort }}
-          {{- with include "famfs-csi.probes" (dict "pod" .node "livenessPort" (ternary "liveness" "http" $values.sidecars)) | trim }}
+          {{- with include "famfs-csi.probes" (dict "pod" .node "livenessPort" (ternary ($values.livenessProbe.httpPort | int) "http" $values.sidecars)) | trim }}
           {{- . | nindent 10 }}
           {{- end }}
           terminationMessagePolicy: FallbackToLogsOnError
