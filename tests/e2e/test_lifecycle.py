@@ -103,9 +103,6 @@ def test_upgrade_from_the_first_chart_under_live_pods(
         str(chart),
         "--values",
         request.config.getoption("--values"),
-        # That chart left it to the image, whose user was root then.
-        "--set",
-        "node.containerSecurityContext.runAsUser=0,node.fused.containerSecurityContext.runAsUser=0",
     )
     driver_facts.everything_ready()
     workspace.claim("before")
