@@ -7,7 +7,6 @@ import subprocess
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
-from lib.wait import until
 
 
 class CommandFailed(Exception):
@@ -72,12 +71,6 @@ class Cluster:
                 return True
             raise
         return False
-
-    def delete_namespace(self, name):
-        """Deletes a namespace and waits until nothing is left of it."""
-        if not self.gone(self.core.read_namespace, name):
-            self.core.delete_namespace(name)
-        until(f"namespace {name} is gone", lambda: self.gone(self.core.read_namespace, name))
 
 
 def _is(node, condition):

@@ -123,6 +123,20 @@ class Driver:
     def look(self, node):
         return self.inspector.look(node, self.name, self.memory_directory())
 
+    def at_rest(self):
+        """Waits until the driver has no volume, nor any trace of one; returns the
+        traces of the empty pool."""
+
+        def probe():
+            now = self.traces()
+            mounts = [at for found in now["mounts"].values() for at, root in found if root != "/"]
+            left = [now["volumes"], mounts, *now["staging"].values(), *now["pods"].values(), now["usage"]["files"]]
+            if any(left):
+                raise NotYet(f"there is {left}")
+            return now
+
+        return until("the driver has no volumes", probe)
+
     def traces(self):
         """All that volumes leave behind, anywhere: the thing to compare before
         and after. What belongs to the pool itself is in it, too."""

@@ -13,6 +13,20 @@ class Workspace:
         self.storage_class = storage_class
         self._background = ThreadPoolExecutor(max_workers=32)
 
+    def empty(self):
+        """Deletes all pods and claims, and waits until their volumes are gone."""
+        core = self.cluster.core
+        core.delete_collection_namespaced_pod(self.name, grace_period_seconds=0)
+        core.delete_collection_namespaced_persistent_volume_claim(self.name)
+        until(f"the pods of {self.name} are gone", lambda: not core.list_namespaced_pod(self.name).items)
+        until(f"the volumes of {self.name} are gone", lambda: not self.volumes())
+
+    def volumes(self):
+        """The names of the PersistentVolumes of this namespace's claims, also of
+        those that are gone."""
+        found = self.cluster.core.list_persistent_volume().items
+        return sorted(v.metadata.name for v in found if v.spec.claim_ref and v.spec.claim_ref.namespace == self.name)
+
     # Claims
 
     def claim(self, name, storage_class=None, bound=True, **options):

@@ -18,7 +18,7 @@ go_scratch_module() {
   local dir=$1 module=$2 version=$3
   mkdir -p "$dir"
   (
-    cd "$dir" || exit
+    cd "$dir"
     go mod init scratch
     local gomod
     gomod=$(go mod download -json "$module@v$version" | jq -r .GoMod)

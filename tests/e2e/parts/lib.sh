@@ -4,6 +4,7 @@
 # A part is a directory PARTS/NAME-VERSION. It is built beside its place and
 # renamed into it, so a part that exists is whole, and building is done once.
 set -euo pipefail
+shopt -s inherit_errexit
 E2E=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 ROOT=$(cd "$E2E/../.." && pwd)
 # shellcheck source=tests/e2e/versions
@@ -18,6 +19,28 @@ PATH=$CACHE/bin:$PATH
 # Tells what happens on stderr: stdout of a part is its directory.
 say() { echo "$(date -u +%T) $*" >&2; }
 
+# logged LOG WHAT COMMAND...: runs a command with its output in a file. If it
+# fails, its last lines are shown and the script ends. The command is not part of
+# a condition here, and this must not be called in one: bash would then ignore
+# its failures but for the last.
+logged() {
+  local log=$1 what=$2 status
+  shift 2
+  say "$what (log: $log)"
+  set +e
+  (
+    set -e
+    "$@"
+  ) >"$log" 2>&1
+  status=$?
+  set -e
+  if ((status != 0)); then
+    tail -n 20 "$log" >&2
+    say "$what: failed"
+    exit 1
+  fi
+}
+
 # part NAME VERSION BUILDER: runs `BUILDER` in an empty directory that becomes
 # the part, unless the part exists. Prints the part's directory.
 part() {
@@ -25,16 +48,12 @@ part() {
   local place=$PARTS/$name-$version
   (
     flock 9
-    [[ -d $place ]] && exit
-    local site=$PARTS/.building-$name-$version log=$PARTS/$name-$version.log
+    [[ ! -d $place ]] || exit 0
+    local site=$PARTS/.building-$name-$version
     rm -rf "$site"
     mkdir "$site"
-    say "building $name $version (log: $log)"
-    if ! (cd "$site" && "$builder") >"$log" 2>&1; then
-      say "building $name $version failed:"
-      tail -n 20 "$log" >&2
-      exit 1
-    fi
+    cd "$site"
+    logged "$PARTS/$name-$version.log" "building $name $version" "$builder"
     mv -T "$site" "$place"
   ) 9>"$PARTS/.lock-$name"
   echo "$place"

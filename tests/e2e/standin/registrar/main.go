@@ -19,6 +19,7 @@ import (
 )
 
 type registrar struct {
+	registration.UnimplementedRegistrationServer
 	name, endpoint string
 }
 
@@ -69,7 +70,7 @@ func main() {
 		}()
 	}
 	server := grpc.NewServer()
-	registration.RegisterRegistrationServer(server, registrar{name, *endpoint})
+	registration.RegisterRegistrationServer(server, registrar{name: name, endpoint: *endpoint})
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 	go func() {
