@@ -2,6 +2,7 @@
 
 import json
 
+from lib.cluster import CommandFailed
 from lib.objects import WORKLOAD_IMAGE
 from lib.wait import NotYet, until
 
@@ -46,6 +47,23 @@ extents = below(memory, 4) if memory else []
 print(json.dumps({'mounts': mounts, 'staging': staging, 'pods': sorted(pods), 'memory': extents}))
 """
 
+# Ends processes of one pod as nothing but a crash would: without a word.
+_KILL = """
+import os, signal, sys
+uid, program = sys.argv[1:]
+killed = []
+for pid in filter(str.isdigit, os.listdir('/proc')):
+    try:
+        group = open('/proc/' + pid + '/cgroup').read()
+        name = open('/proc/' + pid + '/cmdline').read().split(chr(0))[0]
+    except OSError:
+        continue
+    if (uid in group or uid.replace('-', '_') in group) and name and program in ('', os.path.basename(name)):
+        os.kill(int(pid), signal.SIGKILL)
+        killed.append(os.path.basename(name))
+print(' '.join(sorted(killed)))
+"""
+
 
 class Inspector:
     def __init__(self, cluster):
@@ -77,6 +95,18 @@ class Inspector:
         directories of staged and published volumes, and the files below the
         directory `memory`."""
         return json.loads(self.execute(node, "python3", "-c", _LOOK, driver, memory or ""))
+
+    def kill(self, pod, program=""):
+        """SIGKILL to a pod's processes, or only to those of one program; returns
+        the names of what was killed."""
+        return self.execute(pod.spec.node_name, "python3", "-c", _KILL, pod.metadata.uid, program).split()
+
+    def answers(self, node):
+        """Whether commands can be run on the node."""
+        try:
+            return self.execute(node, "true") == ""
+        except CommandFailed as error:
+            raise NotYet(str(error)) from error
 
 
 def _manifests():
