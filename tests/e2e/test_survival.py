@@ -7,7 +7,7 @@ import pytest
 
 from lib.beating import BeatingPod
 from lib.objects import DATA
-from lib.wait import NotYet, always, until
+from lib.wait import NotYet, until, until_lasting
 
 HERE = Path(__file__).parent
 
@@ -132,11 +132,7 @@ def pod_starts_on(workspace, node, name):
 def stays_registered(driver, nodes):
     """kubelet looks at its sockets when one appears or goes: a late removal of
     an old one must not take the new one's registration away."""
-    always(
-        "the driver is registered",
-        lambda: all(driver.registered_on(node) for node in nodes),
-        seconds=10,
-    )
+    until_lasting("registered", lambda: all(driver.registered_on(node) for node in nodes), lasting=10)
 
 
 def test_an_old_registration_socket_is_taken_over(workspace, three_nodes, driver):

@@ -31,13 +31,22 @@ def until(what, probe, seconds=PATIENCE):
         time.sleep(PAUSE)
 
 
-def always(what, probe, seconds):
-    """Fails as soon as `probe` returns something false within the time.
+def until_lasting(what, probe, lasting, seconds=PATIENCE):
+    """Waits until `probe` has been true for `lasting` seconds on end: for what
+    may flap once, and must not flap for ever."""
+    since = None
 
-    For what must *not* happen, where there is no event to wait for.
-    """
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        seen = probe()
-        assert seen, f"no longer so: {what}; seen: {seen}"
-        time.sleep(PAUSE)
+    def unbroken():
+        nonlocal since
+        try:
+            seen = probe()
+        except (NotYet, AssertionError):
+            since = None
+            raise
+        if not seen:
+            since = None
+            raise NotYet(f"broken by {seen}")
+        since = since or time.monotonic()
+        return time.monotonic() - since >= lasting
+
+    until(f"{what}, for {lasting} s on end", unbroken, seconds)
