@@ -22,6 +22,7 @@ NAMESPACE = "famfs-csi"
 
 def pytest_addoption(parser):
     parser.addoption("--helm", default="helm3", help="the helm to install with")
+    parser.addoption("--chart", default=str(ROOT / "charts/famfs-csi"), help="the chart to install")
     parser.addoption("--values", default=str(HERE / "values.yaml"), help="the values to install with")
     parser.addoption("--as-installed", action="store_true", help="test the release that is installed, change nothing")
 
@@ -69,8 +70,8 @@ def install(request, helm, driver_facts):
 
     def run(*options):
         if not request.config.getoption("--as-installed"):
-            file = request.config.getoption("--values")
-            helm.install(RELEASE, str(ROOT / "charts/famfs-csi"), "--values", file, *options)
+            chart, file = request.config.getoption("--chart"), request.config.getoption("--values")
+            helm.install(RELEASE, chart, "--values", file, *options)
         driver_facts.everything_ready()
 
     return run

@@ -25,6 +25,43 @@ def test_read_only_many_cannot_be_written(workspace, three_nodes):
         assert_nothing_can_be_written(workspace, f"reader-{number}")
 
 
+def test_a_dataset_that_others_may_only_read(cluster, workspace, three_nodes):
+    """One volume, two PersistentVolumes: its writer's claim, and a static one for
+    readers. What the writer stores they see, and only the mode keeps them from
+    writing."""
+    workspace.claim("source", modes=["ReadWriteMany"])
+    volume = cluster.core.read_persistent_volume(workspace.bound("source"))
+    published = f"{workspace.name}-published"
+    cluster.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": published},
+            "spec": {
+                "accessModes": ["ReadOnlyMany"],
+                "capacity": {"storage": volume.spec.capacity["storage"]},
+                "claimRef": {"namespace": workspace.name, "name": "dataset"},
+                "csi": {"driver": volume.spec.csi.driver, "volumeHandle": volume.spec.csi.volume_handle},
+                "persistentVolumeReclaimPolicy": "Retain",
+                "storageClassName": "",
+            },
+        }
+    )
+    try:
+        workspace.pod("writer", "source", node=three_nodes[0])
+        written = workspace.start("writer", "famfs-demo-pod", "write", DATA)
+        workspace.claim("dataset", storage_class="", modes=["ReadOnlyMany"], volumeName=published)
+        for name, node in ("reader-beside", three_nodes[0]), ("reader-elsewhere", three_nodes[1]):
+            workspace.pod(name, "dataset", node=node)
+            assert_nothing_can_be_written(workspace, name)
+        written.result()
+        readers = ("writer", "reader-beside", "reader-elsewhere")
+        assert len({workspace.run(pod, "sha256sum", DATA) for pod in readers}) == 1
+    finally:
+        workspace.empty(but=[published])
+        cluster.core.delete_persistent_volume(published)
+
+
 def test_read_only_claim_of_a_pod_cannot_be_written(workspace, three_nodes):
     """A writer and a reader of one claim: the reader's `readOnly` holds for it alone."""
     workspace.claim("shared", modes=["ReadWriteMany"])

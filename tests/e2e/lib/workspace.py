@@ -13,13 +13,14 @@ class Workspace:
         self.storage_class = storage_class
         self._background = ThreadPoolExecutor(max_workers=32)
 
-    def empty(self):
-        """Deletes all pods and claims, and waits until their volumes are gone."""
+    def empty(self, but=()):
+        """Deletes all pods and claims, and waits until their volumes are gone,
+        except those volumes that nobody deletes for a claim."""
         core = self.cluster.core
         core.delete_collection_namespaced_pod(self.name, grace_period_seconds=0)
         core.delete_collection_namespaced_persistent_volume_claim(self.name)
         until(f"the pods of {self.name} are gone", lambda: not core.list_namespaced_pod(self.name).items)
-        until(f"the volumes of {self.name} are gone", lambda: not self.volumes())
+        until(f"the volumes of {self.name} are gone", lambda: not set(self.volumes()) - set(but))
 
     def volumes(self):
         """The names of the PersistentVolumes of this namespace's claims, also of
@@ -31,7 +32,7 @@ class Workspace:
 
     def claim(self, name, storage_class=None, bound=True, **options):
         """Makes a claim; with `bound` waits until it has a volume."""
-        manifest = objects.claim(name, storage_class or self.storage_class, **options)
+        manifest = objects.claim(name, self.storage_class if storage_class is None else storage_class, **options)
         self.cluster.core.create_namespaced_persistent_volume_claim(self.name, manifest)
         if bound:
             self.bound(name)
