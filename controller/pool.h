@@ -56,7 +56,7 @@ class Pool {
   ConfiguredDevices devices_;
   std::mutex open_mutex_;  // one opening at a time
   std::shared_ptr<Writer> writer_;
-  std::string told_;  // the error of the last OpenOrTell
+  std::string told_;                // the error of the last OpenOrTell
   std::atomic<bool> open_ = false;  // writer_ is set; it stays so
   Reclaimer reclaimer_;             // last: its thread uses the members above
 };
