@@ -85,8 +85,12 @@ def driver_facts(cluster, inspector, values):
 
 
 @pytest.fixture(scope="session")
-def driver(driver_facts, install):
-    """The driver, installed and ready."""
+def driver(request, driver_facts, helm, install):
+    """The driver, installed anew and ready: node pods of an older image would
+    stay as they are."""
+    if not request.config.getoption("--as-installed") and helm.installed(RELEASE):
+        helm("uninstall", RELEASE, "--wait", "--no-hooks")
+        until("the pods of the release before are gone", lambda: not driver_facts.pods("node"))
     install()
     return driver_facts
 
