@@ -27,10 +27,16 @@ absl::Status Attachments::RebindOne(const ServedPool& served,
       const UniqueFd clone,
       CloneMount(VolumePath(served.mount_point, volume, flags.read_only)));
   FAMFS_RETURN_IF_ERROR(SetAttributes(clone, flags));
+  // The lowest mount stays, dead, below the new one: a container that follows
+  // the node's mounts (HostToContainer) has a copy of it, and only what is
+  // mounted on it reaches that container.
   while (true) {
     FAMFS_ASSIGN_OR_RETURN(const VolumeMounts now,
                            VolumeMounts::Read(pools_directory_));
-    if (now.Examine(path, volume) != PlaceState::kDead) break;
+    if (now.Examine(path, volume) != PlaceState::kDead ||
+        now.table().At(path).size() == 1) {
+      break;
+    }
     FAMFS_RETURN_IF_ERROR(DetachTop(place));
   }
   FAMFS_RETURN_IF_ERROR(AttachMount(clone, place));

@@ -1,11 +1,13 @@
 // The plugin dies, the servers die, both die: volumes stay or come back.
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
 #include <cerrno>
 #include <future>
+#include <thread>
 
 #include "tests/integration/node/test_node.h"
 
@@ -127,6 +129,54 @@ TEST_F(RecoveryTest, PluginAndServerDieAndTheNextPluginRestoresAll) {
       [&] { EXPECT_EQ(OpenErrno(writable_ + "/data", O_RDONLY), ENOTCONN); });
   node_.Start();
   ExpectRestored();
+}
+
+// A container of a pod that follows the node's mounts (HostToContainer): of
+// the node's tree it has nothing but a copy of one publication, which receives
+// what is mounted on that.
+class FollowingContainer {
+ public:
+  FollowingContainer(const TestNode& node, const std::string& publication) {
+    node.Run([&] {
+      ASSERT_EQ(::unshare(CLONE_NEWNS), 0);
+      ASSERT_EQ(::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr), 0);
+      ASSERT_EQ(::mount(publication.c_str(), volume_.path().c_str(), nullptr,
+                        MS_BIND, nullptr),
+                0);
+      ASSERT_EQ(::umount2(node.kubelet().c_str(), MNT_DETACH), 0);
+      namespace_ = UniqueFd(::open("/proc/thread-self/ns/mnt", O_RDONLY));
+    });
+  }
+
+  [[nodiscard]] int OpenErrnoOfData() const {
+    int result = 0;
+    std::thread([&] {
+      ASSERT_EQ(::unshare(CLONE_FS), 0);
+      ASSERT_EQ(::setns(namespace_.get(), CLONE_NEWNS), 0);
+      result = OpenErrno(volume_.path() + "/data", O_RDWR);
+    }).join();
+    return result;
+  }
+
+ private:
+  rig::TempDir volume_;
+  UniqueFd namespace_;
+};
+
+TEST_F(RecoveryTest, AContainerThatFollowsTheNodeSeesEachNewServer) {
+  const FollowingContainer container(node_, writable_);
+  EXPECT_EQ(container.OpenErrnoOfData(), 0);
+  for (int round = 0; round < 3; ++round) {
+    node_.KillPlugin();
+    KillFused();
+    EXPECT_EQ(container.OpenErrnoOfData(), ENOTCONN);
+    node_.Start();
+    EXPECT_TRUE(node_.WaitUntilServed(writable_));
+    EXPECT_TRUE(
+        rig::Eventually([&] { return container.OpenErrnoOfData() == 0; }));
+  }
+  EXPECT_THAT(node_.Unpublish(volume_, writable_), IsOk());
+  EXPECT_EQ(node_.MountsAt(writable_), 0U);
 }
 
 TEST_F(RecoveryTest, DeadPublicationsCanBeTakenAwayWithoutTheirDevice) {

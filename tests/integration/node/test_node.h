@@ -113,7 +113,7 @@ class TestNode {
   /// The famfs-fused of the pool.
   pid_t FusedPid(const Uuid& fs_uuid) const;
   std::string DataPathOf(const Uuid& fs_uuid) const;
-  /// Waits until the directory can be listed there and is mounted once.
+  /// Waits until a file can be opened there; at most one dead mount lies below.
   bool WaitUntilServed(const std::string& path) const;
 
  private:
