@@ -42,6 +42,19 @@ absl::Status AwaitSockets(const csi::Endpoint& endpoint,
                               stop_fd);
 }
 
+// KUBELET/plugins/DRIVER is ours to make: on a new node nobody else has. A
+// kubelet directory that is missing is told later, with what to do.
+absl::Status MakePluginDirectory(const csi::Config& config) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const fs::path kubelet = config.driver.kubelet_path;
+  if (!fs::is_directory(kubelet, error)) return absl::OkStatus();
+  const fs::path plugin = kubelet / "plugins" / config.driver.name;
+  fs::create_directories(plugin, error);
+  if (error) return ErrnoError(error.value(), plugin.string());
+  return absl::OkStatus();
+}
+
 absl::Status Run(const Flags& flags) {
   // A famfs-fused that outlives us inherits this: its stderr may have no
   // reader.
@@ -55,6 +68,7 @@ absl::Status Run(const Flags& flags) {
                          LoadRegistration(flags));
   const std::string registration_socket =
       RegistrationSocket(config.driver.kubelet_path, config.driver.name);
+  FAMFS_RETURN_IF_ERROR(MakePluginDirectory(config));
   // Before anything is mounted: a second plugin must change nothing.
   FAMFS_RETURN_IF_ERROR(
       AwaitSockets(endpoint, registration_socket, settings, signals.fd()));
