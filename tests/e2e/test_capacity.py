@@ -17,7 +17,7 @@ POLL_INTERVAL = 15  # seconds; csiProvisioner.capacityPollInterval
 @pytest.fixture
 def late_class(workspace, cluster, driver):
     """A class that waits for the first pod."""
-    name = f"late-{workspace.name}"[:63].rstrip("-")
+    name = f"late-{workspace.name}"
     cluster.apply(objects.storage_class(name, driver.name, {"pool": driver.pool["name"]}, "WaitForFirstConsumer"))
     yield name
     cluster.storage.delete_storage_class(name)

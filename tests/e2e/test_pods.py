@@ -47,7 +47,7 @@ def assert_refused(workspace, pod, path=DATA):
 @pytest.fixture
 def owned_class(workspace, cluster, driver):
     """A class whose volumes belong to 1000:2000, and nobody else may come in."""
-    name = f"famfs-owned-{workspace.name}"[:63].rstrip("-")
+    name = f"owned-{workspace.name}"
     parameters = {"pool": driver.pool["name"], "uid": "1000", "gid": "2000", "mode": "0770"}
     cluster.apply(objects.storage_class(name, driver.name, parameters))
     yield name
