@@ -89,6 +89,7 @@ absl::Status Run(const Flags& flags) {
         .socket = registration_socket,
         .pool_patience = settings.pool_wait,
         .open_pools = [&node] { return node->volumes().open_pools(); },
+        .closed_pools = [&node] { return node->volumes().closed_pools(); },
         .pools = config.pools.size()});
   }
   FAMFS_ASSIGN_OR_RETURN(

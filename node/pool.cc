@@ -70,6 +70,7 @@ absl::Status Pool::Open() {
   const std::lock_guard lock(mutex_);
   if (server_ != nullptr) return absl::OkStatus();
   const absl::Status status = OpenLocked();
+  elsewhere_ = absl::IsPermissionDenied(status);
   if (status.ok()) return status;
   return Unavailable(
       "pool {} cannot be used on this node: {}; {}, no restart is needed",

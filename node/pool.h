@@ -54,6 +54,9 @@ class Pool {
   [[nodiscard]] absl::Status Open();
   /// Never waits, unlike all the others.
   [[nodiscard]] bool IsOpen() const { return open_; }
+  /// The device's host list does not have this host, as of the last attempt to
+  /// open it: nothing is missing here. Never waits.
+  [[nodiscard]] bool IsElsewhere() const { return elsewhere_; }
   /// The uuid of the file system; nullopt while it is not open.
   [[nodiscard]] std::optional<Uuid> fs_uuid() const;
 
@@ -79,6 +82,7 @@ class Pool {
   std::unique_ptr<Reader> reader_;
   std::unique_ptr<PoolServer> server_;
   std::atomic<bool> open_ = false;  // server_ is set; it stays so
+  std::atomic<bool> elsewhere_ = false;
 };
 
 }  // namespace famfs::node

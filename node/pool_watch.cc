@@ -14,9 +14,12 @@ constexpr milliseconds kLongestPause{5'000};
 
 }  // namespace
 
-PoolWatch::PoolWatch(Volumes& volumes)
-    : volumes_(volumes), all_open_(OpenClosed()) {
-  if (!all_open_) thread_ = std::thread([this] { Run(); });
+PoolWatch::PoolWatch(Volumes& volumes) : volumes_(volumes) {
+  OpenClosed();
+  settled_ = volumes_.closed_pools() == 0;
+  if (volumes_.open_pools() < volumes_.pools().size()) {
+    thread_ = std::thread([this] { Run(); });
+  }
 }
 
 PoolWatch::~PoolWatch() {
@@ -28,8 +31,7 @@ PoolWatch::~PoolWatch() {
   if (thread_.joinable()) thread_.join();
 }
 
-bool PoolWatch::OpenClosed() {
-  bool all = true;
+void PoolWatch::OpenClosed() {
   for (const auto& pool : volumes_.pools()) {
     if (pool->IsOpen()) continue;
     const absl::Status status = pool->Open();
@@ -39,13 +41,12 @@ bool PoolWatch::OpenClosed() {
       }
       continue;
     }
-    all = false;
     std::string& told = told_[pool->name()];
     if (told == Message(status)) continue;
     told = Message(status);
-    spdlog::warn("{}", told);
+    spdlog::log(pool->IsElsewhere() ? spdlog::level::info : spdlog::level::warn,
+                "{}", told);
   }
-  return all;
 }
 
 void PoolWatch::Run() {
@@ -53,21 +54,23 @@ void PoolWatch::Run() {
   std::unique_lock lock(mutex_);
   while (!changed_.wait_for(lock, pause, [this] { return stopping_; })) {
     lock.unlock();
-    const bool all = OpenClosed();
+    OpenClosed();
+    const bool settled = volumes_.closed_pools() == 0;
+    const bool all = volumes_.open_pools() == volumes_.pools().size();
     lock.lock();
-    if (all) {
-      all_open_ = true;
+    if (settled) {
+      settled_ = true;
       changed_.notify_all();
-      return;
     }
+    if (all) return;
     pause = std::min(pause * 2, kLongestPause);
   }
 }
 
 bool PoolWatch::WaitForAll(milliseconds limit) {
   std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, limit, [this] { return all_open_ || stopping_; });
-  return all_open_;
+  changed_.wait_for(lock, limit, [this] { return settled_ || stopping_; });
+  return settled_;
 }
 
 }  // namespace famfs::node

@@ -24,13 +24,13 @@ class PoolWatch {
   PoolWatch(const PoolWatch&) = delete;
   PoolWatch& operator=(const PoolWatch&) = delete;
 
-  /// Until every pool is open; false: not within the limit.
+  /// Until every pool is open or elsewhere; false: not within the limit.
   bool WaitForAll(std::chrono::milliseconds limit);
 
  private:
   void Run();
-  /// Whether all are open now. Logs an error once until it changes.
-  bool OpenClosed();
+  /// Logs an error once until it changes.
+  void OpenClosed();
 
   Volumes& volumes_;
   std::map<std::string, std::string>
@@ -38,7 +38,7 @@ class PoolWatch {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  bool all_open_ = false;
+  bool settled_ = false;  // each is open or elsewhere
   bool stopping_ = false;
 
   std::thread thread_;  // last: runs on the members above

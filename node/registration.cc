@@ -104,7 +104,7 @@ bool Registration::WaitForCsiSocket() {
 
 bool Registration::WaitForPools() {
   const auto end = std::chrono::steady_clock::now() + options_.pool_patience;
-  while (options_.open_pools() < options_.pools) {
+  while (options_.closed_pools() > 0) {
     if (std::chrono::steady_clock::now() >= end) {
       spdlog::warn(
           "{} of {} pools are open on this node after {:.0f} s; registering "

@@ -38,6 +38,8 @@ struct RegistrationOptions {
   std::chrono::milliseconds pool_patience{30'000};
   /// Pools that are open here, and all of them. Never wait.
   std::function<std::size_t()> open_pools;
+  /// Of those that this host may see.
+  std::function<std::size_t()> closed_pools;
   std::size_t pools = 0;
 };
 

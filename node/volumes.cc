@@ -18,10 +18,23 @@ std::size_t Volumes::open_pools() const {
                     [](const auto& pool) { return pool->IsOpen(); }));
 }
 
+namespace {
+
+bool IsClosed(const std::unique_ptr<Pool>& pool) {
+  return !pool->IsOpen() && !pool->IsElsewhere();
+}
+
+}  // namespace
+
+std::size_t Volumes::closed_pools() const {
+  return static_cast<std::size_t>(
+      std::count_if(pools_.begin(), pools_.end(), IsClosed));
+}
+
 absl::Status Volumes::CheckAllOpen() const {
   std::vector<std::string> closed;
   for (const auto& pool : pools_) {
-    if (!pool->IsOpen()) closed.push_back(pool->name());
+    if (IsClosed(pool)) closed.push_back(pool->name());
   }
   if (closed.empty()) return absl::OkStatus();
   return Unavailable("pools that are not open on this node: {}",

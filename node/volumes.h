@@ -26,7 +26,9 @@ class Volumes {
 
   /// Never waits.
   [[nodiscard]] std::size_t open_pools() const;
-  /// Unavailable names the pools that are not open. Never waits.
+  /// Those that are not open, and not elsewhere. Never waits.
+  [[nodiscard]] std::size_t closed_pools() const;
+  /// Unavailable names the closed pools. Never waits.
   [[nodiscard]] absl::Status CheckAllOpen() const;
 
   /// NotFound: a malformed id, or no such live volume. Unavailable: the pool

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <fstream>
 
 #include "tests/integration/node/kubelet.h"
 #include "tests/integration/support/http.h"
@@ -43,6 +44,23 @@ TEST(Health, AMissingPoolIsNotReadyButHealthy) {
   ASSERT_TRUE(device.ok()) << Message(device.status());
   EXPECT_TRUE(
       rig::Eventually([&] { return rig::Http(port, "/readyz").code == 200; }));
+}
+
+TEST(Health, APoolThatThisHostMayNotSeeIsNotMissed) {
+  TestPool pool;
+  TestPool elsewhere("elsewhere");
+  const std::string file =
+      elsewhere.spec().substr(elsewhere.spec().find(':') + 1) + "/device.yaml";
+  std::ofstream(file, std::ios::app) << "hosts: [another-host]\n";
+  TestNode node(
+      {{pool.name(), pool.spec()}, {elsewhere.name(), elsewhere.spec()}});
+  Kubelet kubelet(node);
+  // The patience for pools that are missing would last longer than the test's.
+  node.Start({"--registration", "self", "--pool-wait", "1h", "--http-endpoint",
+              "tcp://127.0.0.1:0"});
+  ASSERT_TRUE(kubelet.WaitUntilItAppears());
+  EXPECT_EQ(rig::Http(rig::HttpPort(node.plugin()), "/readyz").code, 200);
+  EXPECT_THAT(node.output(), HasSubstr("another-host"));
 }
 
 TEST(Health, ARegistrationSocketOfAnotherProcessIsUnhealthy) {
