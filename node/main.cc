@@ -42,14 +42,19 @@ absl::Status AwaitSockets(const csi::Endpoint& endpoint,
                               stop_fd);
 }
 
-// KUBELET/plugins/DRIVER is ours to make: on a new node nobody else has. A
-// kubelet directory that is missing is told later, with what to do.
-absl::Status MakePluginDirectory(const csi::Config& config) {
+// KUBELET/plugins/DRIVER is ours to make where csi.sock is to stand there: on a
+// new node nobody else has. A kubelet directory that is missing is told later,
+// with what to do.
+absl::Status MakePluginDirectory(const csi::Config& config,
+                                 const csi::Endpoint& endpoint) {
   namespace fs = std::filesystem;
   std::error_code error;
   const fs::path kubelet = config.driver.kubelet_path;
-  if (!fs::is_directory(kubelet, error)) return absl::OkStatus();
   const fs::path plugin = kubelet / "plugins" / config.driver.name;
+  if (fs::path(endpoint.path).parent_path() != plugin ||
+      !fs::is_directory(kubelet, error)) {
+    return absl::OkStatus();
+  }
   fs::create_directories(plugin, error);
   if (error) return ErrnoError(error.value(), plugin.string());
   return absl::OkStatus();
@@ -68,7 +73,7 @@ absl::Status Run(const Flags& flags) {
                          LoadRegistration(flags));
   const std::string registration_socket =
       RegistrationSocket(config.driver.kubelet_path, config.driver.name);
-  FAMFS_RETURN_IF_ERROR(MakePluginDirectory(config));
+  FAMFS_RETURN_IF_ERROR(MakePluginDirectory(config, endpoint));
   // Before anything is mounted: a second plugin must change nothing.
   FAMFS_RETURN_IF_ERROR(
       AwaitSockets(endpoint, registration_socket, settings, signals.fd()));
