@@ -6,11 +6,13 @@
 #include <cstdio>
 
 #include "controller/controller_service.h"
+#include "controller/pool_metrics.h"
 #include "controller/query_service.h"
 #include "csi/duration.h"
 #include "csi/health.h"
 #include "csi/identity.h"
 #include "csi/logging.h"
+#include "csi/metrics.h"
 #include "csi/server.h"
 #include "csi/signals.h"
 
@@ -72,6 +74,7 @@ absl::Status Run(const Flags& flags) {
   csi::SetUpLogging(config.log, "famfs-csi-controller");
   FAMFS_ASSIGN_OR_RETURN(const csi::Endpoint endpoint,
                          csi::ParseEndpoint(config.driver.endpoint));
+  csi::Metrics metrics("famfs-csi-controller", config.driver.name);
   PoolSet pools(config);
   pools.OpenAll();
   Provisioner provisioner(pools);
@@ -87,11 +90,14 @@ absl::Status Run(const Flags& flags) {
   FAMFS_ASSIGN_OR_RETURN(
       const auto query_server,
       StartQueries(flags.query_endpoint, {identity.get(), &query}));
+  metrics.Add([&pools](csi::Exposition& page) { CollectPools(pools, page); });
   FAMFS_ASSIGN_OR_RETURN(
       const auto http,
-      csi::StartHttp({.http_endpoint = flags.http_endpoint,
-                      .csi_endpoint = server->endpoint(),
-                      .ready = [&pools] { return pools.CheckAllOpen(); }}));
+      csi::StartHttp(
+          {.http_endpoint = flags.http_endpoint,
+           .csi_endpoint = server->endpoint(),
+           .ready = [&pools] { return pools.CheckAllOpen(); },
+           .pages = {{"/metrics", [&metrics] { return metrics.Page(); }}}}));
   spdlog::info("signal {}: stopping", signals.Wait());
   if (query_server != nullptr) query_server->Stop();
   pools.StopReclaiming();

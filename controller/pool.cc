@@ -95,7 +95,6 @@ absl::StatusOr<std::shared_ptr<Writer>> Pool::Open() {
                        Message(opened.status()));
   }
   writer_ = *std::move(opened);
-  open_ = true;
   devices_.AddTo(*writer_);
   WarnOfMissing(section_.name, *writer_->devices());
   const PoolFigures figures = writer_->Figures();
@@ -104,6 +103,7 @@ absl::StatusOr<std::shared_ptr<Writer>> Pool::Open() {
                writer_->superblock().fs_uuid.ToString(),
                FormatSize(figures.free), FormatSize(figures.size),
                writer_->Tree()->volumes().size());
+  open_ = true;
   reclaimer_.Soon();  // what an earlier controller did not finish
   return writer_;
 }

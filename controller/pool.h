@@ -41,6 +41,8 @@ class Pool {
   void OpenOrTell();
   /// Never waits, unlike Open.
   [[nodiscard]] bool IsOpen() const { return open_; }
+  /// Null while the pool is not open; waits for an opening under way.
+  std::shared_ptr<Writer> OpenedWriter();
 
   /// Deleted space is given back by a thread of the pool's own (Reclaimer).
   void ReclaimSoon() { reclaimer_.Soon(); }
@@ -48,9 +50,6 @@ class Pool {
 
  private:
   absl::StatusOr<std::shared_ptr<Writer>> OpenDevicesAndWriter() const;
-  /// Null while the pool is not open.
-  std::shared_ptr<Writer> OpenedWriter();
-
   const csi::PoolSection section_;
   const DeviceOpener open_device_;
   ConfiguredDevices devices_;

@@ -5,6 +5,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <atomic>
 #include <chrono>
 #include <ctime>
 #include <memory>
@@ -83,6 +84,22 @@ class Formatter final : public spdlog::formatter {
   std::string program_;
 };
 
+std::atomic<std::uint64_t> warnings_logged = 0;
+std::atomic<std::uint64_t> errors_logged = 0;
+
+// Writes nothing.
+class CountingSink final : public spdlog::sinks::sink {
+ public:
+  void log(const spdlog::details::log_msg& message) override {
+    if (message.level == spdlog::level::warn) ++warnings_logged;
+    if (message.level >= spdlog::level::err) ++errors_logged;
+  }
+  void flush() override {}
+  void set_pattern(const std::string& /*pattern*/) override {}
+  void set_formatter(
+      std::unique_ptr<spdlog::formatter> /*formatter*/) override {}
+};
+
 // gRPC has a log of its own: its lines take the same way as ours.
 void LogForGrpc(gpr_log_func_args* args) {
   const auto level = args->severity == GPR_LOG_SEVERITY_ERROR
@@ -94,13 +111,19 @@ void LogForGrpc(gpr_log_func_args* args) {
 }  // namespace
 
 void SetUpLogging(const LogSection& log, const std::string& program) {
-  auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-  auto logger = std::make_shared<spdlog::logger>(program, std::move(sink));
+  const spdlog::sinks_init_list sinks = {
+      std::make_shared<spdlog::sinks::stderr_sink_mt>(),
+      std::make_shared<CountingSink>()};
+  auto logger = std::make_shared<spdlog::logger>(program, sinks);
   logger->set_formatter(std::make_unique<Formatter>(log.format, program));
   logger->set_level(ToSpdlog(log.level));
   logger->flush_on(spdlog::level::trace);
   spdlog::set_default_logger(std::move(logger));
   gpr_set_log_function(LogForGrpc);
+}
+
+LoggedLines GetLoggedLines() {
+  return {.warnings = warnings_logged, .errors = errors_logged};
 }
 
 }  // namespace famfs::csi

@@ -2,6 +2,7 @@
 // messages take the same way.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "csi/config.h"
@@ -11,5 +12,12 @@ namespace famfs::csi {
 /// Text: "2026-01-31T10:00:00.123Z info  message". JSON: one object a line with
 /// "time", "level", "program" and "message". Call once, at the start of main.
 void SetUpLogging(const LogSection& log, const std::string& program);
+
+/// How many lines of each level were logged since SetUpLogging.
+struct LoggedLines {
+  std::uint64_t warnings = 0;
+  std::uint64_t errors = 0;
+};
+LoggedLines GetLoggedLines();
 
 }  // namespace famfs::csi

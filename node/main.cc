@@ -10,6 +10,7 @@
 #include "csi/health.h"
 #include "csi/identity.h"
 #include "csi/logging.h"
+#include "csi/metrics.h"
 #include "csi/server.h"
 #include "csi/signals.h"
 #include "node/flags.h"
@@ -73,6 +74,7 @@ absl::Status Run(const Flags& flags) {
                          LoadRegistration(flags));
   const std::string registration_socket =
       RegistrationSocket(config.driver.kubelet_path, config.driver.name);
+  csi::Metrics metrics("famfs-csi-node", config.driver.name);
   FAMFS_RETURN_IF_ERROR(MakePluginDirectory(config, endpoint));
   // Before anything is mounted: a second plugin must change nothing.
   FAMFS_RETURN_IF_ERROR(
@@ -97,6 +99,12 @@ absl::Status Run(const Flags& flags) {
         .closed_pools = [&node] { return node->volumes().closed_pools(); },
         .pools = config.pools.size()});
   }
+  metrics.Add([&node](csi::Exposition& page) { node->Collect(page); });
+  if (registration != nullptr) {
+    metrics.Add([&registration](csi::Exposition& page) {
+      CollectRegistration(registration->Report(), page);
+    });
+  }
   FAMFS_ASSIGN_OR_RETURN(
       const auto http,
       csi::StartHttp(
@@ -107,7 +115,8 @@ absl::Status Run(const Flags& flags) {
                  return registration == nullptr ? absl::OkStatus()
                                                 : registration->Health();
                },
-           .ready = [&node] { return node->volumes().CheckAllOpen(); }}));
+           .ready = [&node] { return node->volumes().CheckAllOpen(); },
+           .pages = {{"/metrics", [&metrics] { return metrics.Page(); }}}}));
   spdlog::info("signal {}: stopping; mounts and famfs-fused stay",
                signals.Wait());
   // First: kubelet calls nobody who is about to go.

@@ -55,6 +55,7 @@ Publication ToPublication(const pb::NodePublishVolumeRequest& request) {
 NodeService::NodeService(const NodeOptions& options,
                          const std::string& pools_directory)
     : options_(options),
+      pools_directory_(pools_directory),
       attachments_(volumes_, options.kubelet_path, pools_directory),
       volumes_(options.pools,
                PoolSettings{.fused_program = options.fused_program,

@@ -10,6 +10,7 @@
 #include "csi/config.h"
 #include "csi/csi.grpc.pb.h"
 #include "node/attachments.h"
+#include "node/node_metrics.h"
 #include "node/pool_watch.h"
 #include "node/volumes.h"
 
@@ -73,11 +74,15 @@ class NodeService final : public pb::Node::Service {
                            pb::NodeGetInfoResponse* response) override;
 
   [[nodiscard]] const Volumes& volumes() const { return volumes_; }
+  void Collect(csi::Exposition& page) const {
+    CollectNode(volumes_, pools_directory_, page);
+  }
 
  private:
   NodeService(const NodeOptions& options, const std::string& pools_directory);
 
   const NodeOptions options_;
+  const std::string pools_directory_;
   // Before volumes_, whose threads use it until they have ended.
   Attachments attachments_;
   Volumes volumes_;

@@ -156,6 +156,11 @@ absl::StatusOr<Volume> Pool::Find(const csi::VolumeId& id) {
   return volume;
 }
 
+std::optional<PoolServing> Pool::serving() const {
+  if (!open_) return std::nullopt;
+  return server_->Now();  // set before open_, and never again
+}
+
 absl::StatusOr<ServedPool> Pool::Served() {
   auto served = server_->Wait(kStartPatience);
   if (served.ok()) return served;

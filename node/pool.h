@@ -60,6 +60,9 @@ class Pool {
   /// The uuid of the file system; nullopt while it is not open.
   [[nodiscard]] std::optional<Uuid> fs_uuid() const;
 
+  /// How it is served, at once; nullopt: not open.
+  [[nodiscard]] std::optional<PoolServing> serving() const;
+
   // Of an open pool:
 
   /// NotFound: no such live volume.

@@ -91,6 +91,15 @@ absl::StatusOr<ServedPool> PoolServer::Wait(milliseconds limit) {
   return absl::UnavailableError(error_.message());
 }
 
+PoolServing PoolServer::Now() {
+  const std::lock_guard lock(mutex_);
+  PoolServing now{.served = std::nullopt, .starts = starts_};
+  if (state_ == State::kServing && !Readable(process_.pidfd.get())) {
+    now.served = served_;
+  }
+  return now;
+}
+
 void PoolServer::Publish(State state, absl::Status error, DataPath data_path) {
   const std::lock_guard lock(mutex_);
   state_ = state;
@@ -212,6 +221,7 @@ absl::StatusOr<DataPath> PoolServer::Start() {
   {
     const std::lock_guard lock(mutex_);
     process_ = std::move(starting.process);
+    ++starts_;
   }
   std::string line;
   std::array<char, 512> buffer = {};

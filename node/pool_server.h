@@ -11,8 +11,10 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -28,6 +30,12 @@ struct ServedPool {
   DataPath data_path = DataPath::kAuto;
 };
 
+/// For metrics.
+struct PoolServing {
+  std::optional<ServedPool> served;
+  std::uint64_t starts = 0;  // of servers, by this process
+};
+
 class PoolServer {
  public:
   /// `serving` is called in the thread each time a server serves (also one that
@@ -41,6 +49,8 @@ class PoolServer {
   /// The served pool, at once while its server lives. Otherwise waits for the
   /// attempt under way, or starts one, at most `limit`. Unavailable: why not.
   absl::StatusOr<ServedPool> Wait(std::chrono::milliseconds limit);
+  /// At once.
+  [[nodiscard]] PoolServing Now();
 
  private:
   enum class State { kStarting, kServing, kFailed };
@@ -72,6 +82,7 @@ class PoolServer {
   absl::Status error_;              // of the last attempt
   ServedPool served_;
   FusedProcess process_;
+  std::uint64_t starts_ = 0;
 
   std::thread thread_;  // last: runs on the members above
 };

@@ -83,6 +83,21 @@ std::vector<const MountEntry*> VolumeMounts::ElsewhereThan(
   return found;
 }
 
+std::vector<std::pair<std::string, const MountEntry*>> VolumeMounts::OfInstance(
+    const Uuid& fs_uuid) const {
+  std::vector<std::pair<std::string, const MountEntry*>> found;
+  const MountEntry* instance =
+      table_.Top(fmt::format("{}/{}", pools_directory_, fs_uuid.ToString()));
+  if (instance == nullptr) return found;
+  for (const MountEntry& entry : table_.entries()) {
+    const std::string_view directory = VolumeDirectoryOf(entry);
+    if (entry.device == instance->device && !directory.empty()) {
+      found.emplace_back(directory, &entry);
+    }
+  }
+  return found;
+}
+
 std::vector<const MountEntry*> VolumeMounts::DeadDirectories() const {
   std::vector<const MountEntry*> found;
   for (const MountEntry& entry : table_.entries()) {

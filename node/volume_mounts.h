@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "csi/volume_id.h"
@@ -46,6 +47,9 @@ class VolumeMounts {
   [[nodiscard]] std::vector<const MountEntry*> ElsewhereThan(
       const csi::VolumeId& volume, std::string_view staging,
       std::string_view target) const;
+  /// The living mounts of an instance's volumes, with their directories.
+  [[nodiscard]] std::vector<std::pair<std::string, const MountEntry*>>
+  OfInstance(const Uuid& fs_uuid) const;
   /// Mounts of single directories whose server is gone.
   [[nodiscard]] std::vector<const MountEntry*> DeadDirectories() const;
 

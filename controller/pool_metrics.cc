@@ -1,0 +1,76 @@
+#include "controller/pool_metrics.h"
+
+#include <algorithm>
+
+#include "csi/volume_id.h"
+
+namespace famfs::controller {
+namespace {
+
+void CollectSpace(const std::string& pool, const PoolFigures& figures,
+                  csi::Exposition& page) {
+  const auto gauge = [&](const char* name, const char* help,
+                         std::uint64_t value) {
+    page.Gauge(name, help, {{"pool", pool}}, static_cast<double>(value));
+  };
+  gauge("famfs_csi_pool_size_bytes", "Memory of the pool's devices.",
+        figures.size);
+  gauge("famfs_csi_pool_free_bytes", "Of it, taken by nothing.", figures.free);
+  gauge("famfs_csi_pool_largest_free_bytes", "Of that, in one piece.",
+        figures.largest);
+  gauge("famfs_csi_pool_reserved_bytes",
+        "Promised to files that are being made.", figures.reserved);
+  const std::uint64_t dirty =
+      figures.pending -
+      std::min(figures.pending, figures.quarantined + figures.releasable);
+  for (const auto& [state, bytes] :
+       {std::pair{"quarantined", figures.quarantined},
+        std::pair{"dirty", dirty},
+        std::pair{"releasable", figures.releasable}}) {
+    page.Gauge("famfs_csi_pool_deleted_bytes",
+               "Space of deleted volumes that is not free yet, by what it "
+               "waits for.",
+               {{"pool", pool}, {"state", state}}, static_cast<double>(bytes));
+  }
+  gauge("famfs_csi_pool_waiting_hosts",
+        "Hosts' servers that deleted volumes wait for.", figures.waiting_hosts);
+  gauge("famfs_csi_pool_log_entries", "Slots of the log that are in use.",
+        figures.entries);
+  gauge("famfs_csi_pool_log_capacity", "Slots of the log in all.",
+        figures.slots);
+}
+
+void CollectVolumes(const std::string& pool, const Writer& writer,
+                    csi::Exposition& page) {
+  const auto tree = writer.Tree();
+  page.Gauge("famfs_csi_pool_volumes", "Volumes that exist in the pool.",
+             {{"pool", pool}}, static_cast<double>(tree->volumes().size()));
+  for (const auto& [directory, path] : tree->volumes()) {
+    const Node* node = tree->Find(path);
+    if (node == nullptr || node->volume == nullptr) continue;
+    page.Gauge("famfs_csi_volume_size_bytes",
+               "Size of a volume; name is its PersistentVolume's.",
+               {{"pool", pool},
+                {"volume",
+                 csi::FormatVolumeId(writer.superblock().fs_uuid, directory)},
+                {"name", node->volume->name}},
+               static_cast<double>(node->volume->capacity));
+  }
+}
+
+}  // namespace
+
+void CollectPools(const PoolSet& pools, csi::Exposition& page) {
+  for (const auto& pool : pools.pools()) {
+    const bool open = pool->IsOpen();
+    page.Gauge("famfs_csi_pool_available",
+               "1: the controller has the pool open; 0: its log says why not.",
+               {{"pool", pool->name()}}, open ? 1 : 0);
+    if (!open) continue;
+    const std::shared_ptr<Writer> writer = pool->OpenedWriter();
+    CollectSpace(pool->name(), writer->Figures(), page);
+    CollectVolumes(pool->name(), *writer, page);
+  }
+}
+
+}  // namespace famfs::controller

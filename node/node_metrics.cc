@@ -1,0 +1,98 @@
+#include "node/node_metrics.h"
+
+#include <map>
+#include <string_view>
+
+#include "node/volume_mounts.h"
+
+namespace famfs::node {
+namespace {
+
+/// Where a volume is mounted on this node.
+struct Mounted {
+  std::string pool;
+  std::string data_path;
+  int staged = 0;
+  int published = 0;
+};
+
+// What kubelet stages to; everything else is a publication.
+bool IsStagingPath(std::string_view path) {
+  return path.ends_with("/globalmount");
+}
+
+void CollectServing(const Pool& pool, csi::Exposition& page) {
+  const std::optional<PoolServing> serving = pool.serving();
+  const bool serves = serving.has_value() && serving->served.has_value();
+  page.Gauge("famfs_csi_node_pool_open",
+             "1: this node sees the pool; 0: its log says why not.",
+             {{"pool", pool.name()}}, serving.has_value() ? 1 : 0);
+  page.Gauge(
+      "famfs_csi_node_pool_served",
+      "1: a famfs-fused serves the pool, by this data path; 0: none.",
+      {{"pool", pool.name()},
+       {"data_path",
+        serves ? std::string(ToString(serving->served->data_path)) : "none"}},
+      serves ? 1 : 0);
+  page.Counter("famfs_csi_node_fused_starts_total",
+               "Servers that this plugin has started for the pool; one that "
+               "was found alive does not count.",
+               {{"pool", pool.name()}},
+               serving.has_value() ? static_cast<double>(serving->starts) : 0);
+}
+
+}  // namespace
+
+void CollectNode(const Volumes& volumes, const std::string& pools_directory,
+                 csi::Exposition& page) {
+  const auto mounts = VolumeMounts::Read(pools_directory);
+  std::map<std::string, Mounted> mounted;  // by volume id
+  for (const auto& pool : volumes.pools()) {
+    CollectServing(*pool, page);
+    if (!mounts.ok() || !pool->IsOpen()) continue;
+    const std::optional<PoolServing> serving = pool->serving();
+    const Uuid fs_uuid = *pool->fs_uuid();
+    for (const auto& [directory, entry] : mounts->OfInstance(fs_uuid)) {
+      Mounted& volume = mounted[csi::FormatVolumeId(fs_uuid, directory)];
+      volume.pool = pool->name();
+      volume.data_path = serving->served.has_value()
+                             ? std::string(ToString(serving->served->data_path))
+                             : "none";
+      ++(IsStagingPath(entry->mount_point) ? volume.staged : volume.published);
+    }
+  }
+  for (const auto& [id, volume] : mounted) {
+    page.Gauge("famfs_csi_node_volume_info",
+               "1 for each volume that is mounted on this node, with the data "
+               "path of its pages.",
+               {{"pool", volume.pool},
+                {"volume", id},
+                {"data_path", volume.data_path}},
+               1);
+  }
+  for (const auto& [id, volume] : mounted) {
+    page.Gauge("famfs_csi_node_volume_publications",
+               "Places where the volume is published on this node: one for "
+               "each pod.",
+               {{"pool", volume.pool}, {"volume", id}}, volume.published);
+  }
+  page.Gauge(
+      "famfs_csi_node_dead_mounts", "Mounts of volumes whose server is gone.",
+      {},
+      mounts.ok() ? static_cast<double>(mounts->DeadDirectories().size()) : 0);
+}
+
+void CollectRegistration(const RegistrationReport& report,
+                         csi::Exposition& page) {
+  page.Gauge("famfs_csi_node_registered",
+             "1: kubelet has registered the driver (what it said last).", {},
+             report.registered ? 1 : 0);
+  page.Counter("famfs_csi_node_registration_announcements_total",
+               "Times that the registration socket appeared.", {},
+               static_cast<double>(report.announcements));
+  page.Counter("famfs_csi_node_registration_failures_total",
+               "Registrations that kubelet refused or the plugin failed at.",
+               {}, static_cast<double>(report.failures));
+}
+
+}  // namespace famfs::node
