@@ -180,7 +180,7 @@ def test_uninstall_is_refused_while_volumes_exist(workspace, cluster, helm, inst
     driver_facts.everything_ready()
     assert workspace.run("user", "sha256sum", DATA) == checksum
 
-    helm("rollback", release, "--wait", "--timeout", "5m")
+    helm("rollback", release, helm.wait, "--timeout", "5m")
     install()
     workspace.claim("another")
     workspace.delete_pod("user")

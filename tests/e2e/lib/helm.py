@@ -10,6 +10,9 @@ class Helm:
         self.program = program
         self.cluster = cluster
         self.namespace = namespace
+        version = subprocess.run([program, "version", "--short"], capture_output=True, text=True, check=True).stdout
+        # Helm 4 would wait until the node pods, which are OnDelete, are replaced.
+        self.wait = "--wait=legacy" if version.startswith("v4") else "--wait"
 
     def __call__(self, *arguments, timeout=600):
         """Runs `helm ARGUMENTS` and returns what it prints; CommandFailed, with
@@ -28,7 +31,8 @@ class Helm:
         return result.stdout + result.stderr
 
     def install(self, release, chart, *options):
-        return self("upgrade", "--install", "--create-namespace", release, chart, "--wait", "--timeout", "5m", *options)
+        how = ("upgrade", "--install", "--create-namespace", self.wait, "--timeout", "5m")
+        return self(*how, release, chart, *options)
 
     def installed(self, release):
         return release in self("list", "--all", "--short").split()
