@@ -87,7 +87,9 @@ TEST(Metrics, TellTheServersEndAndItsSuccessor) {
   const std::string starts =
       R"(famfs_csi_node_fused_starts_total{pool="fast"})";
   ASSERT_TRUE(rig::Eventually([&] { return Scrape(port).Value(starts) == 1; }));
-  ASSERT_FALSE(node.DataPathOf(pool.fs_uuid()).empty());
+  // Counted when it is started, it serves a moment later.
+  ASSERT_TRUE(rig::Eventually(
+      [&] { return !node.DataPathOf(pool.fs_uuid()).empty(); }));
   ASSERT_EQ(::kill(node.FusedPid(pool.fs_uuid()), SIGKILL), 0);
   EXPECT_TRUE(rig::Eventually([&] { return Scrape(port).Value(starts) == 2; }));
 }
