@@ -35,4 +35,10 @@ class Helm:
         return self(*how, release, chart, *options)
 
     def installed(self, release):
-        return release in self("list", "--all", "--short").split()
+        try:
+            self("status", release)
+        except CommandFailed as error:
+            if "not found" in error.output:
+                return False
+            raise
+        return True
