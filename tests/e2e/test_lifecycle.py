@@ -208,6 +208,17 @@ def test_a_reinstall_finds_the_volumes_of_a_kept_pool(workspace, cluster, helm, 
     workspace.claim("new")
 
 
+def test_a_class_that_would_change_is_refused_before_anything_else(install, driver_facts):
+    """Kubernetes lets nobody change one, and a half-done upgrade helps nobody."""
+    install()
+    controller = driver_facts.controller_pod().metadata.uid
+    with pytest.raises(CommandFailed) as refused:
+        install("--set-string", "storageClasses[0].parameters.mode=0700,log.level=debug")
+    assert "exists and differs" in refused.value.output, refused.value.output
+    assert driver_facts.controller_pod().metadata.uid == controller
+    install()
+
+
 def test_helm_test_maps_a_claim(helm, install, driver_facts):
     install()
     told = helm("test", driver_facts.release, "--timeout", "5m")
