@@ -1,7 +1,7 @@
 // famfs-csi-in-use: does any volume of the driver exist? Asks the controller's
 // query endpoint, for the hook that runs before an uninstall.
 //
-//   famfs-csi-in-use tcp://10.96.0.17:9811 --release famfs --namespace storage
+//   famfs-csi-in-use tcp://10.96.0.17:9811 --release famfs --revision 3
 #include <grpcpp/create_channel.h>
 #include <grpcpp/grpcpp.h>
 
@@ -35,6 +35,7 @@ struct Flags {
   std::string address;
   int timeout_seconds = 30;
   std::string release = "RELEASE";
+  std::string revision = "REVISION";
   std::string name_space;
 };
 
@@ -130,11 +131,17 @@ void PrintTable(const std::vector<Volume>& volumes) {
   }
 }
 
-void PrintWayBack(const std::string& helm_target) {
+// What the printed commands name.
+struct Commands {
+  std::string target;    // "famfs --namespace storage"
+  std::string rollback;  // the same with the revision that is to come back
+};
+
+void PrintWayBack(const Commands& helm) {
   fmt::print(
       "\nNothing was uninstalled. Take the uninstall back first, since the "
       "release counts as\nbeing uninstalled from now on:\n\n"
-      "  helm rollback {0}\n\n"
+      "  helm rollback {1}\n\n"
       "Then delete the claims of these volumes (kubectl get pv shows whose "
       "they are; of a\nvolume with the reclaim policy Retain delete the "
       "PersistentVolume after setting the\npolicy to Delete), wait until "
@@ -143,11 +150,11 @@ void PrintWayBack(const std::string& helm_target) {
       "To keep the volumes' bytes in the pools and uninstall all the same: "
       "stop the pods that\nuse them, then `helm uninstall {0} --no-hooks`. An "
       "installation over the same pools\nfinds them again.\n",
-      helm_target);
+      helm.target, helm.rollback);
 }
 
 void PrintNoAnswer(const Flags& flags, const absl::Status& status,
-                   const std::string& helm_target) {
+                   const Commands& helm) {
   fmt::print(
       stderr,
       "famfs-csi-in-use: the controller at {} does not tell which volumes "
@@ -158,7 +165,7 @@ void PrintNoAnswer(const Flags& flags, const absl::Status& status,
       "  helm uninstall {} --no-hooks\n\n"
       "Volumes that exist stay in their pools then; pods that use them lose "
       "their mounts.\n",
-      flags.address, Message(status), helm_target, helm_target);
+      flags.address, Message(status), helm.rollback, helm.target);
 }
 
 int Run(const Flags& flags) {
@@ -167,12 +174,14 @@ int Run(const Flags& flags) {
     fmt::print(stderr, "famfs-csi-in-use: {}\n", Message(endpoint.status()));
     return 2;
   }
-  const std::string helm_target =
-      flags.release +
-      (flags.name_space.empty() ? "" : " --namespace " + flags.name_space);
+  const std::string where =
+      flags.name_space.empty() ? "" : " --namespace " + flags.name_space;
+  const Commands helm = {
+      .target = flags.release + where,
+      .rollback = flags.release + " " + flags.revision + where};
   const auto volumes = ListPatiently(flags, endpoint->GrpcAddress());
   if (!volumes.ok()) {
-    PrintNoAnswer(flags, volumes.status(), helm_target);
+    PrintNoAnswer(flags, volumes.status(), helm);
     return 1;
   }
   if (volumes->empty()) {
@@ -182,7 +191,7 @@ int Run(const Flags& flags) {
   fmt::print("The driver is in use, {} {}:\n\n", volumes->size(),
              volumes->size() == 1 ? "volume exists" : "volumes exist");
   PrintTable(*volumes);
-  PrintWayBack(helm_target);
+  PrintWayBack(helm);
   return 1;
 }
 
@@ -204,6 +213,9 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--release", flags.release,
                  "The Helm release, for the commands that are printed");
+  app.add_option("--revision", flags.revision,
+                 "Its revision, without which a rollback would take the one "
+                 "before");
   app.add_option("--namespace", flags.name_space, "Its namespace");
   app.set_version_flag("--version", FAMFS_VERSION);
   CLI11_PARSE(app, argc, argv);

@@ -128,15 +128,15 @@ TEST_F(Query, WithVolumesItTellsWhichAndTheWayBack) {
   const auto first = Create("pvc-first", 4 * kMiB);
   ASSERT_TRUE(first.ok()) << first.status();
   ASSERT_TRUE(Create("pvc-second", kGiB).ok());
-  const auto process =
-      RunInUse({address_, "--release", "famfs", "--namespace", "storage"});
+  const auto process = RunInUse({address_, "--release", "famfs", "--revision",
+                                 "3", "--namespace", "storage"});
   EXPECT_EQ(process->Wait().value_or(-1), 1);
   const std::string output = process->output();
   for (const std::string& text :
        {std::string("2 volumes exist"), std::string("pvc-first"),
         std::string("pvc-second"), first->volume().volume_id(),
         std::string("1.00 GiB"), std::string("fast"),
-        std::string("helm rollback famfs --namespace storage"),
+        std::string("helm rollback famfs 3 --namespace storage"),
         std::string("helm uninstall famfs --namespace storage\n")}) {
     EXPECT_THAT(output, HasSubstr(text));
   }
