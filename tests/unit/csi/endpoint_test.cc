@@ -1,12 +1,14 @@
 #include "csi/endpoint.h"
 
 #include <gtest/gtest.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <future>
 
 #include "base/unique_fd.h"
 #include "tests/unit/csi/support.h"
@@ -101,6 +103,44 @@ TEST(SocketPath, ASocketWithAFullQueueIsAlive) {
   for (int i = 0; i < 8; ++i) {
     EXPECT_EQ(*ExamineSocket(path), SocketState::kListening) << i;
   }
+}
+
+constexpr std::chrono::minutes kLong{10};
+
+TEST(SocketPath, IsAwaitedUntilItsOwnerIsGone) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.File("csi.sock");
+  UniqueFd owner = BindSocket(path, /*listening=*/true);
+  auto awaited = std::async(std::launch::async,
+                            [&] { return AwaitSocketPath(path, kLong, -1); });
+  owner.reset();
+  EXPECT_TRUE(awaited.get().ok());
+}
+
+TEST(SocketPath, IsNotAwaitedForEver) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.File("csi.sock");
+  const UniqueFd owner = BindSocket(path, /*listening=*/true);
+  ExpectError(AwaitSocketPath(path, std::chrono::milliseconds(20), -1),
+              absl::StatusCode::kFailedPrecondition,
+              "another process is listening on " + path);
+}
+
+TEST(SocketPath, IsAwaitedNoLongerWhenToldToStop) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.File("csi.sock");
+  const UniqueFd owner = BindSocket(path, /*listening=*/true);
+  const UniqueFd stop(eventfd(1, EFD_CLOEXEC));
+  ExpectError(AwaitSocketPath(path, kLong, stop.get()),
+              absl::StatusCode::kFailedPrecondition, "another process");
+}
+
+TEST(SocketPath, OfAFileIsNotAwaited) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.File("csi.sock");
+  std::ofstream(path) << "precious";
+  ExpectError(AwaitSocketPath(path, kLong, -1),
+              absl::StatusCode::kFailedPrecondition, "is not a socket");
 }
 
 TEST(SocketPath, AFileIsNeverTaken) {

@@ -51,6 +51,16 @@ TEST_F(LoggingTest, JsonIsOneObjectALineWhateverIsInIt) {
   EXPECT_THAT(object["time"].get<std::string>(), testing::MatchesRegex(kTime));
 }
 
+TEST_F(LoggingTest, WhatIsWrittenIsCounted) {
+  const LoggedLines before = GetLoggedLines();
+  Write(LogFormat::kText, LogLevel::kInfo, "x");  // one warning
+  spdlog::error("y");
+  EXPECT_EQ(GetLoggedLines().warnings, before.warnings + 1);
+  EXPECT_EQ(GetLoggedLines().errors, before.errors + 1);
+  Write(LogFormat::kText, LogLevel::kError, "left out");
+  EXPECT_EQ(GetLoggedLines().warnings, before.warnings + 1);
+}
+
 TEST_F(LoggingTest, TheLevelDecidesWhatIsWritten) {
   EXPECT_THAT(Write(LogFormat::kText, LogLevel::kDebug, "x"),
               testing::HasSubstr("a detail"));
