@@ -117,29 +117,36 @@ def test_an_immediate_claim_is_told_why(workspace, driver):
     assert "OutOfRange" in told and "can never hold" in told, told
 
 
+def island_directory(driver):
+    return f"{driver.memory_directory().rpartition('/')[0]}/island"
+
+
+def island_seen_by(driver, hosts):
+    """The options that add a second pool which only `hosts` see, and its class."""
+    values = {
+        "pools[1].name": "island",
+        "pools[1].device": f"emulated:{island_directory(driver)}",
+        "pools[1].format": "if-blank",
+        "pools[1].emulated.size": "4G",
+        "pools[1].emulated.sparse": "true",
+        "storageClasses[1].name": "famfs-island",
+        "storageClasses[1].parameters.pool": "island",
+        **{f"pools[1].emulated.hosts[{number}]": host for number, host in enumerate(hosts)},
+    }
+    return ["--set", ",".join(f"{key}={value}" for key, value in values.items())]
+
+
 @pytest.fixture(scope="module")
 def island(cluster, driver, install, nodes, inspector):
     """A second pool, which only the first node sees; its class waits for pods."""
     if len(nodes) < 2:
         pytest.skip("needs two nodes")
-    directory = driver.memory_directory()
-    if not directory:
+    if not driver.memory_directory():
         pytest.skip("needs an emulated pool, whose hosts can be chosen")
-    beside = f"{directory.rpartition('/')[0]}/island"
-    second = {
-        "pools[1].name": "island",
-        "pools[1].device": f"emulated:{beside}",
-        "pools[1].format": "if-blank",
-        "pools[1].emulated.size": "4G",
-        "pools[1].emulated.sparse": "true",
-        "pools[1].emulated.hosts[0]": nodes[0],
-        "storageClasses[1].name": "famfs-island",
-        "storageClasses[1].parameters.pool": "island",
-    }
-    _replace_nodes(driver, nodes, lambda: install("--set", ",".join(f"{k}={v}" for k, v in second.items())))
+    _replace_nodes(driver, nodes, lambda: install(*island_seen_by(driver, nodes[:1])))
     yield nodes[0]
     _replace_nodes(driver, nodes, install)
-    inspector.execute(nodes[0], "rm", "-r", f"/proc/1/root{beside}")
+    inspector.execute(nodes[0], "rm", "-r", f"/proc/1/root{island_directory(driver)}")
 
 
 def _replace_nodes(driver, nodes, change):
@@ -182,3 +189,22 @@ def test_two_pools_on_one_node(workspace, island):
     workspace.pod("again", ["of-shared", "of-island"], node=island)
     sums = [workspace.run(p, "sha256sum", DATA, "/volume-1/data").split()[0::2] for p in ("both", "again")]
     assert sums[0] == sums[1][::-1]
+
+
+def topology_keys(cluster, driver, node):
+    """What kubelet has been told at the last registration."""
+    drivers = json.loads(cluster.kubectl("get", "csinode", node, "-o", "json"))["spec"].get("drivers") or []
+    return [key for entry in drivers if entry["name"] == driver.name for key in entry.get("topologyKeys") or []]
+
+
+def test_a_node_that_is_given_a_pool_later_gets_its_pods(workspace, cluster, driver, install, island, nodes):
+    """The plugin of that node is not restarted: it announces itself again."""
+    key = f"topology.{driver.name}/island"
+    assert key not in topology_keys(cluster, driver, nodes[1])
+    plugin = driver.node_pod(nodes[1]).metadata.uid
+    install(*island_seen_by(driver, nodes[:2]))
+    until(f"{nodes[1]} has the pool's key", lambda: key in topology_keys(cluster, driver, nodes[1]))
+    assert driver.node_pod(nodes[1]).metadata.uid == plugin
+    workspace.claim("late", storage_class="famfs-island", bound=False)
+    workspace.pod("late", "late", node=nodes[1])
+    workspace.run("late", "famfs-demo-pod", "write", DATA)
