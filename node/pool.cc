@@ -2,12 +2,15 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
 #include <utility>
+
+#include "dax/emulated.h"
 
 namespace famfs::node {
 namespace {
@@ -59,6 +62,17 @@ std::string Advice(const absl::Status& status) {
   }
 }
 
+// The configuration's own list: a host that lacks the directory cannot read the
+// device's.
+bool IsMeantForOthers(const csi::PoolSection& section) {
+  if (!section.emulated.has_value() || section.emulated->hosts.empty()) {
+    return false;
+  }
+  const std::vector<std::string>& hosts = section.emulated->hosts;
+  return std::find(hosts.begin(), hosts.end(), EmulatedHostName()) ==
+         hosts.end();
+}
+
 }  // namespace
 
 Pool::Pool(csi::PoolSection section, PoolSettings settings, Serving serving)
@@ -70,7 +84,7 @@ absl::Status Pool::Open() {
   const std::lock_guard lock(mutex_);
   if (server_ != nullptr) return absl::OkStatus();
   const absl::Status status = OpenLocked();
-  elsewhere_ = absl::IsPermissionDenied(status);
+  elsewhere_ = absl::IsPermissionDenied(status) || IsMeantForOthers(section_);
   if (status.ok()) return status;
   return Unavailable(
       "pool {} cannot be used on this node: {}; {}, no restart is needed",

@@ -54,8 +54,9 @@ class Pool {
   [[nodiscard]] absl::Status Open();
   /// Never waits, unlike all the others.
   [[nodiscard]] bool IsOpen() const { return open_; }
-  /// The device's host list does not have this host, as of the last attempt to
-  /// open it: nothing is missing here. Never waits.
+  /// The host list of the device, or of the configuration, does not have this
+  /// host, as of the last attempt to open it: nothing is missing here. Never
+  /// waits.
   [[nodiscard]] bool IsElsewhere() const { return elsewhere_; }
   /// The uuid of the file system; nullopt while it is not open.
   [[nodiscard]] std::optional<Uuid> fs_uuid() const;

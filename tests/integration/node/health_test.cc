@@ -63,6 +63,21 @@ TEST(Health, APoolThatThisHostMayNotSeeIsNotMissed) {
   EXPECT_THAT(node.output(), HasSubstr("another-host"));
 }
 
+TEST(Health, APoolThatTheConfigurationGivesToOthersIsNotMissed) {
+  TestPool pool;
+  rig::Tmpfs memory;
+  TestNode node({{pool.name(), pool.spec()},
+                 {"elsewhere",
+                  "emulated:" + (memory / "not-here"),
+                  {},
+                  "{size: 4G, hosts: [another-host]}"}});
+  Kubelet kubelet(node);
+  node.Start({"--registration", "self", "--pool-wait", "1h", "--http-endpoint",
+              "tcp://127.0.0.1:0"});
+  ASSERT_TRUE(kubelet.WaitUntilItAppears());
+  EXPECT_EQ(rig::Http(rig::HttpPort(node.plugin()), "/readyz").code, 200);
+}
+
 TEST(Health, ARegistrationSocketOfAnotherProcessIsUnhealthy) {
   TestPool pool;
   TestNode node(pool);

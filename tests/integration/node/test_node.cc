@@ -143,6 +143,10 @@ void TestNode::Configure(const std::vector<PoolLine>& pools) {
     config +=
         fmt::format("  - name: {}\n    device: {}\n    devices: [{}]\n",
                     pool.name, pool.device, fmt::join(pool.devices, ", "));
+    if (!pool.emulated.empty()) {
+      config += fmt::format("    format: if-blank\n    emulated: {}\n",
+                            pool.emulated);
+    }
   }
   rig::WriteFile(dir_ / "config.yaml", config);
 }

@@ -59,6 +59,7 @@ struct PoolLine {
   std::string name;
   std::string device;
   std::vector<std::string> devices = {};  // further ones
+  std::string emulated = {};  // "{size: 4G, hosts: [a]}"; empty: no such key
 };
 
 class TestNode {
