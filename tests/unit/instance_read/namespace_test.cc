@@ -56,8 +56,19 @@ TEST(NamespaceIds, AreTheSameInEveryProcessAndOrder) {
   EXPECT_EQ(second.Add(kRootNode, "a", Directory()), directory);
   EXPECT_EQ(second.Add(directory, "a/f", File(3)), file);
 
-  EXPECT_EQ(directory, 13827178339595705857U);
-  EXPECT_EQ(file, 17287522863621680342U);
+  EXPECT_EQ(directory, 4603806302740930049U);
+  EXPECT_EQ(file, 8064150826766904534U);
+}
+
+// It tells the views of a mount apart.
+TEST(NamespaceIds, LeaveTheHighestBitAlone) {
+  const Namespace tree(CountingKey(), kImageLog);
+  for (std::uint64_t unit = 0; unit < 1'000; ++unit) {
+    const MediaExtent extent = Unit(unit);
+    const NodeId id = tree.IdOf("f", &extent);
+    EXPECT_EQ(id & ~kNodeIdMask, 0U);
+    EXPECT_GT(id, kRootNode);
+  }
 }
 
 TEST(NamespaceIds, DependOnUuidPathAndFirstExtent) {
