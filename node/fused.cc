@@ -192,13 +192,17 @@ absl::StatusOr<DataPath> AskDataPath(const std::string& mount_point) {
   return ParseDataPath(*answer);
 }
 
-std::string DescribeEnd(pid_t pid) {
-  int status = 0;
-  if (::waitpid(pid, &status, WNOHANG) != pid) return "ended";
+std::string DescribeStatus(int status) {
   if (WIFSIGNALED(status)) {
     return fmt::format("was killed by signal {}", WTERMSIG(status));
   }
   return fmt::format("ended with status {}", WEXITSTATUS(status));
+}
+
+std::string DescribeEnd(pid_t pid) {
+  int status = 0;
+  if (::waitpid(pid, &status, WNOHANG) != pid) return "ended";
+  return DescribeStatus(status);
 }
 
 }  // namespace famfs::node

@@ -58,6 +58,10 @@ absl::StatusOr<DataPath> ParseReadyLine(std::string_view line);
 /// kServerPatience.
 absl::StatusOr<DataPath> AskDataPath(const std::string& mount_point);
 
+/// What waitpid(2) tells of an end: "was killed by signal 9", "ended with
+/// status 1".
+std::string DescribeStatus(int status);
+
 /// Reaps the process if it is our child and has ended: "was killed by signal
 /// 9", "ended with status 1"; "ended" when it is not ours to reap.
 std::string DescribeEnd(pid_t pid);

@@ -68,13 +68,6 @@ absl::StatusOr<UniqueFd> Listen(const std::string& path) {
   return fd;
 }
 
-std::string DescribeStatus(int status) {
-  if (WIFSIGNALED(status)) {
-    return fmt::format("was killed by signal {}", WTERMSIG(status));
-  }
-  return fmt::format("ended with status {}", WEXITSTATUS(status));
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Spawner>> Spawner::Start(
