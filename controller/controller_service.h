@@ -11,7 +11,7 @@ namespace famfs::controller {
 
 namespace pb = ::csi::v1;
 
-class ControllerService final : public pb::Controller::Service {
+class ControllerService : public pb::Controller::Service {
  public:
   /// Neither is owned; both outlive the service. `tells_names`: of a
   /// QueryService.

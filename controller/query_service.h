@@ -13,34 +13,11 @@ namespace famfs::controller {
 
 inline constexpr char kNameKey[] = "name";
 
-class QueryService final : public pb::Controller::Service {
+class QueryService final : public ControllerService {
  public:
   /// Neither is owned; both outlive the service.
   QueryService(const csi::Config& config, Provisioner& provisioner)
-      : reads_(config, provisioner, /*tells_names=*/true) {}
-
-  grpc::Status ListVolumes(grpc::ServerContext* context,
-                           const pb::ListVolumesRequest* request,
-                           pb::ListVolumesResponse* response) override {
-    return reads_.ListVolumes(context, request, response);
-  }
-  grpc::Status GetCapacity(grpc::ServerContext* context,
-                           const pb::GetCapacityRequest* request,
-                           pb::GetCapacityResponse* response) override {
-    return reads_.GetCapacity(context, request, response);
-  }
-  grpc::Status ControllerGetVolume(
-      grpc::ServerContext* context,
-      const pb::ControllerGetVolumeRequest* request,
-      pb::ControllerGetVolumeResponse* response) override {
-    return reads_.ControllerGetVolume(context, request, response);
-  }
-  grpc::Status ControllerGetCapabilities(
-      grpc::ServerContext* context,
-      const pb::ControllerGetCapabilitiesRequest* request,
-      pb::ControllerGetCapabilitiesResponse* response) override {
-    return reads_.ControllerGetCapabilities(context, request, response);
-  }
+      : ControllerService(config, provisioner, /*tells_names=*/true) {}
 
   // PermissionDenied, always.
   grpc::Status CreateVolume(grpc::ServerContext* context,
@@ -89,9 +66,6 @@ class QueryService final : public pb::Controller::Service {
       grpc::ServerContext* context,
       const pb::ControllerModifyVolumeRequest* request,
       pb::ControllerModifyVolumeResponse* response) override;
-
- private:
-  ControllerService reads_;
 };
 
 }  // namespace famfs::controller

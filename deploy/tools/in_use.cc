@@ -50,7 +50,7 @@ struct Volume {
 std::string PoolOf(const pb::Volume& volume) {
   for (const auto& topology : volume.accessible_topology()) {
     for (const auto& [key, value] : topology.segments()) {
-      return key.substr(key.rfind('/') + 1);
+      return csi::Printable(key.substr(key.rfind('/') + 1));
     }
   }
   return "-";
