@@ -28,13 +28,16 @@ def examples(workspace, cluster, tmp_path):
         "patches": [{"target": {"kind": "PersistentVolumeClaim"}, "patch": json.dumps([chosen])}],
     }
     (tmp_path / "kustomization.yaml").write_text(json.dumps(kustomization))
-    cluster.kubectl("apply", "-k", str(tmp_path))
-    yield workspace
-    cluster.kubectl("delete", "deployment,job", "--all", "--namespace", workspace.name)
-    until(
-        "nothing makes pods again",
-        lambda: not cluster.apps.list_namespaced_replica_set(workspace.name).items,
-    )
+    try:
+        cluster.kubectl("apply", "-k", str(tmp_path))
+        yield workspace
+    finally:
+        # Otherwise the Deployment would make again what the workspace deletes.
+        cluster.kubectl("delete", "deployment,job", "--all", "--namespace", workspace.name)
+        until(
+            "nothing makes pods again",
+            lambda: not cluster.apps.list_namespaced_replica_set(workspace.name).items,
+        )
 
 
 def pods_of(workspace, app):
