@@ -36,10 +36,23 @@ function(famfs_executable name)
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} famfs_options)
 endfunction()
 
-# A GoogleTest binary: famfs_test(alloc_test SOURCES ... DEPS ...)
+# A GoogleTest binary: famfs_test(alloc_test SOURCES ... DEPS ...). ctest finds
+# each of its tests, under the binary's name and the label of its suite.
+include(GoogleTest)
 function(famfs_test name)
   famfs_executable(${name} ${ARGN})
   target_link_libraries(${name} PRIVATE GTest::gmock_main)
   set_target_properties(${name} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  cmake_path(RELATIVE_PATH CMAKE_CURRENT_SOURCE_DIR
+    BASE_DIRECTORY ${PROJECT_SOURCE_DIR}/tests OUTPUT_VARIABLE suite)
+  string(REGEX REPLACE "/.*" "" suite "${suite}")
+  # At test time, not after linking: a program's list may need what is not built
+  # yet, and a sanitizer's build would run it twice.
+  gtest_discover_tests(${name}
+    TEST_PREFIX ${name}.
+    WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
+    DISCOVERY_MODE PRE_TEST
+    DISCOVERY_TIMEOUT 60
+    PROPERTIES LABELS ${suite} TIMEOUT 900)
 endfunction()
