@@ -33,7 +33,6 @@ struct stat Basics(const Node& node) {
   std::uint64_t allocated = 0;
   for (const MediaExtent& extent : node.extents) allocated += extent.length;
   attr.st_blocks = static_cast<blkcnt_t>(allocated / 512);
-  if (node.is_meta) attr.st_mode = S_IFREG | 0444;
   return attr;
 }
 
@@ -86,7 +85,8 @@ struct statvfs VolumeStatfs(const Node& volume) {
   struct statvfs figures = {};
   figures.f_bsize = figures.f_frsize = kFragment;
   figures.f_blocks = figures.f_bfree = figures.f_bavail = capacity / kFragment;
-  figures.f_files = volume.children + 1U;
+  // No inode figures: a volume's names are given, so none can run out, and
+  // "all in use" would alarm whoever watches them.
   figures.f_namemax = kMaxName;
   return figures;
 }

@@ -51,4 +51,10 @@ std::uint64_t FileMemory::Write(std::uint64_t offset,
   return done;
 }
 
+void FileMemory::Zero(std::uint64_t offset, std::uint64_t length) {
+  for (const MappedFile::Piece& piece : file_.Pieces(offset, length)) {
+    piece.mapping->ZeroStreaming(piece.at, piece.length);
+  }
+}
+
 }  // namespace famfs

@@ -59,6 +59,9 @@ class FileMemory {
   /// Stores what fits before the file's end; how many bytes that were (0 at or
   /// past the end).
   std::uint64_t Write(std::uint64_t offset, std::span<const std::byte> bytes);
+  /// Zeroes [offset, offset + length), cut at the file's end; on the medium
+  /// when it returns.
+  void Zero(std::uint64_t offset, std::uint64_t length);
 
  private:
   FileMemory(MappedFile file, bool flush_lines)

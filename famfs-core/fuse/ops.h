@@ -47,6 +47,7 @@ inline constexpr double kCacheSeconds = 3600;
 void FillNameOps(fuse_lowlevel_ops& table);       // lookup, attributes
 void FillDirectoryOps(fuse_lowlevel_ops& table);  // readdir
 void FillFileOps(fuse_lowlevel_ops& table);       // open, read, write
+void FillSpaceOps(fuse_lowlevel_ops& table);      // fallocate, copies
 void FillQueryOps(fuse_lowlevel_ops& table);      // xattrs, statfs
 void FillRefusals(fuse_lowlevel_ops& table);      // what famfs does not do
 

@@ -163,6 +163,13 @@ void ReadFile(fuse_req_t request, fuse_ino_t id, std::size_t size, off_t offset,
     fuse_reply_err(request, file == nullptr ? ESTALE : EINVAL);
     return;
   }
+  // A splice of a descriptor that was opened with FOPEN_DIRECT_IO: its pages
+  // would be a second copy of the memory, which nobody keeps up to date and no
+  // later read of which comes here. Refused, the callers fall back to read().
+  if (file->backing_id() > 0 && Wire::FillsPageCache()) {
+    fuse_reply_err(request, EINVAL);
+    return;
+  }
   const std::vector<iovec> bytes =
       file->memory().Read(static_cast<std::uint64_t>(offset), size);
   fuse_reply_iov(request, bytes.data(), static_cast<int>(bytes.size()));

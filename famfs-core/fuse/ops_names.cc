@@ -37,6 +37,10 @@ const Node* LookUp(const Namespace& tree, Inode& parent,
 
 void Lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
   Service& service = Service::Of(request);
+  if (std::string_view(name).size() > kMaxPathLength) {
+    fuse_reply_err(request, ENAMETOOLONG);  // as statfs says
+    return;
+  }
   for (const bool look_again : {false, true}) {
     if (look_again) IgnoreError(service.follower->CatchUp(), "it was logged");
     // The answer is sent under the lock: a removal that comes later is told to

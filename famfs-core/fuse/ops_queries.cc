@@ -9,8 +9,6 @@ namespace famfs {
 namespace {
 
 constexpr std::string_view kDataPathName = "user.famfs.datapath";
-// With the NUL that ends each name of a list.
-constexpr std::size_t kListSize = kDataPathName.size() + 1;
 
 void ReplyValue(fuse_req_t request, std::string_view value, std::size_t size) {
   if (size == 0) {
@@ -46,7 +44,9 @@ void GetXattr(fuse_req_t request, fuse_ino_t id, const char* name,
 }
 
 void ListXattr(fuse_req_t request, fuse_ino_t, std::size_t size) {
-  ReplyValue(request, {kDataPathName.data(), kListSize}, size);
+  // None: what is listed is copied along, and the copy elsewhere would claim a
+  // data path. Who asks by name is answered.
+  ReplyValue(request, {}, size);
 }
 
 void Statfs(fuse_req_t request, fuse_ino_t id) {

@@ -1,9 +1,8 @@
 // What famfs does not do, each with one errno: names and sizes are made by the
-// owner alone, so every change of them is EPERM here; space cannot be given or
-// taken, so fallocate is EOPNOTSUPP. What is missing in the table altogether
-// (setxattr, copy_file_range, ioctl, ...) libfuse answers with ENOSYS, which
-// the kernel turns into EOPNOTSUPP, its own fallback, or ENOTTY. In the
-// read-only view all of it is EROFS.
+// owner alone, so every change of them is EPERM here; attributes of the users'
+// own are EOPNOTSUPP. What is missing in the table altogether (ioctl, ...)
+// libfuse answers with ENOSYS, which the kernel turns into its own fallback, or
+// ENOTTY. In the read-only view all of it is EROFS.
 #include <cerrno>
 #include <type_traits>
 
@@ -36,7 +35,8 @@ void FillRefusals(fuse_lowlevel_ops& table) {
   table.rename = Refuse<EPERM>;
   table.link = Refuse<EPERM>;
   table.create = Refuse<EPERM>;
-  table.fallocate = Refuse<EOPNOTSUPP>;
+  table.setxattr = Refuse<EOPNOTSUPP>;
+  table.removexattr = Refuse<EOPNOTSUPP>;
 }
 
 }  // namespace famfs

@@ -26,6 +26,7 @@ fuse_lowlevel_ops MakeTable() {
   FillNameOps(table);
   FillDirectoryOps(table);
   FillFileOps(table);
+  FillSpaceOps(table);
   FillQueryOps(table);
   FillRefusals(table);
   return table;

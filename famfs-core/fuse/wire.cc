@@ -22,7 +22,33 @@ struct InHeader {
   std::uint32_t more;
 };
 static_assert(sizeof(InHeader) == 40);
+constexpr std::uint32_t kOpcodeRead = 15;
 constexpr std::uint32_t kOpcodeInit = 26;
+
+struct ReadIn {
+  std::uint64_t handle;
+  std::uint64_t offset;
+  std::uint32_t size, read_flags;
+};
+static_assert(sizeof(ReadIn) == 24);
+/// A direct read says on whose behalf it comes; one that fills pages cannot.
+constexpr std::uint32_t kReadLockOwner = 2;
+
+// Whether the READ that this thread took last fills the kernel's page cache.
+// libfuse does not hand read_flags on; a worker answers what it has read before
+// it reads again.
+thread_local bool fills_page_cache = false;
+
+bool FillsPages(const void* message, std::size_t length) {
+  struct {
+    InHeader header;
+    ReadIn read;
+  } in{};
+  if (length < sizeof(in)) return false;
+  std::memcpy(&in, message, sizeof(in));
+  return in.header.opcode == kOpcodeRead &&
+         (in.read.read_flags & kReadLockOwner) == 0;
+}
 
 struct OutHeader {
   std::uint32_t length;
@@ -92,9 +118,12 @@ ssize_t Wire::ReadHook(int fd, void* buffer, std::size_t length, void* self) {
     if (!wire.init_seen_) {
       wire.NoteInit(buffer, static_cast<std::size_t>(got));
     }
+    fills_page_cache = FillsPages(buffer, static_cast<std::size_t>(got));
   }
   return got;
 }
+
+bool Wire::FillsPageCache() { return fills_page_cache; }
 
 void Wire::NoteInit(const void* message, std::size_t length) {
   InHeader header{};

@@ -70,6 +70,11 @@ class Wire {
   absl::StatusOr<int> OpenBacking(int file_fd) const;
   void CloseBacking(int id) const;
 
+  /// Whether the READ that the calling worker is about to answer fills pages of
+  /// the kernel's cache (a splice, a fault, read-ahead) instead of going to the
+  /// reader's own memory.
+  static bool FillsPageCache();
+
   /// Answers an OPEN. Not zero: the opener is gone, and no RELEASE will follow.
   static int ReplyOpen(fuse_req_t request, std::uint64_t handle,
                        std::uint32_t flags, int backing_id);

@@ -91,7 +91,7 @@ Namespace::Namespace(const Uuid& fs_uuid, std::uint64_t log_length)
 void Namespace::AddMetaFile(std::string_view path, MediaExtent extent) {
   Node node;
   node.is_meta = true;
-  node.owner.mode = 0444;
+  node.owner.mode = 0400;  // it names what 0700 directories hide
   node.size = extent.length;
   node.extents = {extent};
   Add(IdOf(".meta", nullptr), path, std::move(node));

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <array>
@@ -72,6 +73,10 @@ TEST_P(ReadOnlyViewTest, RefusesWhatWouldWrite) {
   EXPECT_EQ(ErrnoOf(::truncate((view_ + "/data").c_str(), 0)), EROFS);
   EXPECT_EQ(ErrnoOf(::chmod((view_ + "/data").c_str(), 0600)), EROFS);
   EXPECT_EQ(ErrnoOf(::chown((view_ + "/data").c_str(), 1, 1)), EROFS);
+  for (const std::string& path : {view_, view_ + "/data"}) {
+    EXPECT_EQ(ErrnoOf(::setxattr(path.c_str(), "user.x", "1", 1, 0)), EROFS);
+    EXPECT_EQ(ErrnoOf(::removexattr(path.c_str(), "user.x")), EROFS);
+  }
   EXPECT_EQ(ErrnoOf(::unlink((view_ + "/data").c_str())), EROFS);
   EXPECT_EQ(ErrnoOf(::rmdir(view_.c_str())), EROFS);
   EXPECT_EQ(

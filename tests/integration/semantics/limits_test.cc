@@ -1,7 +1,8 @@
-// A volume is one file of a fixed size: examples 1 and 3 to 10, 15 to 17.
+// A volume is one file of a fixed size: examples 1 and 3 to 10, 15 to 17, 26.
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
@@ -81,11 +82,44 @@ TEST_F(Semantics, Example06_AppendingIsRefused) {
 TEST_F(Semantics, Example07_SpaceIsNeitherGivenNorTaken) {
   OnVolume([](const std::string& volume) {
     const UniqueFd fd = Open(volume + "/data", O_RDWR);
-    EXPECT_EQ(ErrnoOf(::fallocate(fd.get(), 0, 0, 2 * kEnd)), EOPNOTSUPP);
+    EXPECT_EQ(ErrnoOf(::fallocate(fd.get(), 0, 0, kEnd)), 0);
+    EXPECT_EQ(ErrnoOf(::fallocate(fd.get(), 0, 0, 2 * kEnd)), EFBIG);
+    ASSERT_EQ(::pwrite(fd.get(), "gone", 4, 0), 4);
     EXPECT_EQ(
         ErrnoOf(::fallocate(
             fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096)),
-        EOPNOTSUPP);
+        0);
+    std::array<char, 4> read = {'?', '?', '?', '?'};
+    ASSERT_EQ(::pread(fd.get(), read.data(), read.size(), 0), 4);
+    EXPECT_EQ(read, (std::array<char, 4>{}));
+    struct stat info = {};
+    ASSERT_EQ(::fstat(fd.get(), &info), 0);
+    EXPECT_EQ(info.st_blocks, kEnd / 512);
+  });
+}
+
+TEST_F(Semantics, Example26_NothingIsSentFromASecondCopy) {
+  if (!cluster().passes_through()) {
+    GTEST_SKIP() << "the data path copy has pages of its own by design";
+  }
+  OnVolume([](const std::string& volume) {
+    std::array<int, 2> pipe = {-1, -1};
+    ASSERT_EQ(::pipe2(pipe.data(), O_CLOEXEC), 0);
+    const UniqueFd out(pipe[0]);
+    const UniqueFd in(pipe[1]);
+    const UniqueFd writable = Open(volume + "/data", O_RDWR);
+    const UniqueFd readable = Open(volume + "/data", O_RDONLY);
+    const Mapped mapped(volume + "/data", O_RDWR);
+    for (const char* text : {"first", "later"}) {
+      mapped.Put(0, text);
+      off_t start = 0;
+      EXPECT_EQ(ErrnoOf(::sendfile(in.get(), writable.get(), &start, 5)),
+                EINVAL);
+      EXPECT_EQ(::sendfile(in.get(), readable.get(), &start, 5), 5);
+      std::array<char, 5> sent = {};
+      ASSERT_EQ(::read(out.get(), sent.data(), sent.size()), 5);
+      EXPECT_EQ(std::string_view(sent.data(), sent.size()), text);
+    }
   });
 }
 
@@ -143,6 +177,7 @@ TEST_F(Semantics, Example15_DfTellsTheVolumesFiguresAndThePools) {
     ASSERT_EQ(::statvfs(volume.c_str(), &figures), 0);
     EXPECT_EQ(figures.f_blocks * figures.f_frsize, kSize);
     EXPECT_EQ(figures.f_bavail, figures.f_blocks);
+    EXPECT_EQ(figures.f_files, 0U);
     ASSERT_EQ(::statvfs(a().InstancePath().c_str(), &figures), 0);
     EXPECT_EQ(figures.f_blocks * figures.f_frsize, 8 * kGiB);
     EXPECT_LE(figures.f_bavail * figures.f_frsize, 8 * kGiB - kSize);
@@ -161,6 +196,7 @@ TEST_F(Semantics, Example16_TheDataPathIsAnAttribute) {
     EXPECT_EQ(
         ErrnoOf(::setxattr(data.c_str(), "user.famfs.datapath", "copy", 4, 0)),
         EOPNOTSUPP);
+    EXPECT_EQ(::listxattr(data.c_str(), nullptr, 0), 0);
   });
 }
 

@@ -91,7 +91,7 @@ TEST(Namespace, HoldsTheMetaFilesFromTheStart) {
   EXPECT_TRUE(super->is_meta);
   EXPECT_EQ(super->size, kSuperblockRegion);
   EXPECT_EQ(log->extents.front(), (MediaExtent{0, kLogOffset, kImageLog}));
-  EXPECT_EQ(log->owner.mode, 0444U);
+  EXPECT_EQ(log->owner.mode, 0400U);
   EXPECT_EQ(tree.PathOf(*log), ".meta/.log");
 }
 

@@ -1,0 +1,114 @@
+// fallocate and copy_file_range: what changes many bytes without carrying them
+// through the kernel. Both keep to the file's size, as write() does.
+#include <fcntl.h>
+#include <linux/falloc.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <memory>
+#include <span>
+
+#include "fuse/ops.h"
+
+namespace famfs {
+namespace {
+
+// The largest piece of a copy that is answered at once; the caller goes on with
+// the rest, so that no worker is kept for long.
+constexpr std::uint64_t kMaxCopy = 64ULL << 20;  // bytes
+
+/// The open file for a change of its bytes, or the errno.
+int FindForChange(const Service& service, fuse_ino_t id,
+                  std::shared_ptr<OpenInode>& file) {
+  if (Inode::FromKernel(id).read_only) return EROFS;
+  file = service.files->Find(id);
+  if (file == nullptr) return ESTALE;
+  return file->shape().is_meta() ? EACCES : 0;
+}
+
+/// A file's memory is all there from the start: giving it space within its size
+/// changes nothing, and only that (with EOPNOTSUPP posix_fallocate would read
+/// and write back a byte of each block, over what others store meanwhile).
+/// Making zeros is done; its size cannot change.
+int Allocate(OpenInode& file, int mode, std::uint64_t offset,
+             std::uint64_t length) {
+  const std::uint64_t size = file.shape().size();
+  const bool within = offset <= size && length <= size - offset;
+  switch (mode) {
+    case 0:
+    case FALLOC_FL_KEEP_SIZE:
+      return within ? 0 : EFBIG;
+    case FALLOC_FL_ZERO_RANGE:
+      if (!within) return EFBIG;
+      break;
+    case FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE:
+    case FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE:
+      break;
+    default:
+      return EOPNOTSUPP;
+  }
+  file.memory().Zero(offset, length);
+  return 0;
+}
+
+void Fallocate(fuse_req_t request, fuse_ino_t id, int mode, off_t offset,
+               off_t length, fuse_file_info*) {
+  std::shared_ptr<OpenInode> file;
+  int error = FindForChange(Service::Of(request), id, file);
+  if (error == 0 && (offset < 0 || length <= 0)) error = EINVAL;
+  if (error == 0) {
+    error = Allocate(*file, mode, static_cast<std::uint64_t>(offset),
+                     static_cast<std::uint64_t>(length));
+  }
+  fuse_reply_err(request, error);
+}
+
+/// Copies within the two files' sizes; how many bytes that were.
+std::uint64_t Copy(const OpenInode& from, std::uint64_t from_offset,
+                   OpenInode& to, std::uint64_t to_offset,
+                   std::uint64_t length) {
+  std::uint64_t done = 0;
+  for (const iovec& piece :
+       from.memory().Read(from_offset, std::min(length, kMaxCopy))) {
+    const std::uint64_t stored = to.memory().Write(
+        to_offset + done,
+        {static_cast<const std::byte*>(piece.iov_base), piece.iov_len});
+    done += stored;
+    if (stored < piece.iov_len) break;
+  }
+  return done;
+}
+
+// Without this the kernel would splice, through pages that it caches of the
+// source.
+void CopyFileRange(fuse_req_t request, fuse_ino_t from_id, off_t from_offset,
+                   fuse_file_info*, fuse_ino_t to_id, off_t to_offset,
+                   fuse_file_info*, std::size_t length, int /*flags*/) {
+  const Service& service = Service::Of(request);
+  const std::shared_ptr<OpenInode> from = service.files->Find(from_id);
+  std::shared_ptr<OpenInode> to;
+  int error = FindForChange(service, to_id, to);
+  if (error == 0 && from == nullptr) error = ESTALE;
+  if (error == 0 && (from_offset < 0 || to_offset < 0)) error = EINVAL;
+  if (error == 0 &&
+      static_cast<std::uint64_t>(to_offset) >= to->shape().size()) {
+    error = EFBIG;
+  }
+  if (error != 0) {
+    fuse_reply_err(request, error);
+    return;
+  }
+  fuse_reply_write(request,
+                   Copy(*from, static_cast<std::uint64_t>(from_offset), *to,
+                        static_cast<std::uint64_t>(to_offset), length));
+}
+
+}  // namespace
+
+void FillSpaceOps(fuse_lowlevel_ops& table) {
+  table.fallocate = Fallocate;
+  table.copy_file_range = CopyFileRange;
+}
+
+}  // namespace famfs
