@@ -1,6 +1,14 @@
 # How every target of the project is compiled: one place for warnings and
 # sanitizers, and two functions that keep the targets' CMakeLists short.
 
+# Where there is a cache of compilations, it is used.
+find_program(FAMFS_CCACHE ccache)
+foreach(language C CXX)
+  if(FAMFS_CCACHE AND NOT DEFINED CMAKE_${language}_COMPILER_LAUNCHER)
+    set(CMAKE_${language}_COMPILER_LAUNCHER ${FAMFS_CCACHE})
+  endif()
+endforeach()
+
 add_library(famfs_options INTERFACE)
 target_compile_options(famfs_options INTERFACE
   -Wall -Wextra -Wconversion -Wshadow -Wnon-virtual-dtor -Werror)
