@@ -1,5 +1,6 @@
 #include "instance/layout.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "media/rules.h"
@@ -22,7 +23,7 @@ std::span<const std::byte> LoadCopies(const Mapping& head, std::size_t at) {
 
 }  // namespace
 
-absl::StatusOr<Layout> Layout::Open(DaxDevice& device, Access access) {
+absl::Status Layout::MapHead(DaxDevice& device, Access access) {
   if (device.size() < kSuperblockRegion) {
     return FailedPrecondition(
         "{}: no famfs: the device has {} bytes, less than a superblock region",
@@ -35,21 +36,41 @@ absl::StatusOr<Layout> Layout::Open(DaxDevice& device, Access access) {
         device.spec());
   }
   if (!head.ok()) return head.status();
-  Layout layout;
-  layout.head_ = *std::move(head);
-  Load(*layout.head_, kSuperblockOffset, layout.super_);
-  if (const absl::Status status = CheckSuperblock(layout.super_, device.size());
-      !status.ok()) {
-    return Annotate(status, device.spec());
-  }
-  layout.device_size_ = layout.super_.device_size;
-  auto log = device.Map(kLogOffset, layout.super_.log_length, access);
+  head_ = *std::move(head);
+  Load(*head_, kSuperblockOffset, super_);
+  device_size_ = std::min(super_.device_size, device.size());
+  return absl::OkStatus();
+}
+
+absl::Status Layout::MapLog(DaxDevice& device, Access access) {
+  auto log = device.Map(kLogOffset, super_.log_length, access);
   if (absl::IsNotFound(log.status())) {
     return DataLoss("{}: the log is missing: {}", device.spec(),
                     Message(log.status()));
   }
   if (!log.ok()) return log.status();
-  layout.log_ = *std::move(log);
+  log_ = *std::move(log);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Layout> Layout::Open(DaxDevice& device, Access access) {
+  Layout layout;
+  FAMFS_RETURN_IF_ERROR(layout.MapHead(device, access));
+  FAMFS_RETURN_IF_ERROR(
+      Annotate(CheckSuperblock(layout.super_, device.size()), device.spec()));
+  FAMFS_RETURN_IF_ERROR(layout.MapLog(device, access));
+  return layout;
+}
+
+absl::StatusOr<Layout> Layout::OpenDamaged(DaxDevice& device,
+                                           absl::Status& broken) {
+  Layout layout;
+  FAMFS_RETURN_IF_ERROR(layout.MapHead(device, Access::kRead));
+  broken = CheckSuperblock(layout.super_, device.size());
+  const bool usable = absl::IsDataLoss(broken) &&
+                      TellsWhereTheLogLies(layout.super_, device.size());
+  if (!broken.ok() && !usable) return Annotate(broken, device.spec());
+  FAMFS_RETURN_IF_ERROR(layout.MapLog(device, Access::kRead));
   return layout;
 }
 
