@@ -1,8 +1,10 @@
 #include "instance/layout.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
+#include "media/checksum.h"
 #include "media/rules.h"
 
 namespace famfs {
@@ -19,6 +21,19 @@ std::span<const std::byte> LoadCopies(const Mapping& head, std::size_t at) {
   const std::size_t start = kRegionOffset + at;
   head.Invalidate(start, 2 * kLineSize);
   return head.bytes().subspan(start, 2 * kLineSize);
+}
+
+/// What a log header that is whole says of its own length, in bytes; 0: there
+/// is none.
+std::uint64_t LogLengthByItsHeader(DaxDevice& device) {
+  const auto log = device.Map(kLogOffset, kMinLogLength, Access::kRead);
+  if (!log.ok()) return 0;
+  MediaLogHeader header;
+  Load(**log, 0, header);
+  const bool fits = std::has_single_bit(header.length) &&
+                    header.length >= kMinLogLength &&
+                    header.length <= device.size() - kLogOffset;
+  return fits && CheckLogHeader(header, header.length).ok() ? header.length : 0;
 }
 
 }  // namespace
@@ -66,10 +81,21 @@ absl::StatusOr<Layout> Layout::OpenDamaged(DaxDevice& device,
                                            absl::Status& broken) {
   Layout layout;
   FAMFS_RETURN_IF_ERROR(layout.MapHead(device, Access::kRead));
-  broken = CheckSuperblock(layout.super_, device.size());
-  const bool usable = absl::IsDataLoss(broken) &&
-                      TellsWhereTheLogLies(layout.super_, device.size());
-  if (!broken.ok() && !usable) return Annotate(broken, device.spec());
+  MediaSuperblock& super = layout.super_;
+  broken = CheckSuperblock(super, device.size());
+  // What is whole and of another format is not damaged.
+  if (!broken.ok() && !absl::IsDataLoss(broken) &&
+      ChecksumOf(super) == super.crc) {
+    return Annotate(broken, device.spec());
+  }
+  if (!broken.ok() && !TellsWhereTheLogLies(super, device.size())) {
+    const std::uint64_t length = LogLengthByItsHeader(device);
+    if (length == 0) return Annotate(broken, device.spec());
+    super.log_offset = kLogOffset;
+    super.log_length = length;
+    super.alloc_unit = kAllocUnit;
+    layout.device_size_ = device.size();
+  }
   FAMFS_RETURN_IF_ERROR(layout.MapLog(device, Access::kRead));
   return layout;
 }

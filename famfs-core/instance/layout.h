@@ -19,8 +19,9 @@ class Layout {
   /// Maps both and checks the superblock (not the log). FailedPrecondition "no
   /// famfs" on a blank device.
   static absl::StatusOr<Layout> Open(DaxDevice& device, Access access);
-  /// For reading, also with a superblock that breaks a rule (`broken` says
-  /// which; OK: none) as long as it tells where the log lies.
+  /// For reading, also with a damaged superblock (`broken` says which rule it
+  /// breaks; OK: none) as long as it, or else the log's own header, tells how
+  /// long the log is.
   static absl::StatusOr<Layout> OpenDamaged(DaxDevice& device,
                                             absl::Status& broken);
 
