@@ -99,6 +99,19 @@ std::uint64_t LogImage::extent_length() const {
   return RoundUp(bytes.size(), kAllocUnit);
 }
 
+absl::Status CheckStillWhole(std::span<const std::byte> log,
+                             std::uint64_t entries) {
+  for (std::uint64_t i = 0; i < entries; ++i) {
+    const MediaEntry& entry = EntryIn(log, i);
+    if (ChecksumOf(entry) == entry.crc && entry.seqnum == i) continue;
+    return DataLoss(
+        "entry {} of the log is damaged since it was played; the log is left "
+        "as it is (famfs fsck tells more)",
+        i);
+  }
+  return absl::OkStatus();
+}
+
 LogImage MakeLogImage(std::span<const std::byte> log,
                       const CompactionPlan& plan) {
   ImageBuilder builder(plan);

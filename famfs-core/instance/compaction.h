@@ -34,6 +34,12 @@ struct CompactionPlan {
   const absl::flat_hash_set<std::string>* drop = nullptr;
 };
 
+/// DataLoss, naming it, when one of the first `entries` entries of `log` is not
+/// what was once played: an image would give it a checksum that fits, and so
+/// make damage look whole.
+[[nodiscard]] absl::Status CheckStillWhole(std::span<const std::byte> log,
+                                           std::uint64_t entries);
+
 /// Keeps the order and renumbers. A directory's entry stands where its first
 /// one stood, so parents stay before their children, with the attributes of its
 /// last live revision; a repeated mkdir without attributes goes, as it changed

@@ -9,9 +9,26 @@
 namespace famfs {
 namespace {
 
+/// Whether a secondary of this uuid is the one whose entry cannot be read
+/// (instance/salvage.h): the only such, and the only one without an entry.
+absl::Status CheckUnnamed(const Uuid& uuid,
+                          std::span<const MediaAddDaxdev> added) {
+  std::size_t unnamed = 0;
+  for (const MediaAddDaxdev& one : added) {
+    if (one.device_uuid == uuid) {
+      return FailedPrecondition("is the device {}", uuid.ToString());
+    }
+    if (one.device_uuid.is_nil()) ++unnamed;
+  }
+  if (unnamed == 1) return absl::OkStatus();
+  return FailedPrecondition(
+      "may be any of the {} devices whose entries cannot be read", unnamed);
+}
+
 /// Whether `device` is the one that the log calls `wanted`.
 absl::Status CheckIdentity(DaxDevice& device, const Uuid& fs_uuid,
-                           const MediaAddDaxdev& wanted) {
+                           const MediaAddDaxdev& wanted,
+                           std::span<const MediaAddDaxdev> added) {
   FAMFS_ASSIGN_OR_RETURN(const DeviceHead head, LoadDeviceHead(device));
   Uuid uuid = device.tag();
   switch (head.kind) {
@@ -27,9 +44,14 @@ absl::Status CheckIdentity(DaxDevice& device, const Uuid& fs_uuid,
       break;
     case DeviceHead::Kind::kBlank:
       if (uuid.is_nil()) return FailedPrecondition("has neither tag nor head");
+      if (wanted.device_uuid.is_nil()) {
+        return FailedPrecondition("has no head, by which alone it is known");
+      }
       break;
   }
-  if (uuid != wanted.device_uuid) {
+  if (wanted.device_uuid.is_nil()) {
+    FAMFS_RETURN_IF_ERROR(CheckUnnamed(uuid, added));
+  } else if (uuid != wanted.device_uuid) {
     return FailedPrecondition("is the device {}", uuid.ToString());
   }
   if (device.size() < wanted.size) {
@@ -98,7 +120,8 @@ absl::Status DeviceSet::TryLocked(Candidate& candidate,
   if (opened_now) {
     FAMFS_ASSIGN_OR_RETURN(candidate.device, opener_(candidate.spec, access_));
   }
-  absl::Status status = CheckIdentity(*candidate.device, fs_uuid_, wanted);
+  absl::Status status =
+      CheckIdentity(*candidate.device, fs_uuid_, wanted, added_);
   // Not kept open: what stands under the name may be another one next time.
   if (!status.ok() && !candidate.spec.empty()) candidate.device.reset();
   return status;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <chrono>
 #include <cstring>
 #include <memory>
@@ -73,6 +72,7 @@ class Checker {
   std::unique_ptr<Mapping> image_;
   const Mapping* entries_ = nullptr;  // log_ or image_
   std::uint64_t slots_ = 0;           // that lie whole in entries_
+  std::string unread_;                // what of the log could not be read
   std::optional<StateRecord> state_;
   std::optional<CompactionRecord> compaction_;
 };
@@ -126,11 +126,7 @@ bool Checker::CheckHead() {
     Error("superblock", std::string(Message(status)));
   }
   device_size_ = std::min(super.device_size, device_.size());
-  return report_.have_superblock && super.log_offset == kLogOffset &&
-         std::has_single_bit(super.log_length) &&
-         super.log_length >= kMinLogLength && super.alloc_unit == kAllocUnit &&
-         device_size_ >= kLogOffset &&
-         super.log_length <= device_size_ - kLogOffset;
+  return TellsWhereTheLogLies(super, device_.size());
 }
 
 /// The newest valid copy of a pair. Each copy is also judged alone, because a
@@ -296,6 +292,7 @@ void Checker::Load(std::uint64_t index, MediaEntry& entry) const {
 void Checker::Play(bool header_is_good, std::uint64_t next_index) {
   const std::uint64_t end = header_is_good ? next_index : slots_;
   std::uint64_t index = 0;
+  if (!header_is_good) unread_ = "an entry behind a damaged log header";
   std::unique_ptr<LogPlayer> played;
   if (header_is_good && end >= kFastPlayFrom) {
     played = PlayFast(report_.superblock, device_size_, *entries_, end);
@@ -312,6 +309,7 @@ void Checker::Play(bool header_is_good, std::uint64_t next_index) {
     if (!header_is_good && IsTorn(entry, index)) break;
     std::optional<Finding> finding = player.TryApply(index, entry);
     if (!finding) continue;
+    if (unread_.empty()) unread_ = fmt::format("entry {}", index);
     Add(*std::move(finding));
     player.SkipTo(index + 1);
   }
@@ -344,7 +342,8 @@ void Checker::CheckDevices(const LogPlayer& player) {
     const ExtentFileCheck check{
         .device_index = i,
         .log_length = i == 0 ? report_.superblock.log_length : 0,
-        .image = i == 0 ? image : std::nullopt};
+        .image = i == 0 ? image : std::nullopt,
+        .unread = unread_};
     for (Finding& finding : CheckExtentFiles(**device, player, check)) {
       if (!Add(std::move(finding))) return;
     }

@@ -32,8 +32,8 @@ struct FsckReport {
   std::uint64_t volumes = 0;           // live
   std::vector<CheckedDevice> devices;  // by index, the primary first
   // Of the devices that are there:
-  std::uint64_t used_bytes = 0;  // with superblocks and log
-  std::uint64_t free_bytes = 0;
+  std::uint64_t used_bytes = 0;     // with superblocks and log
+  std::uint64_t free_bytes = 0;     // at most, while an entry cannot be read
   std::uint64_t pending_bytes = 0;  // of deleted volumes
   [[nodiscard]] bool clean() const { return findings.empty(); }
 };

@@ -55,6 +55,24 @@ bool Overlaps(const std::vector<Named>& sorted, const Range& range) {
   });
 }
 
+Finding Unnamed(const Range& range, const ExtentFileCheck& check) {
+  if (check.unread.empty()) {
+    return {.severity = Severity::kUnfinished,
+            .rule = "extent_file",
+            .message = fmt::format(
+                "the extent file at {:#x} ({} bytes) is named by no entry: "
+                "something is being made or removed, or was when its writer "
+                "ended",
+                range.offset, range.length)};
+  }
+  return {.severity = Severity::kError,
+          .rule = "unnamed",
+          .message = fmt::format(
+              "the extent file at {:#x} ({} bytes) is named by no entry that "
+              "can be read; it may hold what {} names, and is kept",
+              range.offset, range.length, check.unread)};
+}
+
 }  // namespace
 
 std::vector<Finding> CheckExtentFiles(DaxDevice& device,
@@ -90,14 +108,7 @@ std::vector<Finding> CheckExtentFiles(DaxDevice& device,
                  : fmt::format(" of device {}", check.device_index))});
   }
   for (const Range& range : *present) {
-    if (Overlaps(named, range)) continue;
-    findings.push_back(
-        {.severity = Severity::kUnfinished,
-         .rule = "extent_file",
-         .message = fmt::format("the extent file at {:#x} ({} bytes) is named "
-                                "by no entry: something is being made or "
-                                "removed, or was when its writer ended",
-                                range.offset, range.length)});
+    if (!Overlaps(named, range)) findings.push_back(Unnamed(range, check));
   }
   return findings;
 }

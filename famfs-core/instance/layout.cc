@@ -1,7 +1,10 @@
 #include "instance/layout.h"
 
+#include <algorithm>
+#include <bit>
 #include <cstring>
 
+#include "media/checksum.h"
 #include "media/rules.h"
 
 namespace famfs {
@@ -20,9 +23,22 @@ std::span<const std::byte> LoadCopies(const Mapping& head, std::size_t at) {
   return head.bytes().subspan(start, 2 * kLineSize);
 }
 
+/// What a log header that is whole says of its own length, in bytes; 0: there
+/// is none.
+std::uint64_t LogLengthByItsHeader(DaxDevice& device) {
+  const auto log = device.Map(kLogOffset, kMinLogLength, Access::kRead);
+  if (!log.ok()) return 0;
+  MediaLogHeader header;
+  Load(**log, 0, header);
+  const bool fits = std::has_single_bit(header.length) &&
+                    header.length >= kMinLogLength &&
+                    header.length <= device.size() - kLogOffset;
+  return fits && CheckLogHeader(header, header.length).ok() ? header.length : 0;
+}
+
 }  // namespace
 
-absl::StatusOr<Layout> Layout::Open(DaxDevice& device, Access access) {
+absl::Status Layout::MapHead(DaxDevice& device, Access access) {
   if (device.size() < kSuperblockRegion) {
     return FailedPrecondition(
         "{}: no famfs: the device has {} bytes, less than a superblock region",
@@ -35,21 +51,52 @@ absl::StatusOr<Layout> Layout::Open(DaxDevice& device, Access access) {
         device.spec());
   }
   if (!head.ok()) return head.status();
-  Layout layout;
-  layout.head_ = *std::move(head);
-  Load(*layout.head_, kSuperblockOffset, layout.super_);
-  if (const absl::Status status = CheckSuperblock(layout.super_, device.size());
-      !status.ok()) {
-    return Annotate(status, device.spec());
-  }
-  layout.device_size_ = layout.super_.device_size;
-  auto log = device.Map(kLogOffset, layout.super_.log_length, access);
+  head_ = *std::move(head);
+  Load(*head_, kSuperblockOffset, super_);
+  device_size_ = std::min(super_.device_size, device.size());
+  return absl::OkStatus();
+}
+
+absl::Status Layout::MapLog(DaxDevice& device, Access access) {
+  auto log = device.Map(kLogOffset, super_.log_length, access);
   if (absl::IsNotFound(log.status())) {
     return DataLoss("{}: the log is missing: {}", device.spec(),
                     Message(log.status()));
   }
   if (!log.ok()) return log.status();
-  layout.log_ = *std::move(log);
+  log_ = *std::move(log);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Layout> Layout::Open(DaxDevice& device, Access access) {
+  Layout layout;
+  FAMFS_RETURN_IF_ERROR(layout.MapHead(device, access));
+  FAMFS_RETURN_IF_ERROR(
+      Annotate(CheckSuperblock(layout.super_, device.size()), device.spec()));
+  FAMFS_RETURN_IF_ERROR(layout.MapLog(device, access));
+  return layout;
+}
+
+absl::StatusOr<Layout> Layout::OpenDamaged(DaxDevice& device,
+                                           absl::Status& broken) {
+  Layout layout;
+  FAMFS_RETURN_IF_ERROR(layout.MapHead(device, Access::kRead));
+  MediaSuperblock& super = layout.super_;
+  broken = CheckSuperblock(super, device.size());
+  // What is whole and of another format is not damaged.
+  if (!broken.ok() && !absl::IsDataLoss(broken) &&
+      ChecksumOf(super) == super.crc) {
+    return Annotate(broken, device.spec());
+  }
+  if (!broken.ok() && !TellsWhereTheLogLies(super, device.size())) {
+    const std::uint64_t length = LogLengthByItsHeader(device);
+    if (length == 0) return Annotate(broken, device.spec());
+    super.log_offset = kLogOffset;
+    super.log_length = length;
+    super.alloc_unit = kAllocUnit;
+    layout.device_size_ = device.size();
+  }
+  FAMFS_RETURN_IF_ERROR(layout.MapLog(device, Access::kRead));
   return layout;
 }
 

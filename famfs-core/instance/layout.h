@@ -19,9 +19,15 @@ class Layout {
   /// Maps both and checks the superblock (not the log). FailedPrecondition "no
   /// famfs" on a blank device.
   static absl::StatusOr<Layout> Open(DaxDevice& device, Access access);
+  /// For reading, also with a damaged superblock (`broken` says which rule it
+  /// breaks; OK: none) as long as it, or else the log's own header, tells how
+  /// long the log is.
+  static absl::StatusOr<Layout> OpenDamaged(DaxDevice& device,
+                                            absl::Status& broken);
 
   [[nodiscard]] const MediaSuperblock& superblock() const { return super_; }
   [[nodiscard]] std::uint64_t data_start() const;  // bytes
+  /// Bytes of device 0: the smaller of the device's and the superblock's.
   [[nodiscard]] std::uint64_t device_size() const { return device_size_; }
 
   Mapping& head() { return *head_; }  // [0, 2 MiB): superblock and our region
@@ -38,6 +44,9 @@ class Layout {
   [[nodiscard]] absl::StatusOr<std::optional<OwnerRecord>> LoadOwner() const;
 
  private:
+  [[nodiscard]] absl::Status MapHead(DaxDevice& device, Access access);
+  [[nodiscard]] absl::Status MapLog(DaxDevice& device, Access access);
+
   MediaSuperblock super_;
   std::uint64_t device_size_ = 0;
   std::unique_ptr<Mapping> head_;

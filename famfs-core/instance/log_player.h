@@ -127,6 +127,7 @@ class LogPlayer {
   using Verdict = std::optional<Broken>;  // nullopt: applied
 
   friend class FastPlay;  // the same rules, many entries at a time
+  friend class Salvager;  // makes up what a damaged entry would have made
 
   Verdict ApplyEntry(std::uint64_t index, const MediaEntry& entry, bool intact);
   static absl::Status ToStatus(std::uint64_t index, const Verdict& verdict);

@@ -118,6 +118,7 @@ void Reader::ShareTable() {
 
 absl::StatusOr<std::vector<Change>> Reader::Refresh() {
   const std::lock_guard lock(refresh_mutex_);
+  if (salvage_) return RefreshSalvaged();
   absl::Status last;
   for (int attempt = 0; attempt < kMaxPasses; ++attempt) {
     if (attempt > 0) Pause(attempt);

@@ -22,6 +22,7 @@
 #include "instance/host_table.h"
 #include "instance/layout.h"
 #include "instance/log_player.h"
+#include "instance/salvage.h"
 
 namespace famfs {
 
@@ -73,6 +74,13 @@ class Reader {
   /// Of an instance whose secondary devices, if it has any, are not needed.
   static absl::StatusOr<std::unique_ptr<Reader>> Open(
       std::shared_ptr<DaxDevice> device);
+  /// Of an instance that may be damaged: what is whole is in the tree, what is
+  /// not is told by Damage (instance/salvage.h). Errors only where nothing
+  /// tells where the log lies. Figures take for free what damaged entries hold.
+  static absl::StatusOr<std::unique_ptr<Reader>> OpenSalvaged(
+      std::shared_ptr<DeviceSet> devices);
+  /// Of the last pass; nothing for a reader that Open made.
+  [[nodiscard]] DamageList Damage() const;
 
   /// The tree under a shared lock, for as long as the view lives. Keep it
   /// short; a thread that holds one must not call Refresh.
@@ -151,6 +159,14 @@ class Reader {
     absl::Status status;
   };
 
+  /// What a reader of a damaged instance remembers of its last pass.
+  struct SalvageState {
+    absl::Status superblock;  // which rule it breaks, if any
+    MediaLogHeader header;
+    MediaEntry tail{};  // the last entry: it may not have been visible
+    DamageList damage;  // under mutex_
+  };
+
   Reader(std::shared_ptr<DeviceSet> devices, Layout layout);
 
   absl::StatusOr<Moment> LoadMoment() const;
@@ -174,6 +190,11 @@ class Reader {
   absl::StatusOr<std::vector<Change>> Append(
       const Moment& moment, const std::vector<MediaEntry>& entries);
   void ShareTable();
+  // reader_salvage.cc
+  absl::StatusOr<std::vector<Change>> RefreshSalvaged();
+  [[nodiscard]] Salvaged PlaySalvaged(
+      const absl::StatusOr<Source>& source) const;
+  [[nodiscard]] MediaEntry LastEntry(const MediaLogHeader& header) const;
   absl::Status Rebuild(const Moment& moment, std::uint64_t end);
 
   std::shared_ptr<DeviceSet> devices_;
@@ -185,6 +206,7 @@ class Reader {
   // The rest under refresh_mutex_.
   Moment moment_;  // of the last pass that was taken up
   std::optional<BrokenEntry> broken_;
+  std::optional<SalvageState> salvage_;  // set: what is whole counts
 };
 
 }  // namespace famfs

@@ -85,6 +85,7 @@ absl::StatusOr<std::vector<MediaExtent>> Writer::CompactLocked() {
   const std::uint64_t entries = player_->next_index();
   const absl::flat_hash_set<std::string> drop = ReleasedLocked();
   FAMFS_RETURN_IF_ERROR(CheckStillOwner());
+  FAMFS_RETURN_IF_ERROR(CheckStillWhole(layout_.log().bytes(), entries));
   const LogImage image = MakeLogImage(
       layout_.log().bytes(), {.log_length = layout_.superblock().log_length,
                               .entries = entries,

@@ -294,6 +294,18 @@ absl::Status CheckSecondarySuperblock(const MediaSuperblock& superblock,
   return absl::OkStatus();
 }
 
+bool TellsWhereTheLogLies(const MediaSuperblock& superblock,
+                          std::uint64_t device_size) {
+  const std::uint64_t size = std::min(superblock.device_size, device_size);
+  return superblock.magic == kSuperblockMagic &&
+         superblock.version == kSuperblockVersion &&
+         superblock.log_offset == kLogOffset &&
+         std::has_single_bit(superblock.log_length) &&
+         superblock.log_length >= kMinLogLength &&
+         superblock.alloc_unit == kAllocUnit && size >= kLogOffset &&
+         superblock.log_length <= size - kLogOffset;
+}
+
 absl::Status CheckSuperblock(const MediaSuperblock& superblock,
                              std::uint64_t device_size) {
   FAMFS_RETURN_IF_ERROR(CheckSuperblockHead(superblock));

@@ -23,6 +23,11 @@ namespace famfs {
 [[nodiscard]] absl::Status CheckSuperblock(const MediaSuperblock& superblock,
                                            std::uint64_t device_size);
 
+/// Whether a superblock that breaks a rule still says, without contradiction,
+/// where the log lies: for who looks at what is left of a damaged instance.
+[[nodiscard]] bool TellsWhereTheLogLies(const MediaSuperblock& superblock,
+                                        std::uint64_t device_size);
+
 /// Whether this is the sound head of a secondary device: a superblock without a
 /// log (log_offset and log_length 0), which CheckSuperblock refuses.
 /// FailedPrecondition when it is anything else.

@@ -12,6 +12,7 @@
 namespace famfs::testing {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -204,6 +205,24 @@ TEST_F(EmulatedFsckTest, AnExtentFileThatNoEntryNamesIsUnfinished) {
   const auto device = image_.OpenAsEmulated(
       directory_, {At(Unit(0)), At(Unit(5, 2)), At(Unit(9))});
   EXPECT_THAT(Fsck(*device), ElementsAre(HasSubstr("unfinished: extent_file")));
+}
+
+TEST_F(EmulatedFsckTest, TheExtentOfADamagedEntryIsNoLeftover) {
+  image_.FlipBit(kLogOffset + EntryAt(1) + 45, 3);
+  const auto device =
+      image_.OpenAsEmulated(directory_, {At(Unit(0)), At(Unit(5, 2))});
+  EXPECT_THAT(Fsck(*device),
+              ElementsAre(HasSubstr("error: entry 1: crc: "),
+                          AllOf(HasSubstr("error: unnamed: "),
+                                HasSubstr("what entry 1 names"))));
+}
+
+TEST_F(EmulatedFsckTest, BehindADamagedHeaderNoExtentIsALeftover) {
+  image_.FlipBit(kLogOffset + 24, 0);
+  const auto device = image_.OpenAsEmulated(
+      directory_, {At(Unit(0)), At(Unit(5, 2)), At(Unit(9))});
+  EXPECT_THAT(Fsck(*device), ElementsAre(HasSubstr("error: log_header: "),
+                                         HasSubstr("error: unnamed: ")));
 }
 
 TEST_F(EmulatedFsckTest, AMissingLogIsNamed) {

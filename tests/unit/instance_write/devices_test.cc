@@ -368,5 +368,31 @@ TEST_F(DevicesTest, AReaderFollowsAnAddedDevice) {
             kDeviceSize - kLogOffset - kMinLogLength + kOtherFree);
 }
 
+TEST_F(DevicesTest, ADeviceWhoseEntryIsDamagedIsKnownByItsHead) {
+  StartWith(Kind::kImage, 2);
+  ASSERT_OK(CreateVolume("v1", 3 * kGiB));
+  ASSERT_OK(CreateVolume("v2", 3 * kGiB));
+  Close();
+  {
+    auto layout = Layout::Open(*device_, Access::kReadWrite);
+    ASSERT_OK(layout);
+    const std::byte junk{0x77};
+    layout->log().Store(EntryAt(0) + 45, std::span(&junk, 1));
+  }
+  // Another instance's device is not taken for it.
+  others_.insert(others_.begin(), MakeOther("blank", Kind::kImage));
+  const auto devices = Set(Access::kRead);
+  const auto reader = Reader::OpenSalvaged(devices);
+  ASSERT_OK(reader);
+  EXPECT_EQ((*reader)->Tree()->volumes().size(), 2U);
+  const auto found = devices->At(1);
+  ASSERT_OK(found);
+  EXPECT_EQ((*found)->spec(), others_[1]);
+  const auto alone = DeviceSet::Open(device_->spec(), {}, Access::kRead);
+  ASSERT_OK(alone);
+  ASSERT_OK(Reader::OpenSalvaged(*alone));
+  EXPECT_THAT(Say((*alone)->At(1)), HasSubstr("is missing"));
+}
+
 }  // namespace
 }  // namespace famfs

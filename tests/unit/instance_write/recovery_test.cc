@@ -1,4 +1,5 @@
 // What opening does about what it finds.
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
@@ -178,6 +179,37 @@ TEST_F(RecoveryTest, AnUpstreamLogWithARepeatedDirectoryIsAccepted) {
   Open();
   EXPECT_EQ(writer_->Figures().entries, 2U);
   EXPECT_NE(writer_->Tree()->FindPath("a/b"), nullptr);
+}
+
+TEST_F(RecoveryTest, TheExtentOfADamagedEntryIsKept) {
+  Start(Kind::kEmulated);
+  ASSERT_OK(writer_->CreateFile("f", kAllocUnit, Ownership{}));
+  ASSERT_OK(writer_->CreateFile("g", kAllocUnit, Ownership{}));
+  const Range extent = ExtentOf("f");
+  Close();
+  const std::byte junk{0x77};
+  Lay().log().Store(EntryAt(0) + 45, std::span(&junk, 1));
+  EXPECT_TRUE(absl::IsDataLoss(TryOpen().status()));
+  EXPECT_TRUE(std::filesystem::exists(ExtentPath(extent.offset)));
+  EXPECT_THAT(Fsck(), HasSubstr("error: unnamed: "));
+}
+
+TEST_F(RecoveryTest, ALogDamagedUnderALiveWriterIsNotCompacted) {
+  Start(Kind::kEmulated);
+  for (const char* const name : {"v1", "v2", "v3"}) {
+    ASSERT_OK(CreateVolume(name, kAllocUnit));
+  }
+  ASSERT_OK(writer_->DeleteVolume("v3"));
+  const std::byte junk{0x77};
+  Lay().log().Store(EntryAt(1) + 45, std::span(&junk, 1));
+  const MediaEntry before = Lay().LoadEntry(1);
+  const absl::Status compacted = writer_->Compact();
+  EXPECT_TRUE(absl::IsDataLoss(compacted)) << Say(compacted);
+  EXPECT_THAT(Say(compacted), HasSubstr("entry 1 of the log is damaged"));
+  // An image would have given it a checksum that fits.
+  const MediaEntry after = Lay().LoadEntry(1);
+  EXPECT_EQ(std::memcmp(&before, &after, sizeof(before)), 0);
+  EXPECT_THAT(Fsck(), HasSubstr("entry 1: crc"));
 }
 
 }  // namespace
