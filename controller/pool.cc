@@ -23,8 +23,10 @@ absl::StatusOr<bool> IsBlank(DaxDevice& device) {
   FAMFS_RETURN_IF_ERROR(head.status());
   (*head)->Invalidate(0, kLooked);
   const auto bytes = (*head)->bytes();
-  return std::all_of(bytes.begin(), bytes.end(),
-                     [](std::byte b) { return b == std::byte{0}; });
+  const bool blank = std::all_of(bytes.begin(), bytes.end(),
+                                 [](std::byte b) { return b == std::byte{0}; });
+  FAMFS_RETURN_IF_ERROR((*head)->Check());
+  return blank;
 }
 
 absl::Status FormatIfBlank(DaxDevice& device, const csi::PoolSection& pool,

@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -15,6 +16,8 @@
 
 namespace famfs {
 namespace {
+
+constexpr std::size_t kZeroStep = 2 << 20;  // bytes between two looks
 
 void CheckRange(std::size_t at, std::size_t length, std::size_t size) {
   if (at <= size && length <= size - at) return;
@@ -54,17 +57,21 @@ absl::StatusOr<std::unique_ptr<DaxDevice>> OpenPath(const std::string& path,
 
 void Mapping::Store(std::size_t at, std::span<const std::byte> bytes) {
   CheckRange(at, bytes.size(), size_);
-  if (!bytes.empty()) std::memcpy(data_ + at, bytes.data(), bytes.size());
+  if (!bytes.empty() && !lost())
+    std::memcpy(data_ + at, bytes.data(), bytes.size());
 }
 
 void Mapping::StoreZeros(std::size_t at, std::size_t length) {
   CheckRange(at, length, size_);
-  std::memset(data_ + at, 0, length);
+  if (!lost()) std::memset(data_ + at, 0, length);
 }
 
 void Mapping::ZeroStreaming(std::size_t at, std::size_t length) {
   CheckRange(at, length, size_);
-  StreamZeros(data_ + at, length);
+  // In steps: zeros that go nowhere take memory of this process.
+  for (std::size_t done = 0; done < length && !lost(); done += kZeroStep) {
+    StreamZeros(data_ + at + done, std::min(kZeroStep, length - done));
+  }
 }
 
 void Mapping::Store16(std::size_t at, std::uint64_t first,
@@ -75,6 +82,7 @@ void Mapping::Store16(std::size_t at, std::uint64_t first,
     spdlog::critical("bug: a 16-byte store at {}, which is not aligned", at);
     std::abort();
   }
+  if (lost()) return;
   // An aligned 16-byte store is atomic on every processor with AVX (Intel SDM
   // vol. 3A 9.1.1, AMD APM vol. 2 7.3.2). The barriers keep it one store that
   // stays where it is written.
@@ -86,12 +94,16 @@ void Mapping::Store16(std::size_t at, std::uint64_t first,
 
 void Mapping::WriteBack(std::size_t at, std::size_t length) {
   CheckRange(at, length, size_);
-  WriteBackLines(data_ + at, length);
+  if (!lost()) WriteBackLines(data_ + at, length);
 }
 
 void Mapping::Invalidate(std::size_t at, std::size_t length) const {
   CheckRange(at, length, size_);
   InvalidateLines(data_ + at, length);
+}
+
+absl::Status Mapping::MissingError(std::size_t at) const {
+  return DataLoss("byte {} of a mapping of {} bytes is missing", at, size_);
 }
 
 absl::Status CheckExtent(const DaxDevice& device, Range range) {

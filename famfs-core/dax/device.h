@@ -38,6 +38,12 @@ enum class Access { kRead, kReadWrite };
 /// bulk data is copied through data(). Unmapped by the destructor. A range that
 /// does not lie within the mapping is a bug of the caller's and ends the
 /// process, before it can touch foreign memory.
+///
+/// What is mapped can be missing all the same (dax/missing_memory.h): from the
+/// first touch of such a byte on the mapping is lost. Loads there give zeros,
+/// and Store, StoreZeros, ZeroStreaming, Store16 and WriteBack do nothing any
+/// more, so that nothing is published after what it rests on. Whoever judges
+/// what was loaded, or acknowledges what was stored, asks Check first.
 class Mapping {
  public:
   virtual ~Mapping() = default;
@@ -66,6 +72,17 @@ class Mapping {
   virtual void WriteBack(std::size_t at, std::size_t length);
   /// Later loads see what other hosts have written back.
   virtual void Invalidate(std::size_t at, std::size_t length) const;
+
+  [[nodiscard]] virtual bool lost() const { return false; }
+  /// OK unless it is lost; then the error that MissingError has for the place.
+  [[nodiscard]] virtual absl::Status Check() const { return absl::OkStatus(); }
+  /// Why the byte at `at` is missing, as far as can be told now, naming file
+  /// and byte. ResourceExhausted: its file system is full; DataLoss: the file
+  /// became shorter, or the memory failed.
+  [[nodiscard]] virtual absl::Status MissingError(std::size_t at) const;
+  /// Maps a lost range anew, at its old address; OK at once when it is not
+  /// lost. Whoever uses it at the same time sees it lost, or renewed.
+  [[nodiscard]] virtual absl::Status Renew() { return absl::OkStatus(); }
 
  protected:
   Mapping(std::byte* data, std::size_t size) : data_(data), size_(size) {}

@@ -202,7 +202,7 @@ absl::StatusOr<std::unique_ptr<Mapping>> EmulatedDevice::Map(
   const std::string path = PathOf(extent.offset);
   const int flags = access == Access::kReadWrite ? O_RDWR : O_RDONLY;
   FAMFS_ASSIGN_OR_RETURN(UniqueFd fd, OpenFile(path, flags | O_NOFOLLOW));
-  return MapFile(fd.get(), offset - extent.offset, length, access, path);
+  return MapFile(fd.get(), path, offset - extent.offset, length, access, path);
 }
 
 absl::Status EmulatedDevice::MakeFile(const std::string& path,

@@ -2,35 +2,139 @@
 
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <optional>
 #include <system_error>
+#include <utility>
+
+#include "base/units.h"
+#include "dax/missing_memory.h"
 
 namespace famfs {
 namespace {
 
-class FileMapping final : public Mapping {
+/// A file system with less than this is full to whoever misses a page.
+constexpr std::uint64_t kNoRoom = 2 * kMiB;
+
+/// Where a mapping comes from.
+struct Origin {
+  std::string path;
+  std::string name;  // for messages
+  dev_t device = 0;  // these two tell the file from a later one of the path
+  ino_t inode = 0;
+  std::uint64_t at = 0;  // of the mapping's first byte
+  Access access = Access::kRead;
+};
+
+int ProtectionFor(Access access) {
+  return access == Access::kReadWrite ? PROT_READ | PROT_WRITE : PROT_READ;
+}
+
+/// What mmap gave, until the end.
+class MappedPages {
  public:
-  // [base, base + whole) is what mmap gave; the range begins `skip` bytes into
-  // it.
-  FileMapping(std::byte* base, std::size_t whole, std::size_t skip)
-      : Mapping(base + skip, whole - skip), base_(base), whole_(whole) {}
-  ~FileMapping() override { ::munmap(base_, whole_); }
-  FileMapping(const FileMapping&) = delete;
-  FileMapping& operator=(const FileMapping&) = delete;
+  MappedPages(std::byte* base, std::size_t length)
+      : base_(base), length_(length) {}
+  ~MappedPages() { ::munmap(base_, length_); }
+  MappedPages(const MappedPages&) = delete;
+  MappedPages& operator=(const MappedPages&) = delete;
+  /// Another file in their place, at once.
+  [[nodiscard]] bool Replace(int fd, std::uint64_t at, Access access) const {
+    return ::mmap(base_, length_, ProtectionFor(access), MAP_SHARED | MAP_FIXED,
+                  fd, static_cast<off_t>(at)) != MAP_FAILED;
+  }
 
  private:
-  std::byte* base_;
-  std::size_t whole_;
+  std::byte* const base_;
+  const std::size_t length_;
 };
+
+class FileMapping final : public Mapping {
+ public:
+  /// The range begins `skip` bytes into what was mapped.
+  FileMapping(std::byte* base, std::size_t whole, std::size_t skip,
+              Origin origin)
+      : Mapping(base + skip, whole - skip),
+        pages_(base, whole),
+        skip_(skip),
+        origin_(std::move(origin)),
+        watched_(base, whole, origin_.access == Access::kReadWrite,
+                 origin_.name) {}
+
+  [[nodiscard]] bool lost() const override { return watched_.lost(); }
+  [[nodiscard]] absl::Status Check() const override {
+    const std::optional<std::size_t> at = watched_.lost_at();
+    return at ? MissingError(std::max(*at, skip_) - skip_) : absl::OkStatus();
+  }
+  [[nodiscard]] absl::Status MissingError(std::size_t at) const override;
+  [[nodiscard]] absl::Status Renew() override;
+
+ private:
+  const MappedPages pages_;
+  const std::size_t skip_;
+  const Origin origin_;
+  // Last: pages that are unmapped are watched no more, since another mapping
+  // may get their addresses.
+  WatchedMemory watched_;
+};
+
+absl::Status FileMapping::MissingError(std::size_t at) const {
+  const std::uint64_t byte = origin_.at + at;
+  struct stat info {};
+  struct statvfs room {};
+  if (::stat(origin_.path.c_str(), &info) == 0 &&
+      info.st_dev == origin_.device && info.st_ino == origin_.inode) {
+    const auto length = static_cast<std::uint64_t>(info.st_size);
+    if (length < origin_.at + size()) {
+      return DataLoss(
+          "{}: its byte {} is gone: the file was made shorter, to {} bytes, "
+          "while it was in use; what lay behind them is lost",
+          origin_.name, byte, length);
+    }
+    if (::statvfs(origin_.path.c_str(), &room) == 0 &&
+        room.f_bfree * room.f_frsize < kNoRoom) {
+      return ResourceExhausted(
+          "{}: there is no memory for its byte {}: the file system is full; "
+          "make room there, or make it larger",
+          origin_.name, byte);
+    }
+  }
+  return DataLoss(
+      "{}: its byte {} can be neither read nor written (SIGBUS): the memory "
+      "failed, or its file system was full a moment ago",
+      origin_.name, byte);
+}
+
+absl::Status FileMapping::Renew() {
+  if (!lost()) return absl::OkStatus();
+  const bool write = origin_.access == Access::kReadWrite;
+  FAMFS_ASSIGN_OR_RETURN(
+      const UniqueFd fd,
+      OpenFile(origin_.path, (write ? O_RDWR : O_RDONLY) | O_NOFOLLOW));
+  struct stat info {};
+  if (::fstat(fd.get(), &info) != 0) {
+    return ErrnoError(errno, fmt::format("stat {}", origin_.name));
+  }
+  const bool same =
+      info.st_dev == origin_.device && info.st_ino == origin_.inode &&
+      static_cast<std::uint64_t>(info.st_size) >= origin_.at + size();
+  if (!same) return Check();
+  if (!pages_.Replace(fd.get(), origin_.at - skip_, origin_.access)) {
+    return ErrnoError(errno, fmt::format("mmap {}", origin_.name));
+  }
+  watched_.Renew();
+  return absl::OkStatus();
+}
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Mapping>> MapFile(int fd, std::uint64_t at,
-                                                 std::uint64_t length,
-                                                 Access access,
-                                                 const std::string& name) {
+absl::StatusOr<std::unique_ptr<Mapping>> MapFile(
+    int fd, const std::string& path, std::uint64_t at, std::uint64_t length,
+    Access access, const std::string& name) {
   struct stat info {};
   if (::fstat(fd, &info) != 0) {
     return ErrnoError(errno, fmt::format("stat {}", name));
@@ -45,16 +149,20 @@ absl::StatusOr<std::unique_ptr<Mapping>> MapFile(int fd, std::uint64_t at,
   }
   static const auto kPage = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   const std::uint64_t skip = at % kPage;
-  const int protection =
-      access == Access::kReadWrite ? PROT_READ | PROT_WRITE : PROT_READ;
-  void* base = ::mmap(nullptr, length + skip, protection, MAP_SHARED, fd,
-                      static_cast<off_t>(at - skip));
+  void* base = ::mmap(nullptr, length + skip, ProtectionFor(access), MAP_SHARED,
+                      fd, static_cast<off_t>(at - skip));
   if (base == MAP_FAILED) {
     return ErrnoError(
         errno, fmt::format("mmap {} bytes at {} of {}", length, at, name));
   }
   return std::make_unique<FileMapping>(static_cast<std::byte*>(base),
-                                       length + skip, skip);
+                                       length + skip, skip,
+                                       Origin{.path = path,
+                                              .name = name,
+                                              .device = info.st_dev,
+                                              .inode = info.st_ino,
+                                              .at = at,
+                                              .access = access});
 }
 
 std::string AbsolutePath(const std::string& path) {

@@ -12,12 +12,11 @@ namespace famfs {
 
 /// Maps [at, at + length) of the file behind `fd`, which may be closed
 /// afterwards. `at` need not be page-aligned. The whole range must lie within
-/// the file (else OutOfRange: touching it would be SIGBUS); `name` is for
-/// messages.
-absl::StatusOr<std::unique_ptr<Mapping>> MapFile(int fd, std::uint64_t at,
-                                                 std::uint64_t length,
-                                                 Access access,
-                                                 const std::string& name);
+/// the file (else OutOfRange: touching it would be SIGBUS). `path` is where the
+/// file is found again, `name` is for messages.
+absl::StatusOr<std::unique_ptr<Mapping>> MapFile(
+    int fd, const std::string& path, std::uint64_t at, std::uint64_t length,
+    Access access, const std::string& name);
 
 /// `path` from the root and without slashes at its end, so that a device's spec
 /// stays good when the process changes its directory.

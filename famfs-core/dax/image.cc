@@ -59,7 +59,7 @@ absl::StatusOr<std::unique_ptr<Mapping>> ImageDevice::Map(std::uint64_t offset,
         "{}: opened for reading only; a writable mapping is not possible",
         spec());
   }
-  return MapFile(fd_.get(), offset, length, access, spec());
+  return MapFile(fd_.get(), path_, offset, length, access, spec());
 }
 
 // By write(2), not through a mapping: a full file system is an error then, and

@@ -30,6 +30,11 @@ class Chunks {
     given_ += chunk.length;
     return true;
   }
+  /// Ends the scrub.
+  void Fail(absl::Status status) {
+    const std::lock_guard lock(mutex_);
+    if (status_.ok()) status_ = std::move(status);
+  }
   [[nodiscard]] const absl::Status& status() const { return status_; }
 
  private:
@@ -54,6 +59,7 @@ absl::Status Scrub(DaxDevice& device, Range range,
     Range chunk;
     while (chunks.Next(chunk)) {
       mapping->ZeroStreaming(chunk.offset - range.offset, chunk.length);
+      if (mapping->lost()) chunks.Fail(mapping->Check());
     }
   };
   const unsigned threads =

@@ -44,6 +44,7 @@ absl::Status ShowFile(const char* device_spec, const char* path) {
         device->Map(piece.device_offset, piece.length, famfs::Access::kRead));
     mapping->Invalidate(0, mapping->size());  // see what other hosts wrote
     bytes.insert(bytes.end(), mapping->bytes().begin(), mapping->bytes().end());
+    FAMFS_RETURN_IF_ERROR(mapping->Check());
   }
   std::printf("%s: %zu bytes, crc32 %08llx, begins with", path, bytes.size(),
               static_cast<unsigned long long>(famfs::Crc32(bytes)));

@@ -74,6 +74,10 @@ void AddOptions(CLI::App& app, FusedOptions& options) {
       ->type_name("FD");
   app.add_option("--lock-file", options.lock_file,
                  "Hold a flock on this file for life, with the process' id");
+  app.add_option("--memory-report", server.memory_report,
+                 "Write here, for each file, how many reads and writes met "
+                 "memory that is missing")
+      ->type_name("FILE");
   app.add_flag("--unmount-on-exit", options.unmount_on_exit,
                "Detach the mount when ended by SIGTERM or SIGINT");
   app.add_flag("--allow-existing-mount", server.allow_existing_mount,

@@ -2,6 +2,9 @@
 // when the kernel sends them here. Bounded by the file's size, whatever lies
 // behind.
 //
+// Memory that is missing (dax/missing_memory.h) is an error of the access that
+// met it alone, and is looked for again by the next one.
+//
 // Thread-safe: the bytes are shared memory, and concurrent stores to the same
 // bytes mix as they do between two processes that map the file.
 #pragma once
@@ -52,16 +55,25 @@ class FileMemory {
                                                          const FileShape& shape,
                                                          bool flush_lines);
 
+  /// What an access came to: so many bytes, and why not more. The errors are
+  /// Mapping::MissingError's; an access that ends at the file's end is OK.
+  struct Done {
+    std::uint64_t bytes = 0;
+    absl::Status status{};
+  };
+
   /// The bytes of [offset, offset + length), cut at the file's end, in order;
-  /// empty at or past the end. Valid as long as this object.
-  [[nodiscard]] std::vector<iovec> Read(std::uint64_t offset,
-                                        std::uint64_t length) const;
-  /// Stores what fits before the file's end; how many bytes that were (0 at or
-  /// past the end).
-  std::uint64_t Write(std::uint64_t offset, std::span<const std::byte> bytes);
-  /// Zeroes [offset, offset + length), cut at the file's end; on the medium
-  /// when it returns.
-  void Zero(std::uint64_t offset, std::uint64_t length);
+  /// empty at or past the end. Valid as long as this object. They may be
+  /// missing all the same when they are touched: Probe tells.
+  absl::StatusOr<std::vector<iovec>> Read(std::uint64_t offset,
+                                          std::uint64_t length) const;
+  /// Stores what fits before the file's end, and before the first byte that is
+  /// missing.
+  Done Write(std::uint64_t offset, std::span<const std::byte> bytes);
+  /// Zeroes what lies in [offset, offset + length); done when it returns OK.
+  absl::Status Zero(std::uint64_t offset, std::uint64_t length);
+  /// Whether what lies in [offset, offset + length) can be loaded.
+  absl::Status Probe(std::uint64_t offset, std::uint64_t length) const;
 
  private:
   FileMemory(MappedFile file, bool flush_lines)

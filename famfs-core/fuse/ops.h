@@ -11,6 +11,7 @@
 #include "fuse/directories.h"
 #include "fuse/follower.h"
 #include "fuse/letting_go.h"
+#include "fuse/memory_errors.h"
 #include "fuse/open_inodes.h"
 #include "fuse/view.h"
 #include "fuse/wire.h"
@@ -27,6 +28,7 @@ struct Service {
   std::unique_ptr<OpenInodes> files;
   std::unique_ptr<LettingGo> letting_go;
   std::unique_ptr<Follower> follower;
+  std::unique_ptr<MemoryErrors> memory_errors;
   Attributes attributes;
   Directories directories;
   DataPath path = DataPath::kCopy;  // set before the mount is attached
@@ -38,6 +40,8 @@ struct Service {
   }
   /// By which path this mount serves a file.
   [[nodiscard]] DataPath PathOf(const FileShape& shape) const;
+  /// The errno to answer where a file's memory is missing; `why` is not OK.
+  int NoteMissing(const FileShape& shape, const absl::Status& why) const;
 };
 
 /// Names and attributes are told when they change (Follower), so the kernel may

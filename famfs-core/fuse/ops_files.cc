@@ -17,6 +17,17 @@ DataPath Service::PathOf(const FileShape& shape) const {
   return DataPath::kCopy;
 }
 
+int Service::NoteMissing(const FileShape& shape,
+                         const absl::Status& why) const {
+  std::string name = shape.name;
+  {
+    const Reader::View view = reader->Tree();
+    const Node* const node = view->Find(Inode::FromKernel(shape.node.id).node);
+    if (node != nullptr) name = view->PathOf(*node);
+  }
+  return memory_errors->Note(name, why);
+}
+
 namespace {
 
 bool ForWriting(int flags) { return (flags & O_ACCMODE) != O_RDONLY; }
@@ -170,9 +181,22 @@ void ReadFile(fuse_req_t request, fuse_ino_t id, std::size_t size, off_t offset,
     fuse_reply_err(request, EINVAL);
     return;
   }
-  const std::vector<iovec> bytes =
-      file->memory().Read(static_cast<std::uint64_t>(offset), size);
-  fuse_reply_iov(request, bytes.data(), static_cast<int>(bytes.size()));
+  const Service& service = Service::Of(request);
+  const auto at = static_cast<std::uint64_t>(offset);
+  const auto bytes = file->memory().Read(at, size);
+  if (!bytes.ok()) {
+    fuse_reply_err(request, service.NoteMissing(file->shape(), bytes.status()));
+    return;
+  }
+  // The kernel takes the bytes from their mapping; where they are missing it
+  // answers EIO itself.
+  if (fuse_reply_iov(request, bytes->data(), static_cast<int>(bytes->size())) !=
+      -EFAULT) {
+    return;
+  }
+  if (const absl::Status why = file->memory().Probe(at, size); !why.ok()) {
+    service.NoteMissing(file->shape(), why);
+  }
 }
 
 void WriteFile(fuse_req_t request, fuse_ino_t id, const char* data,
@@ -191,9 +215,17 @@ void WriteFile(fuse_req_t request, fuse_ino_t id, const char* data,
     fuse_reply_err(request, EFBIG);
     return;
   }
-  const std::uint64_t done = file->memory().Write(
+  const FileMemory::Done done = file->memory().Write(
       at, {reinterpret_cast<const std::byte*>(data), size});
-  fuse_reply_write(request, done);
+  const int error = done.status.ok() ? 0
+                                     : Service::Of(request).NoteMissing(
+                                           file->shape(), done.status);
+  // What came before the first missing byte was written.
+  if (done.bytes > 0 || error == 0) {
+    fuse_reply_write(request, done.bytes);
+  } else {
+    fuse_reply_err(request, error);
+  }
 }
 
 void Sync(fuse_req_t request, fuse_ino_t, int, fuse_file_info*) {

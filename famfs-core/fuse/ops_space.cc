@@ -31,8 +31,8 @@ int FindForChange(const Service& service, fuse_ino_t id,
 /// changes nothing, and only that (with EOPNOTSUPP posix_fallocate would read
 /// and write back a byte of each block, over what others store meanwhile).
 /// Making zeros is done; its size cannot change.
-int Allocate(OpenInode& file, int mode, std::uint64_t offset,
-             std::uint64_t length) {
+int Allocate(const Service& service, OpenInode& file, int mode,
+             std::uint64_t offset, std::uint64_t length) {
   const std::uint64_t size = file.shape().size();
   const bool within = offset <= size && length <= size - offset;
   switch (mode) {
@@ -48,36 +48,46 @@ int Allocate(OpenInode& file, int mode, std::uint64_t offset,
     default:
       return EOPNOTSUPP;
   }
-  file.memory().Zero(offset, length);
-  return 0;
+  const absl::Status zeroed = file.memory().Zero(offset, length);
+  return zeroed.ok() ? 0 : service.NoteMissing(file.shape(), zeroed);
 }
 
 void Fallocate(fuse_req_t request, fuse_ino_t id, int mode, off_t offset,
                off_t length, fuse_file_info*) {
   std::shared_ptr<OpenInode> file;
-  int error = FindForChange(Service::Of(request), id, file);
+  const Service& service = Service::Of(request);
+  int error = FindForChange(service, id, file);
   if (error == 0 && (offset < 0 || length <= 0)) error = EINVAL;
   if (error == 0) {
-    error = Allocate(*file, mode, static_cast<std::uint64_t>(offset),
+    error = Allocate(service, *file, mode, static_cast<std::uint64_t>(offset),
                      static_cast<std::uint64_t>(length));
   }
   fuse_reply_err(request, error);
 }
 
-/// Copies within the two files' sizes; how many bytes that were.
-std::uint64_t Copy(const OpenInode& from, std::uint64_t from_offset,
-                   OpenInode& to, std::uint64_t to_offset,
-                   std::uint64_t length) {
-  std::uint64_t done = 0;
-  for (const iovec& piece :
-       from.memory().Read(from_offset, std::min(length, kMaxCopy))) {
-    const std::uint64_t stored = to.memory().Write(
-        to_offset + done,
+/// Copies within the two files' sizes, up to the first byte that is missing in
+/// either; how many bytes that were, or minus the errno.
+std::int64_t Copy(const Service& service, const OpenInode& from,
+                  std::uint64_t from_offset, OpenInode& to,
+                  std::uint64_t to_offset, std::uint64_t length) {
+  const auto source =
+      from.memory().Read(from_offset, std::min(length, kMaxCopy));
+  if (!source.ok()) return -service.NoteMissing(from.shape(), source.status());
+  FileMemory::Done done;
+  for (const iovec& piece : *source) {
+    const FileMemory::Done stored = to.memory().Write(
+        to_offset + done.bytes,
         {static_cast<const std::byte*>(piece.iov_base), piece.iov_len});
-    done += stored;
-    if (stored < piece.iov_len) break;
+    done.bytes += stored.bytes;
+    done.status = stored.status;
+    if (stored.bytes < piece.iov_len) break;
   }
-  return done;
+  if (done.bytes > 0 || done.status.ok()) {
+    return static_cast<std::int64_t>(done.bytes);
+  }
+  const absl::Status unreadable = from.memory().Probe(from_offset, 1);
+  return unreadable.ok() ? -service.NoteMissing(to.shape(), done.status)
+                         : -service.NoteMissing(from.shape(), unreadable);
 }
 
 // Without this the kernel would splice, through pages that it caches of the
@@ -99,9 +109,14 @@ void CopyFileRange(fuse_req_t request, fuse_ino_t from_id, off_t from_offset,
     fuse_reply_err(request, error);
     return;
   }
-  fuse_reply_write(request,
-                   Copy(*from, static_cast<std::uint64_t>(from_offset), *to,
-                        static_cast<std::uint64_t>(to_offset), length));
+  const std::int64_t copied =
+      Copy(service, *from, static_cast<std::uint64_t>(from_offset), *to,
+           static_cast<std::uint64_t>(to_offset), length);
+  if (copied < 0) {
+    fuse_reply_err(request, static_cast<int>(-copied));
+  } else {
+    fuse_reply_write(request, static_cast<std::size_t>(copied));
+  }
 }
 
 }  // namespace

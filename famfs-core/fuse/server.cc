@@ -102,7 +102,12 @@ absl::Status Server::OpenSession(UniqueFd fuse_fd) {
         }
         service_.attributes.Forget(id);
       },
-      [this] { service_.letting_go->Round(); });
+      [this] {
+        service_.letting_go->Round();
+        service_.memory_errors->Report();
+      });
+  service_.memory_errors =
+      std::make_unique<MemoryErrors>(options_.memory_report);
   return absl::OkStatus();
 }
 

@@ -26,6 +26,7 @@ struct ServerOptions {
   unsigned threads = 4;  // >= 1
   std::chrono::milliseconds poll{200};
   bool allow_existing_mount = false;
+  std::string memory_report{};  // see MemoryErrors; empty: none
 };
 
 class Server {

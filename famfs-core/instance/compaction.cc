@@ -121,8 +121,8 @@ LogImage MakeLogImage(std::span<const std::byte> log,
   return builder.Finish();
 }
 
-void RewriteLog(Mapping& log, const LogImage& image,
-                std::uint64_t old_entries) {
+absl::Status RewriteLog(Mapping& log, const LogImage& image,
+                        std::uint64_t old_entries) {
   const std::size_t start = EntryAt(0);
   const std::size_t end = EntryAt(image.entries);
   log.Store(start, std::span(image.bytes).subspan(start));
@@ -131,6 +131,7 @@ void RewriteLog(Mapping& log, const LogImage& image,
   }
   log.WriteBack(start, EntryAt(std::max(old_entries, image.entries)) - start);
   StoreLogHeader(log, log.size(), image.entries);
+  return log.Check();
 }
 
 absl::StatusOr<LogImage> LoadLogImage(DaxDevice& device,
@@ -148,6 +149,7 @@ absl::StatusOr<LogImage> LoadLogImage(DaxDevice& device,
   (*mapping)->Invalidate(0, record.length);
   LogImage image;
   image.bytes.assign((*mapping)->bytes().begin(), (*mapping)->bytes().end());
+  FAMFS_RETURN_IF_ERROR((*mapping)->Check());
   if (const std::uint64_t crc = Crc32(image.bytes); crc != record.image_crc) {
     return DataLoss(
         "compaction record: the image at {:#x} has the checksum {:#x}, not "

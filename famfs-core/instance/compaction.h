@@ -50,8 +50,9 @@ LogImage MakeLogImage(std::span<const std::byte> log,
 
 /// Stores the image's entries into the log, whose header is in the compacting
 /// form, zeroes the slots from there to `old_entries`, and makes the header
-/// valid.
-void RewriteLog(Mapping& log, const LogImage& image, std::uint64_t old_entries);
+/// valid. Mapping::Check's errors: the header is in the compacting form still.
+[[nodiscard]] absl::Status RewriteLog(Mapping& log, const LogImage& image,
+                                      std::uint64_t old_entries);
 
 /// Reads the image that `record` names. DataLoss when its bytes do not have the
 /// record's checksum or are no log of `log_length` bytes.

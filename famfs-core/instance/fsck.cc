@@ -40,12 +40,14 @@ class Checker {
       CheckRegion();
       if (OpenLog()) CheckLog();
     }
+    CheckMemory();
     return std::move(report_);
   }
 
  private:
   bool CheckHead();
   void CheckRegion();
+  void CheckMemory();
   template <typename Record, typename Decode>
   std::optional<Record> CheckPair(std::size_t at, Decode decode);
   bool OpenLog();
@@ -168,6 +170,17 @@ void Checker::CheckRegion() {
     Error("region", fmt::format("the compaction record is of generation {}, "
                                 "but the state's is {}",
                                 compaction_->generation, generation));
+  }
+}
+
+/// Of memory that is missing nothing can be said, but that: what was found
+/// there were zeros.
+void Checker::CheckMemory() {
+  for (const Mapping* const mapping : {head_.get(), log_.get(), image_.get()}) {
+    if (mapping == nullptr || !mapping->lost()) continue;
+    report_.findings.clear();
+    Error("memory", std::string(Message(mapping->Check())));
+    return;
   }
 }
 

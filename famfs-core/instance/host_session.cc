@@ -108,6 +108,7 @@ absl::Status HostSession::TakeRow() {
   const std::size_t first = FirstRow(record_);
   for (std::size_t i = 0; i < kHostRows; ++i) {
     row_ = (first + i) % kHostRows;
+    FAMFS_RETURN_IF_ERROR(layout_.Check());
     if (!TryRow(row_)) continue;
     usable_ = true;
     return absl::OkStatus();
@@ -119,12 +120,14 @@ absl::Status HostSession::TakeRow() {
 }
 
 absl::Status HostSession::Check() {
+  FAMFS_RETURN_IF_ERROR(layout_.Renew());
   if (!evicted_) {
     const auto found =
         LoadHost(layout_.head(), row_, layout_.superblock().fs_uuid);
     if (IsOurs(found) && found->record.state == HostState::kLive) {
       return absl::OkStatus();
     }
+    FAMFS_RETURN_IF_ERROR(layout_.Check());
     if (!IsOurs(found)) {
       usable_ = false;
       spdlog::warn("host row {} was lost to another host; taking another one",
@@ -145,9 +148,13 @@ absl::Status HostSession::Check() {
 absl::Status HostSession::Acknowledge(std::uint64_t number) {
   FAMFS_RETURN_IF_ERROR(Check());
   if (number <= record_.acknowledged) return absl::OkStatus();
-  record_.acknowledged = number;
-  ++record_.sequence;
-  StoreHost(layout_.head(), row_, record_, layout_.superblock().fs_uuid);
+  HostRecord next = record_;
+  next.acknowledged = number;
+  ++next.sequence;
+  StoreHost(layout_.head(), row_, next, layout_.superblock().fs_uuid);
+  // What did not get there is stored again in a later round.
+  FAMFS_RETURN_IF_ERROR(layout_.Check());
+  record_ = next;
   return absl::OkStatus();
 }
 

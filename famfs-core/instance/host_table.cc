@@ -27,6 +27,8 @@ absl::StatusOr<std::optional<HostRecord>> LoadPair(const Mapping& head,
   std::array<std::byte, 2 * kLineSize> copies;
   head.Invalidate(start, copies.size());
   std::memcpy(copies.data(), head.data() + start, copies.size());
+  // Whoever cannot be seen is there.
+  FAMFS_RETURN_IF_ERROR(head.Check());
   return DecodeHost(copies, fs_uuid);
 }
 
@@ -167,6 +169,7 @@ absl::Status EvictHost(DaxDevice& device, const Uuid& host) {
     }
     std::this_thread::sleep_for(kEvictPause);
   }
+  FAMFS_RETURN_IF_ERROR(layout.Check());
   if (!found) {
     return NotFound(
         "{}: no server of the host {} is registered (famfs hosts lists them)",

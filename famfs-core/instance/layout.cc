@@ -1,6 +1,7 @@
 #include "instance/layout.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -17,10 +18,15 @@ void Load(const Mapping& mapping, std::size_t at, T& to) {
   std::memcpy(static_cast<void*>(&to), mapping.data() + at, sizeof(T));
 }
 
-std::span<const std::byte> LoadCopies(const Mapping& head, std::size_t at) {
+/// A pair of lines, in a copy: another host may write while it is looked at.
+using Copies = std::array<std::byte, 2 * kLineSize>;
+absl::StatusOr<Copies> LoadCopies(const Mapping& head, std::size_t at) {
   const std::size_t start = kRegionOffset + at;
-  head.Invalidate(start, 2 * kLineSize);
-  return head.bytes().subspan(start, 2 * kLineSize);
+  Copies copies;
+  head.Invalidate(start, copies.size());
+  std::memcpy(copies.data(), head.data() + start, copies.size());
+  FAMFS_RETURN_IF_ERROR(head.Check());
+  return copies;
 }
 
 /// What a log header that is whole says of its own length, in bytes; 0: there
@@ -53,6 +59,7 @@ absl::Status Layout::MapHead(DaxDevice& device, Access access) {
   if (!head.ok()) return head.status();
   head_ = *std::move(head);
   Load(*head_, kSuperblockOffset, super_);
+  FAMFS_RETURN_IF_ERROR(head_->Check());
   device_size_ = std::min(super_.device_size, device.size());
   return absl::OkStatus();
 }
@@ -116,25 +123,29 @@ MediaEntry Layout::LoadEntry(std::uint64_t index) const {
   return entry;
 }
 
+absl::Status Layout::Check() const {
+  FAMFS_RETURN_IF_ERROR(head_->Check());
+  return log_->Check();
+}
+
+absl::Status Layout::Renew() {
+  FAMFS_RETURN_IF_ERROR(head_->Renew());
+  return log_->Renew();
+}
+
 absl::StatusOr<std::optional<StateRecord>> Layout::LoadState() const {
-  // Decoded from a copy: another host may write while it is looked at.
-  std::array<std::byte, 2 * kLineSize> copies;
-  std::memcpy(copies.data(), LoadCopies(*head_, kStateAt).data(),
-              copies.size());
+  FAMFS_ASSIGN_OR_RETURN(const Copies copies, LoadCopies(*head_, kStateAt));
   return DecodeState(copies, super_.fs_uuid);
 }
 
 absl::StatusOr<std::optional<CompactionRecord>> Layout::LoadCompaction() const {
-  std::array<std::byte, 2 * kLineSize> copies;
-  std::memcpy(copies.data(), LoadCopies(*head_, kCompactionAt).data(),
-              copies.size());
+  FAMFS_ASSIGN_OR_RETURN(const Copies copies,
+                         LoadCopies(*head_, kCompactionAt));
   return DecodeCompaction(copies, super_.fs_uuid);
 }
 
 absl::StatusOr<std::optional<OwnerRecord>> Layout::LoadOwner() const {
-  std::array<std::byte, 2 * kLineSize> copies;
-  std::memcpy(copies.data(), LoadCopies(*head_, kOwnerAt).data(),
-              copies.size());
+  FAMFS_ASSIGN_OR_RETURN(const Copies copies, LoadCopies(*head_, kOwnerAt));
   return DecodeOwner(copies, super_.fs_uuid);
 }
 

@@ -35,7 +35,14 @@ class Layout {
   [[nodiscard]] const Mapping& head() const { return *head_; }
   [[nodiscard]] const Mapping& log() const { return *log_; }
 
-  // Each load invalidates the lines that it reads first.
+  /// Mapping::Check of both: whether what was loaded from them, and stored,
+  /// can be relied on.
+  [[nodiscard]] absl::Status Check() const;
+  /// Mapping::Renew of both.
+  [[nodiscard]] absl::Status Renew();
+
+  // Each load invalidates the lines that it reads first. Those that have a
+  // status check the memory, too.
   [[nodiscard]] MediaLogHeader LoadLogHeader() const;
   [[nodiscard]] MediaEntry LoadEntry(std::uint64_t index) const;
   [[nodiscard]] absl::StatusOr<std::optional<StateRecord>> LoadState() const;

@@ -50,6 +50,13 @@ std::vector<MappedFile::Piece> MappedFile::Pieces(std::uint64_t offset,
   return pieces;
 }
 
+absl::Status MappedFile::Check() const {
+  for (const Part& part : parts_) {
+    FAMFS_RETURN_IF_ERROR(part.mapping->Check());
+  }
+  return absl::OkStatus();
+}
+
 void MappedFile::WriteBack(std::uint64_t offset, std::uint64_t length) {
   for (const Piece& piece : Pieces(offset, length)) {
     piece.mapping->WriteBack(piece.at, piece.length);

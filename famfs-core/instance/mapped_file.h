@@ -36,6 +36,8 @@ class MappedFile {
   /// All pieces of [offset, offset + length), cut at the file's end, in order.
   [[nodiscard]] std::vector<Piece> Pieces(std::uint64_t offset,
                                           std::uint64_t length) const;
+  /// Mapping::Check of all of it.
+  [[nodiscard]] absl::Status Check() const;
   /// Write-back of [offset, offset + length), cut at the file's end.
   void WriteBack(std::uint64_t offset, std::uint64_t length);
 

@@ -51,6 +51,7 @@ absl::StatusOr<MediaSuperblock> LoadOldSuperblock(DaxDevice& device) {
   if (!head.ok()) return head.status();
   (*head)->Invalidate(0, sizeof(old));
   std::memcpy(static_cast<void*>(&old), (*head)->data(), sizeof(old));
+  FAMFS_RETURN_IF_ERROR((*head)->Check());
   return old;
 }
 
@@ -80,7 +81,7 @@ absl::Status Invalidate(DaxDevice& device) {
   constexpr std::array<std::byte, sizeof(std::uint64_t)> kNoMagic{};
   head->Store(0, kNoMagic);
   head->WriteBack(0, kNoMagic.size());
-  return absl::OkStatus();
+  return head->Check();
 }
 
 /// An extent file of exactly this range: kept when it is there, else made.
@@ -133,13 +134,14 @@ absl::Status Write(DaxDevice& device, const MediaSuperblock& super) {
              super.fs_uuid);
   // The magic is the last store: without it nobody takes the device for a
   // famfs, and a second attempt needs no force.
+  FAMFS_RETURN_IF_ERROR(log->Check());
   MediaSuperblock unfinished = super;
   unfinished.magic = 0;
   head->Store(0, std::as_bytes(std::span(&unfinished, 1)));
   head->WriteBack(0, sizeof(unfinished));
   head->Store(0, std::as_bytes(std::span(&super.magic, 1)));
   head->WriteBack(0, sizeof(super.magic));
-  return absl::OkStatus();
+  return head->Check();
 }
 
 }  // namespace

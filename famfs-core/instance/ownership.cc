@@ -78,7 +78,7 @@ absl::Status ChangeOwner(Layout& layout, const Uuid& new_owner) {
   }
   StoreNextOwner(layout, epoch + 1, new_owner);
   StoreOwnerUuid(layout.head(), super, new_owner);
-  return absl::OkStatus();
+  return layout.Check();
 }
 
 absl::Status MendOwner(DaxDevice& device) {
@@ -94,6 +94,7 @@ absl::Status MendOwner(DaxDevice& device) {
   }
   const auto first = LoadCopy(**head, 0, super.fs_uuid);
   const auto second = LoadCopy(**head, 1, super.fs_uuid);
+  FAMFS_RETURN_IF_ERROR((*head)->Check());
   if (!first || !second) return absl::OkStatus();
   const bool first_is_newer = first->sequence > second->sequence;
   const Uuid& from = first_is_newer ? second->host : first->host;
@@ -106,7 +107,7 @@ absl::Status MendOwner(DaxDevice& device) {
   spdlog::info("{}: completing the change of its owner to the host {}",
                device.spec(), to.ToString());
   StoreOwnerUuid(**head, super, to);
-  return absl::OkStatus();
+  return (*head)->Check();
 }
 
 }  // namespace famfs

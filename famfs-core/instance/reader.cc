@@ -118,6 +118,8 @@ void Reader::ShareTable() {
 
 absl::StatusOr<std::vector<Change>> Reader::Refresh() {
   const std::lock_guard lock(refresh_mutex_);
+  // What was missing in an earlier pass may be there again.
+  FAMFS_RETURN_IF_ERROR(layout_.Renew());
   if (salvage_) return RefreshSalvaged();
   absl::Status last;
   for (int attempt = 0; attempt < kMaxPasses; ++attempt) {
@@ -158,6 +160,7 @@ absl::StatusOr<MediaLogHeader> Reader::LoadHeader() const {
   for (int attempt = 0; attempt < kLoadRetries; ++attempt) {
     if (attempt > 0) Pause(attempt);
     const MediaLogHeader header = layout_.LoadLogHeader();
+    FAMFS_RETURN_IF_ERROR(layout_.Check());
     last = CheckLogHeader(header, layout_.superblock().log_length);
     if (last.ok()) return header;
     if (absl::IsUnavailable(last)) break;
@@ -182,7 +185,9 @@ absl::StatusOr<Reader::Source> Reader::OpenImage(
   source.bytes = source.image.get();
   source.bytes->Invalidate(0, record.length);
   std::memcpy(&source.header, source.bytes->data(), sizeof(source.header));
-  if (Crc32(source.bytes->bytes()) != record.image_crc) {
+  const std::uint64_t crc = Crc32(source.bytes->bytes());
+  FAMFS_RETURN_IF_ERROR(source.bytes->Check());
+  if (crc != record.image_crc) {
     return Unavailable("compaction record: the image at {:#x} has another crc",
                        record.offset);
   }
@@ -208,11 +213,22 @@ absl::StatusOr<Reader::Source> Reader::OpenSource(const Moment& moment,
 
 absl::StatusOr<Reader::Pass> Reader::Read(const Moment& moment,
                                           bool trust_log) {
-  Pass pass;
   const bool known = player_ != nullptr && moment == moment_;
   // Nothing is appended while a compaction is under way.
-  if (known && moment.in_image()) return pass;
+  if (known && moment.in_image()) return Pass{};
   FAMFS_ASSIGN_OR_RETURN(const Source source, OpenSource(moment, trust_log));
+  absl::StatusOr<Pass> pass = ReadFrom(source, moment, known);
+  if (!source.bytes->lost()) return pass;
+  // Nothing can be said of what was not seen.
+  broken_.reset();
+  return source.bytes->Check();
+}
+
+/// `known`: the player has this moment's first entries already.
+absl::StatusOr<Reader::Pass> Reader::ReadFrom(const Source& source,
+                                              const Moment& moment,
+                                              bool known) {
+  Pass pass;
   const std::uint64_t end = source.header.next_index;
   if (known) {
     const std::uint64_t played = player_->next_index();

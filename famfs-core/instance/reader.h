@@ -105,6 +105,8 @@ class Reader {
   /// them. On DataLoss the tree stays as it was, and every later call says so
   /// again while the broken entry stands. Unavailable when a writer compacts
   /// without end, or died so that only its next opening can help.
+  /// Mapping::Check has the errors where memory of the log is missing; a later
+  /// call finds it, when it is there again.
   absl::StatusOr<std::vector<Change>> Refresh();
 
   [[nodiscard]] const MediaSuperblock& superblock() const;
@@ -174,6 +176,8 @@ class Reader {
   absl::StatusOr<Source> OpenImage(const CompactionRecord& record) const;
   absl::StatusOr<Source> OpenSource(const Moment& moment, bool trust_log) const;
   absl::StatusOr<Pass> Read(const Moment& moment, bool trust_log);
+  absl::StatusOr<Pass> ReadFrom(const Source& source, const Moment& moment,
+                                bool known);
   absl::StatusOr<std::unique_ptr<LogPlayer>> ReadWhole(const Moment& moment,
                                                        const Source& source,
                                                        std::uint64_t end);

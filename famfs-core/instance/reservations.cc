@@ -68,7 +68,8 @@ void Reservations::Clear(std::size_t row) {
 
 bool Reservations::Stands(const Reservation& reservation) const {
   const auto record = LoadRow(*head_, reservation.row, fs_uuid_);
-  return !record.ok() ||
+  // One that cannot be seen stands.
+  return !record.ok() || head_->lost() ||
          (record->has_value() && **record == reservation.record);
 }
 

@@ -53,6 +53,7 @@ absl::StatusOr<DeviceHead> LoadDeviceHead(DaxDevice& device) {
   MediaSuperblock& super = head.superblock;
   (*mapping)->Invalidate(0, sizeof(super));
   std::memcpy(static_cast<void*>(&super), (*mapping)->data(), sizeof(super));
+  FAMFS_RETURN_IF_ERROR((*mapping)->Check());
   if (super.magic != kSuperblockMagic) return head;
   head.kind = CheckSecondarySuperblock(super, device.size()).ok()
                   ? DeviceHead::Kind::kSecondary
@@ -72,7 +73,9 @@ absl::StatusOr<bool> IsBlankDevice(DaxDevice& device) {
   head->Invalidate(0, head->size());
   std::uint64_t magic = 0;
   std::memcpy(&magic, head->data(), sizeof(magic));
-  return magic == kUnfinishedMagic || IsZero(head->bytes());
+  const bool blank = magic == kUnfinishedMagic || IsZero(head->bytes());
+  FAMFS_RETURN_IF_ERROR(head->Check());
+  return blank;
 }
 
 MediaSuperblock MakeSecondarySuperblock(const MediaSuperblock& primary,
@@ -120,7 +123,7 @@ absl::Status WriteSecondaryHead(DaxDevice& device,
   head->WriteBack(0, sizeof(unfinished));
   StoreMagic(*head, superblock.magic);
   head->WriteBack(0, sizeof(superblock.magic));
-  return absl::OkStatus();
+  return head->Check();
 }
 
 }  // namespace famfs

@@ -105,12 +105,13 @@ absl::Status ExportRange(DaxDevice& device, const Range& range, int to,
   if (const auto file = device.OpenExtent(range.offset); file.ok()) {
     parts = DataParts(file->get(), 0, range.length);
   }
-  return CopySparsely(
+  FAMFS_RETURN_IF_ERROR(CopySparsely(
       mapping->bytes(), parts,
       [&](std::uint64_t at, std::span<const std::byte> bytes) {
         return WriteAt(to, range.offset + at, bytes, path);
       },
-      [&](std::uint64_t bytes) { meter.Add(bytes); });
+      [&](std::uint64_t bytes) { meter.Add(bytes); }));
+  return mapping->Check();
 }
 
 absl::Status ImportRange(DaxDevice& image, int image_fd, DaxDevice& device,
@@ -120,14 +121,15 @@ absl::Status ImportRange(DaxDevice& image, int image_fd, DaxDevice& device,
                          image.Map(range.offset, range.length, Access::kRead));
   FAMFS_ASSIGN_OR_RETURN(const auto to, device.Map(range.offset, range.length,
                                                    Access::kReadWrite));
-  return CopySparsely(
+  FAMFS_RETURN_IF_ERROR(CopySparsely(
       from->bytes(), DataParts(image_fd, range.offset, range.length),
       [&](std::uint64_t at, std::span<const std::byte> bytes) {
         to->Store(at, bytes);
         to->WriteBack(at, bytes.size());
-        return absl::OkStatus();
+        return to->Check();
       },
-      [&](std::uint64_t bytes) { meter.Add(bytes); });
+      [&](std::uint64_t bytes) { meter.Add(bytes); }));
+  return from->Check();
 }
 
 absl::Status CheckImage(DaxDevice& image) {

@@ -10,7 +10,8 @@
 // one path or CSI name at once: the later one is Aborted.
 //
 // A writer that finds out that another one took over stops: the call that
-// noticed and every later change are Aborted, and nothing more is written.
+// noticed and every later change are Aborted, and nothing more is written. So
+// does one whose log or tables lie in memory that is missing: Unavailable.
 #pragma once
 
 #include <absl/container/flat_hash_set.h>
@@ -109,6 +110,9 @@ class PendingFile {
   /// [offset, offset + length) was stored past the caches (dax/streaming.h), so
   /// Commit does not write it back either. From several threads, as WriteBack.
   virtual void NoteStreamed(std::uint64_t offset, std::uint64_t length) = 0;
+  /// Mapping::Check of its memory, for who wants to know before Commit, which
+  /// commits nothing where memory is missing.
+  [[nodiscard]] virtual absl::Status Check() const = 0;
   [[nodiscard]] virtual absl::Status Commit() = 0;
 };
 
@@ -301,6 +305,9 @@ class Writer {
   void SetState(StateRecord next);
   void SetCompaction(CompactionRecord next);
   absl::Status Stop(absl::Status why);
+  /// Stops when memory of the layout is missing: what was loaded there cannot
+  /// be judged, and what was stored cannot be acknowledged.
+  absl::Status CheckMemory();
   [[nodiscard]] absl::Status Overwritten(std::string_view what) const;
 
   // writer_claim.cc; each takes mutex_ itself, except those named Locked

@@ -55,6 +55,15 @@ absl::Status Writer::Stop(absl::Status why) {
   return stopped_;
 }
 
+absl::Status Writer::CheckMemory() {
+  const absl::Status status = layout_.Check();
+  if (status.ok()) return status;
+  return Stop(Unavailable(
+      "memory of the log or its tables is missing: {}; open the file system "
+      "again when that is mended",
+      Message(status)));
+}
+
 absl::Status Writer::Overwritten(std::string_view what) const {
   return Aborted(
       "{} was overwritten by a writer that was overtaken: what it stored "
@@ -69,6 +78,7 @@ absl::Status Writer::CheckStillOwner(std::uint64_t entries,
                                      std::uint64_t last_crc) {
   FAMFS_RETURN_IF_ERROR(stopped_);
   const Standing seen = LoadStanding(layout_, entries);
+  FAMFS_RETURN_IF_ERROR(CheckMemory());
   const bool have_state = seen.state.ok() && seen.state->has_value();
   if (!seen.owner.ok() || !seen.owner->has_value() || **seen.owner != owner_ ||
       (have_state && (*seen.state)->writer_epoch > state_.writer_epoch)) {

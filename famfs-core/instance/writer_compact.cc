@@ -90,20 +90,25 @@ absl::StatusOr<std::vector<MediaExtent>> Writer::CompactLocked() {
       layout_.log().bytes(), {.log_length = layout_.superblock().log_length,
                               .entries = entries,
                               .drop = &drop});
+  FAMFS_RETURN_IF_ERROR(CheckMemory());
   if (image.entries == entries) return std::vector<MediaExtent>{};
   Range place;
   FAMFS_ASSIGN_OR_RETURN(const auto mapping,
                          PlaceImageLocked(image.extent_length(), place));
   mapping->Store(0, image.bytes);
   mapping->WriteBack(0, image.bytes.size());
-  // From here on nothing fails: each store is written back before the next, and
-  // Open completes what a crash interrupts.
+  FAMFS_RETURN_IF_ERROR(mapping->Check());
+  // From here on nothing fails but where memory is missing, which is as a crash
+  // is: each store is written back before the next, and Open completes what was
+  // interrupted.
   SetCompaction({.generation = state_.generation + 1,
                  .offset = place.offset,
                  .length = image.bytes.size(),
                  .image_crc = Crc32(image.bytes)});
+  FAMFS_RETURN_IF_ERROR(CheckMemory());
   StoreCompactingHeader(layout_.log());
-  RewriteLog(layout_.log(), image, entries);
+  IgnoreError(RewriteLog(layout_.log(), image, entries), "CheckMemory has it");
+  FAMFS_RETURN_IF_ERROR(CheckMemory());
   StateRecord next = state_;
   ++next.generation;
   SetState(next);

@@ -44,10 +44,16 @@ class Writer::PendingFileImpl final : public PendingFile {
     written_back_.push_back({offset, length});
   }
 
+  absl::Status Check() const override { return file_->Check(); }
+
   absl::Status Commit() override {
     if (done_) return FailedPrecondition("the file is already committed");
     done_ = true;
     WriteBackRest();
+    if (absl::Status status = Check(); !status.ok()) {
+      writer_.GiveUp(claim_);
+      return status;
+    }
     return writer_.Publish(claim_, std::span(&entry_, 1));
   }
 

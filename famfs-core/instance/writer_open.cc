@@ -108,9 +108,11 @@ absl::StatusOr<std::unique_ptr<Writer>> Writer::Open(
 absl::Status Writer::TakeOver(const Uuid& system_uuid) {
   FAMFS_RETURN_IF_ERROR(FinishCompaction());
   FAMFS_RETURN_IF_ERROR(PlayLog());
+  FAMFS_RETURN_IF_ERROR(layout_.Check());
   TakeEpoch(system_uuid);
   MendLog();
   LoadTables();
+  FAMFS_RETURN_IF_ERROR(layout_.Check());
   devices_->SetTable(layout_.superblock().fs_uuid, player_->devices());
   FAMFS_RETURN_IF_ERROR(AdmitDevicesLocked());
   TakeReserveLocked();
@@ -135,6 +137,7 @@ absl::Status Writer::FinishCompaction() {
   compaction_ = record.value_or(CompactionRecord{});
   const std::uint64_t length = layout_.superblock().log_length;
   const absl::Status header = CheckLogHeader(layout_.LoadLogHeader(), length);
+  FAMFS_RETURN_IF_ERROR(layout_.Check());
   if (compaction_.length == 0) return header;
   if (!state) {
     return DataLoss("compaction record without a state record in our region");
@@ -144,7 +147,7 @@ absl::Status Writer::FinishCompaction() {
                            LoadLogImage(*device_, compaction_, length));
     spdlog::info("{}: completing an interrupted compaction to {} entries",
                  device_->spec(), image.entries);
-    RewriteLog(layout_.log(), image, image.entries);
+    FAMFS_RETURN_IF_ERROR(RewriteLog(layout_.log(), image, image.entries));
   }
   // Whether the log is the old or the new one: readers start from its
   // beginning.

@@ -73,6 +73,7 @@ absl::StatusOr<std::vector<Writer::ScrubJob>> Writer::FindScrubs() {
   // them before it opens a file.
   const std::uint64_t let_go = LetGoByAll(
       LoadHosts(layout_.head(), layout_.superblock().fs_uuid), self_);
+  FAMFS_RETURN_IF_ERROR(CheckMemory());
   for (const auto& [directory, volume] : player_->pending()) {
     if (scrubbed_.contains(directory) || !IsPresentLocked(volume) ||
         IsQuarantined(volume, let_go, lost_)) {

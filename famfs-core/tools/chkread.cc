@@ -94,11 +94,13 @@ absl::Status Compare(const MountedFile& file, Reader* reader,
     if (const auto unlike = FirstUnlike(read, file.bytes().subspan(at, step))) {
       result.mapping_at = at + *unlike;
     }
+    FAMFS_RETURN_IF_ERROR(file.Check());
     if (part != nullptr) {
       const auto there = mapping->bytes().subspan(at - part->at, step);
       if (const auto unlike = FirstUnlike(read, there)) {
         result.device_at = at + *unlike;
       }
+      FAMFS_RETURN_IF_ERROR(mapping->Check());
       if (at + step == part->at + part->length) {
         mapping.reset();
         ++part_index;

@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "base/units.h"
+#include "dax/missing_memory.h"
 #include "instance/system_uuid.h"
 #include "media/format.h"
 #include "tools/mounted_file.h"
@@ -199,6 +200,16 @@ absl::StatusOr<std::shared_ptr<DaxDevice>> OpenForWriting(
 absl::StatusOr<std::unique_ptr<Reader>> OpenReader(const std::string& spec) {
   FAMFS_ASSIGN_OR_RETURN(auto devices, OpenDevices(spec, Access::kRead));
   return Reader::Open(std::move(devices));
+}
+
+absl::StatusOr<ExitCode> CheckMemory(ExitCode outcome) {
+  const auto missing = FirstMissingMemory();
+  if (!missing) return outcome;
+  return DataLoss(
+      "{}: a part of it could not be read (SIGBUS): the file was made shorter, "
+      "its file system is full, or the memory failed; what was said of that "
+      "part does not hold",
+      *missing);
 }
 
 absl::StatusOr<std::unique_ptr<Writer>> OpenWriter(

@@ -37,12 +37,16 @@ absl::Status AsUsage(absl::Status status);
 /// `famfs: MESSAGE` on stderr, and the exit code that fits.
 ExitCode Report(const absl::Status& status);
 
+/// The outcome, unless memory that it may rest on was missing: DataLoss.
+absl::StatusOr<ExitCode> CheckMemory(ExitCode outcome);
+
 /// Runs `run(*options)` when `command` was given; the outcome goes to `exit`.
 template <typename Options>
 void OnRun(CLI::App* command, std::shared_ptr<Options> options,
            absl::StatusOr<ExitCode> (*run)(const Options&), ExitCode& exit) {
   command->callback([options = std::move(options), run, &exit] {
     auto outcome = run(*options);
+    if (outcome.ok()) outcome = CheckMemory(*outcome);
     exit = outcome.ok() ? *outcome : Report(outcome.status());
   });
 }

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <optional>
 
-#include "tools/guarded_copy.h"
+#include "dax/guarded_copy.h"
 #include "tools/local_file.h"
 
 namespace famfs {
@@ -34,6 +34,7 @@ absl::Status VisitRange(DeviceSet& devices, const InstanceFile& file,
       mapping->Invalidate(at - part->at, step);
       FAMFS_RETURN_IF_ERROR(
           visit(at, mapping->bytes().subspan(at - part->at, step)));
+      FAMFS_RETURN_IF_ERROR(mapping->Check());
       at += step;
     }
   }

@@ -64,7 +64,7 @@ absl::Status CreateSeeded(Writer& writer, const Options& options,
         file->WriteBack(at, length);
         const std::lock_guard lock(mutex);
         bar.Update(done += length, size);
-        return absl::OkStatus();
+        return file->Check();
       }));
   return file->Commit();
 }

@@ -36,6 +36,7 @@ absl::Status FlushOnDevice(Reader& reader, const std::string& path) {
                            file.Map(*reader.devices(), part, Access::kRead));
     mapping->WriteBack(0, part.length);
     mapping->Invalidate(0, part.length);
+    FAMFS_RETURN_IF_ERROR(mapping->Check());
   }
   return absl::OkStatus();
 }
@@ -47,6 +48,7 @@ absl::Status FlushMounted(const std::string& path) {
   // mapped, which is the device's memory where it has none.
   if (::fsync(file.fd()) != 0) return ErrnoError(errno, path);
   file.Invalidate(0, file.bytes().size());
+  FAMFS_RETURN_IF_ERROR(file.Check());
   file.Unmap();  // mapped pages cannot be dropped
   if (const int error = ::posix_fadvise(file.fd(), 0, 0, POSIX_FADV_DONTNEED);
       error != 0) {

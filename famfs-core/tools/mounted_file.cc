@@ -113,14 +113,16 @@ absl::StatusOr<MountedFile> MountedFile::Open(const std::string& path,
   if (data == MAP_FAILED) {
     return ErrnoError(errno, fmt::format("{}: cannot be mapped", path));
   }
-  return MountedFile(path, std::move(fd), static_cast<std::byte*>(data), size);
+  return MountedFile(path, std::move(fd), static_cast<std::byte*>(data), size,
+                     access);
 }
 
 MountedFile::MountedFile(MountedFile&& other) noexcept
     : path_(std::move(other.path_)),
       fd_(std::move(other.fd_)),
       data_(std::exchange(other.data_, nullptr)),
-      size_(other.size_) {}
+      size_(other.size_),
+      watched_(std::move(other.watched_)) {}
 
 MountedFile::~MountedFile() { Unmap(); }
 
@@ -128,7 +130,14 @@ void MountedFile::Invalidate(std::size_t at, std::size_t length) const {
   InvalidateLines(data_ + at, length);
 }
 
+absl::Status MountedFile::Check() const {
+  if (watched_ == nullptr || !watched_->lost()) return absl::OkStatus();
+  return DataLoss("{}: its byte {} can be neither read nor written (SIGBUS)",
+                  path_, *watched_->lost_at());
+}
+
 void MountedFile::Unmap() {
+  watched_.reset();
   if (data_ != nullptr) ::munmap(data_, size_);
   data_ = nullptr;
   size_ = 0;

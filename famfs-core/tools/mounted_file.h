@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -10,6 +11,7 @@
 #include "base/status.h"
 #include "base/unique_fd.h"
 #include "dax/device.h"
+#include "dax/missing_memory.h"
 
 namespace famfs {
 
@@ -39,19 +41,29 @@ class MountedFile {
   [[nodiscard]] std::span<const std::byte> bytes() const {
     return {data_, size_};
   }
+  /// DataLoss when memory behind the mapping was missing
+  /// (dax/missing_memory.h).
+  [[nodiscard]] absl::Status Check() const;
   /// Cache lines of [at, at + length): written back, then dropped.
   void Invalidate(std::size_t at, std::size_t length) const;
   /// Unmaps; bytes() is empty afterwards.
   void Unmap();
 
  private:
-  MountedFile(std::string path, UniqueFd fd, std::byte* data, std::size_t size)
-      : path_(std::move(path)), fd_(std::move(fd)), data_(data), size_(size) {}
+  MountedFile(std::string path, UniqueFd fd, std::byte* data, std::size_t size,
+              Access access)
+      : path_(std::move(path)),
+        fd_(std::move(fd)),
+        data_(data),
+        size_(size),
+        watched_(std::make_unique<WatchedMemory>(
+            data, size, access == Access::kReadWrite, path_)) {}
 
   std::string path_;
   UniqueFd fd_;
   std::byte* data_;  // null: moved from
   std::size_t size_;
+  std::unique_ptr<WatchedMemory> watched_;  // null: not mapped
 };
 
 }  // namespace famfs

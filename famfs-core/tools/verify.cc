@@ -87,7 +87,7 @@ absl::StatusOr<ExitCode> VerifyOnDevice(const Options& options) {
             file.Map(*reader->devices(), part, Access::kRead));
         mapping->Invalidate(0, part.length);
         verdict.Check(part.at, mapping->bytes());
-        return absl::OkStatus();
+        return mapping->Check();
       }));
   return verdict.Tell(options.json);
 }
@@ -104,7 +104,7 @@ absl::StatusOr<ExitCode> VerifyMounted(const Options& options) {
         const auto bytes = file.bytes().subspan(at, std::min(kStep, size - at));
         file.Invalidate(at, bytes.size());
         verdict.Check(at, bytes);
-        return absl::OkStatus();
+        return file.Check();
       }));
   return verdict.Tell(options.json);
 }

@@ -1,5 +1,5 @@
 // Copies between mappings whose pages are gone.
-#include "tools/guarded_copy.h"
+#include "dax/guarded_copy.h"
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
@@ -77,15 +77,6 @@ TEST(GuardedCopy, EachThreadMeetsItsOwn) {
       }
     });
   }
-}
-
-TEST(GuardedCopyDeathTest, AnotherBusErrorEndsTheProcess) {
-  const HalfFile half('h');
-  std::vector<std::byte> target(kSize);
-  EXPECT_EQ(GuardedStreamCopy(target.data(), half.data(), kSize),
-            CopyFault::kSource);
-  EXPECT_EXIT(half.data()[kSize - 1] = std::byte{1},
-              ::testing::KilledBySignal(SIGBUS), "");
 }
 
 }  // namespace
