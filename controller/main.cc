@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "base/text.h"
 #include "controller/controller_service.h"
 #include "controller/pool_metrics.h"
 #include "controller/query_service.h"
@@ -140,6 +141,6 @@ int main(int argc, char** argv) {
   const absl::Status status = famfs::controller::Run(flags);
   if (status.ok()) return 0;
   std::fprintf(stderr, "famfs-csi-controller: %s\n",
-               std::string(famfs::Message(status)).c_str());
+               famfs::PrintableLine(famfs::Message(status)).c_str());
   return 1;
 }

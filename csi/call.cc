@@ -7,10 +7,10 @@
 #include <exception>
 #include <memory>
 
+#include "base/text.h"
 #include "csi/limits.h"
 #include "csi/redaction.h"
 #include "csi/status_mapping.h"
-#include "csi/utf8.h"
 
 namespace famfs::csi {
 namespace {
@@ -69,8 +69,7 @@ void LogCall(const CallRecord& record, const absl::Status& status) {
                                                 : spdlog::level::info;
   spdlog::log(level, "rpc {} {} {:.3f} ms{}{}{}{}", record.method,
               CodeName(record.code), ms, record.subject.empty() ? "" : " ",
-              record.subject, status.ok() ? "" : ": ",
-              Printable(famfs::Message(status)));
+              record.subject, status.ok() ? "" : ": ", famfs::Message(status));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "base/text.h"
 #include "csi/health.h"
 #include "csi/identity.h"
 #include "csi/logging.h"
@@ -140,6 +141,6 @@ int main(int argc, char** argv) {
   const absl::Status status = famfs::node::Run(flags);
   if (status.ok()) return 0;
   std::fprintf(stderr, "famfs-csi-node: %s\n",
-               std::string(famfs::Message(status)).c_str());
+               famfs::PrintableLine(famfs::Message(status)).c_str());
   return 1;
 }

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "base/text.h"
 #include "csi/config.h"
 #include "csi/logging.h"
 #include "node/spawner.h"
@@ -64,6 +65,6 @@ int main(int argc, char** argv) {
   const absl::Status status = Run(flags);
   if (status.ok()) return 0;
   std::fprintf(stderr, "famfs-fused-spawner: %s\n",
-               std::string(famfs::Message(status)).c_str());
+               famfs::PrintableLine(famfs::Message(status)).c_str());
   return 1;
 }

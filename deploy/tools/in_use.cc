@@ -16,10 +16,10 @@
 #include <vector>
 
 #include "base/status.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "csi/csi.grpc.pb.h"
 #include "csi/endpoint.h"
-#include "csi/utf8.h"
 
 namespace famfs {
 namespace {
@@ -50,7 +50,7 @@ struct Volume {
 std::string PoolOf(const pb::Volume& volume) {
   for (const auto& topology : volume.accessible_topology()) {
     for (const auto& [key, value] : topology.segments()) {
-      return csi::Printable(key.substr(key.rfind('/') + 1));
+      return Printable(key.substr(key.rfind('/') + 1));
     }
   }
   return "-";
@@ -60,10 +60,10 @@ Volume Describe(const pb::Volume& volume) {
   const auto& context = volume.volume_context();
   const auto name = context.find("name");
   return {
-      .name = name == context.end() ? "-" : csi::Printable(name->second),
+      .name = name == context.end() ? "-" : Printable(name->second),
       .size = FormatSize(static_cast<std::uint64_t>(volume.capacity_bytes())),
       .pool = PoolOf(volume),
-      .id = csi::Printable(volume.volume_id())};
+      .id = Printable(volume.volume_id())};
 }
 
 absl::StatusOr<std::vector<Volume>> List(pb::Controller::Stub& stub,

@@ -147,6 +147,6 @@ int main(int argc, char** argv) {
   int exit = 0;
   const auto options = famfs::ParseCommandLine(argc, argv, exit);
   if (!options.has_value()) return exit;
-  famfs::SetUpLog(options->log_format, options->log_level);
+  famfs::SetUpLog("famfs-fused", options->log_format, options->log_level);
   return famfs::Serve(*options);
 }
