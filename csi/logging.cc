@@ -5,7 +5,10 @@
 #include <spdlog/spdlog.h>
 
 #include <atomic>
+#include <chrono>
 #include <memory>
+
+#include "csi/log_rate.h"
 
 namespace famfs::csi {
 namespace {
@@ -42,12 +45,17 @@ class CountingSink final : public spdlog::sinks::sink {
       std::unique_ptr<spdlog::formatter> /*formatter*/) override {}
 };
 
-// gRPC has a log of its own: its lines take the same way as ours.
+// gRPC has a log of its own: its lines take the same way as ours. Its errors may
+// be whatever a stranger makes happen.
 void LogForGrpc(gpr_log_func_args* args) {
-  const auto level = args->severity == GPR_LOG_SEVERITY_ERROR
-                         ? spdlog::level::warn
-                         : spdlog::level::debug;
-  spdlog::log(level, "gRPC: {}", args->message);
+  if (args->severity != GPR_LOG_SEVERITY_ERROR) {
+    spdlog::debug("gRPC: {}", args->message);
+    return;
+  }
+  static LogRate rate(10, std::chrono::seconds(1));
+  if (const auto held_back = rate.Pass()) {
+    spdlog::warn("gRPC: {}{}", args->message, LogRate::Told(*held_back));
+  }
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "base/descriptors.h"
 #include "base/text.h"
 #include "csi/health.h"
 #include "csi/identity.h"
@@ -67,6 +68,7 @@ absl::Status Run(const Flags& flags) {
   // reader.
   std::signal(SIGPIPE, SIG_IGN);
   csi::ShutdownSignal signals;
+  RaiseDescriptorLimit();
   FAMFS_ASSIGN_OR_RETURN(const csi::Config config, LoadSettings(flags));
   csi::SetUpLogging(config.log, "famfs-csi-node");
   FAMFS_ASSIGN_OR_RETURN(const csi::Endpoint endpoint,

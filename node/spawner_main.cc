@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "base/descriptors.h"
 #include "base/text.h"
 #include "csi/config.h"
 #include "csi/logging.h"
@@ -22,6 +23,7 @@ struct Flags {
 
 absl::Status Run(Flags flags) {
   std::signal(SIGPIPE, SIG_IGN);
+  famfs::RaiseDescriptorLimit();
   famfs::csi::LogSection log;
   FAMFS_ASSIGN_OR_RETURN(log.format,
                          famfs::csi::ParseLogFormat(flags.log_format));
