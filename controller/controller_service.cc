@@ -2,8 +2,7 @@
 
 #include <algorithm>
 
-#include "controller/query_service.h"
-#include "csi/call.h"
+#include "controller/questions.h"
 #include "csi/capabilities.h"
 #include "csi/limits.h"
 #include "csi/topology.h"
@@ -36,6 +35,13 @@ absl::Status CheckWriters(const Capabilities& capabilities,
   return absl::OkStatus();
 }
 
+// Entries of one answer; 0 and more than fit: as many as fit. gRPC's clients
+// take 4 MiB at most, and what a stranger does not read, we keep.
+std::size_t PageSize(std::int32_t wanted, csi::Caller caller) {
+  const std::size_t most = caller == csi::Caller::kAnybody ? 200 : 8'000;
+  return wanted == 0 ? most : std::min(most, static_cast<std::size_t>(wanted));
+}
+
 // A requirement without segments asks for nothing.
 bool CanReach(const pb::TopologyRequirement& requirement,
               std::string_view driver, std::string_view pool) {
@@ -59,7 +65,7 @@ void ControllerService::Fill(const VolumeInfo& info, pb::Volume& volume) const {
       static_cast<std::int64_t>(info.attributes.capacity));
   csi::AddPool(*volume.add_accessible_topology(), config_.driver.name,
                info.pool);
-  if (tells_names_) {
+  if (caller_ == csi::Caller::kAnybody) {
     (*volume.mutable_volume_context())[kNameKey] = info.attributes.name;
   }
 }
@@ -140,9 +146,9 @@ absl::Status ControllerService::List(const pb::ListVolumesRequest& request,
     if (!key.ok()) return Aborted("{}", Message(key.status()));
     after = *std::move(key);
   }
-  FAMFS_ASSIGN_OR_RETURN(const Page page,
-                         provisioner_.List(after, static_cast<std::size_t>(
-                                                      request.max_entries())));
+  FAMFS_ASSIGN_OR_RETURN(
+      const Page page,
+      provisioner_.List(after, PageSize(request.max_entries(), caller_)));
   for (const VolumeInfo& info : page.volumes) {
     Fill(info, *response.add_entries()->mutable_volume());
   }
@@ -210,14 +216,14 @@ grpc::Status ControllerService::ValidateVolumeCapabilities(
 grpc::Status ControllerService::ListVolumes(
     grpc::ServerContext* /*context*/, const pb::ListVolumesRequest* request,
     pb::ListVolumesResponse* response) {
-  return csi::Serve(*request, response,
+  return csi::Serve(caller_, *request, response,
                     [&] { return List(*request, *response); });
 }
 
 grpc::Status ControllerService::GetCapacity(
     grpc::ServerContext* /*context*/, const pb::GetCapacityRequest* request,
     pb::GetCapacityResponse* response) {
-  return csi::Serve(*request, response,
+  return csi::Serve(caller_, *request, response,
                     [&] { return Capacity(*request, *response); });
 }
 
@@ -225,7 +231,7 @@ grpc::Status ControllerService::ControllerGetVolume(
     grpc::ServerContext* /*context*/,
     const pb::ControllerGetVolumeRequest* request,
     pb::ControllerGetVolumeResponse* response) {
-  return csi::Serve(*request, response, [&]() -> absl::Status {
+  return csi::Serve(caller_, *request, response, [&]() -> absl::Status {
     FAMFS_RETURN_IF_ERROR(csi::Require(request->volume_id(), "volume_id"));
     FAMFS_ASSIGN_OR_RETURN(const VolumeInfo info,
                            provisioner_.Find(request->volume_id()));
@@ -239,7 +245,7 @@ grpc::Status ControllerService::ControllerGetCapabilities(
     grpc::ServerContext* /*context*/,
     const pb::ControllerGetCapabilitiesRequest* request,
     pb::ControllerGetCapabilitiesResponse* response) {
-  return csi::Serve(*request, response, [&] {
+  return csi::Serve(caller_, *request, response, [&] {
     for (const auto type : kCapabilities) {
       response->add_capabilities()->mutable_rpc()->set_type(type);
     }

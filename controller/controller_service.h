@@ -4,6 +4,7 @@
 #pragma once
 
 #include "controller/provisioner.h"
+#include "csi/call.h"
 #include "csi/config.h"
 #include "csi/csi.grpc.pb.h"
 
@@ -13,11 +14,11 @@ namespace pb = ::csi::v1;
 
 class ControllerService : public pb::Controller::Service {
  public:
-  /// Neither is owned; both outlive the service. `tells_names`: of a
-  /// QueryService.
+  /// Neither is owned; both outlive the service. Anybody is told the volumes'
+  /// names and gets ListVolumes in small pages (controller/questions.h).
   ControllerService(const csi::Config& config, Provisioner& provisioner,
-                    bool tells_names = false)
-      : config_(config), provisioner_(provisioner), tells_names_(tells_names) {}
+                    csi::Caller caller = csi::Caller::kOrchestrator)
+      : config_(config), provisioner_(provisioner), caller_(caller) {}
 
   grpc::Status CreateVolume(grpc::ServerContext* context,
                             const pb::CreateVolumeRequest* request,
@@ -57,7 +58,7 @@ class ControllerService : public pb::Controller::Service {
 
   const csi::Config& config_;
   Provisioner& provisioner_;
-  const bool tells_names_;
+  const csi::Caller caller_;
 };
 
 }  // namespace famfs::controller

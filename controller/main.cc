@@ -5,9 +5,11 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "base/descriptors.h"
+#include "base/text.h"
 #include "controller/controller_service.h"
 #include "controller/pool_metrics.h"
-#include "controller/query_service.h"
+#include "controller/questions.h"
 #include "csi/duration.h"
 #include "csi/health.h"
 #include "csi/identity.h"
@@ -57,19 +59,20 @@ absl::StatusOr<csi::Config> LoadSettings(const Flags& flags) {
 }
 
 // Null: none was asked for.
-absl::StatusOr<std::unique_ptr<csi::GrpcServer>> StartQueries(
-    const std::string& text, const std::vector<grpc::Service*>& services) {
+absl::StatusOr<std::unique_ptr<csi::UnaryServer>> StartQuestions(
+    const std::string& text, csi::UnaryMethods methods) {
   if (text.empty()) return nullptr;
   FAMFS_ASSIGN_OR_RETURN(const csi::Endpoint endpoint,
                          csi::ParseEndpoint(text));
   FAMFS_ASSIGN_OR_RETURN(auto server,
-                         csi::GrpcServer::Start(endpoint, services));
+                         csi::UnaryServer::Start(endpoint, std::move(methods)));
   spdlog::info("questions on {}", server->endpoint().ToString());
   return server;
 }
 
 absl::Status Run(const Flags& flags) {
   csi::ShutdownSignal signals;
+  RaiseDescriptorLimit();
   FAMFS_ASSIGN_OR_RETURN(const csi::Config config, LoadSettings(flags));
   csi::SetUpLogging(config.log, "famfs-csi-controller");
   FAMFS_ASSIGN_OR_RETURN(const csi::Endpoint endpoint,
@@ -86,10 +89,13 @@ absl::Status Run(const Flags& flags) {
       csi::GrpcServer::Start(endpoint, {identity.get(), &controller}));
   spdlog::info("{} {} serves the controller on {}", config.driver.name,
                FAMFS_VERSION, config.driver.endpoint);
-  QueryService query(config, provisioner);
+  ControllerService answers(config, provisioner, csi::Caller::kAnybody);
+  const auto name = csi::MakeIdentityService({.driver_name = config.driver.name,
+                                              .version = FAMFS_VERSION,
+                                              .caller = csi::Caller::kAnybody});
   FAMFS_ASSIGN_OR_RETURN(
-      const auto query_server,
-      StartQueries(flags.query_endpoint, {identity.get(), &query}));
+      auto questions,
+      StartQuestions(flags.query_endpoint, Questions(answers, *name)));
   metrics.Add([&pools](csi::Exposition& page) { CollectPools(pools, page); });
   FAMFS_ASSIGN_OR_RETURN(
       const auto http,
@@ -99,7 +105,7 @@ absl::Status Run(const Flags& flags) {
            .ready = [&pools] { return pools.CheckAllOpen(); },
            .pages = {{"/metrics", [&metrics] { return metrics.Page(); }}}}));
   spdlog::info("signal {}: stopping", signals.Wait());
-  if (query_server != nullptr) query_server->Stop();
+  questions.reset();
   pools.StopReclaiming();
   server->Stop();
   return absl::OkStatus();
@@ -140,6 +146,6 @@ int main(int argc, char** argv) {
   const absl::Status status = famfs::controller::Run(flags);
   if (status.ok()) return 0;
   std::fprintf(stderr, "famfs-csi-controller: %s\n",
-               std::string(famfs::Message(status)).c_str());
+               famfs::PrintableLine(famfs::Message(status)).c_str());
   return 1;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/text.h"
 #include "base/units.h"
 #include "controller/capacity_range.h"
 #include "csi/volume_id.h"
@@ -78,8 +79,8 @@ absl::StatusOr<VolumeInfo> Provisioner::Create(const CreateRequest& request) {
   if (existing.has_value()) {
     const std::string difference = Difference(*existing, request);
     if (difference.empty()) return *std::move(existing);
-    return AlreadyExists("volume {} exists and differs: {}", request.name,
-                         difference);
+    return AlreadyExists("volume {} exists and differs: {}",
+                         Printable(request.name), difference);
   }
   Pool& pool = pools_.Get(request.parameters.pool);
   FAMFS_ASSIGN_OR_RETURN(const std::shared_ptr<Writer> writer, pool.Open());
@@ -118,7 +119,7 @@ absl::StatusOr<VolumeInfo> Provisioner::CreateNew(const CreateRequest& request,
   }
   FAMFS_RETURN_IF_ERROR(created);
   spdlog::info("pool {}: volume {} ({}) is directory {}", pool.name(),
-               request.name, FormatSize(size), directory);
+               Printable(request.name), FormatSize(size), directory);
   return VolumeInfo{
       .id = csi::FormatVolumeId(writer.superblock().fs_uuid, directory),
       .pool = pool.name(),

@@ -7,10 +7,11 @@
 #include <exception>
 #include <memory>
 
+#include "base/text.h"
 #include "csi/limits.h"
+#include "csi/log_rate.h"
 #include "csi/redaction.h"
 #include "csi/status_mapping.h"
-#include "csi/utf8.h"
 
 namespace famfs::csi {
 namespace {
@@ -60,22 +61,39 @@ absl::Status Run(const Message& request,
   }
 }
 
-void LogCall(const CallRecord& record, const absl::Status& status) {
+LogRate& RateOfAnybody() {
+  static LogRate rate(10, std::chrono::seconds(1));
+  return rate;
+}
+
+void LogCall(const CallRecord& record, const absl::Status& status,
+             Caller caller) {
+  std::uint64_t held_back = 0;
+  if (caller == Caller::kAnybody) {
+    const auto passed = RateOfAnybody().Pass();
+    if (!passed.has_value()) return;
+    held_back = *passed;
+  }
   const double ms =
       std::chrono::duration<double, std::milli>(record.duration).count();
   // Probes come every few seconds for ever; a good one is no news.
   const auto level = !status.ok()               ? spdlog::level::warn
                      : record.method == "Probe" ? spdlog::level::debug
                                                 : spdlog::level::info;
-  spdlog::log(level, "rpc {} {} {:.3f} ms{}{}{}{}", record.method,
+  spdlog::log(level, "rpc {} {} {:.3f} ms{}{}{}{}{}", record.method,
               CodeName(record.code), ms, record.subject.empty() ? "" : " ",
-              record.subject, status.ok() ? "" : ": ",
-              Printable(famfs::Message(status)));
+              record.subject, status.ok() ? "" : ": ", famfs::Message(status),
+              LogRate::Told(held_back));
 }
 
 }  // namespace
 
 grpc::Status Serve(const Message& request, Message* response,
+                   absl::FunctionRef<absl::Status()> body) {
+  return Serve(Caller::kOrchestrator, request, response, body);
+}
+
+grpc::Status Serve(Caller caller, const Message& request, Message* response,
                    absl::FunctionRef<absl::Status()> body) {
   const auto start = std::chrono::steady_clock::now();
   const std::string_view method = MethodName(request);
@@ -87,7 +105,7 @@ grpc::Status Serve(const Message& request, Message* response,
   if (!status.ok() && response != nullptr) response->Clear();
   const CallRecord record{method, status.code(),
                           std::chrono::steady_clock::now() - start, subject};
-  LogCall(record, status);
+  LogCall(record, status, caller);
   if (Observer()) Observer()(record);
   return ToGrpcStatus(status);
 }

@@ -33,6 +33,14 @@ class Message;
 
 namespace famfs::csi {
 
+/// Who may make a call. Lines about those that anybody may make are held back
+/// when they are many (csi/log_rate.h).
+enum class Caller { kOrchestrator, kAnybody };
+
+grpc::Status Serve(Caller caller, const google::protobuf::Message& request,
+                   google::protobuf::Message* response,
+                   absl::FunctionRef<absl::Status()> body);
+/// Of an orchestrator.
 grpc::Status Serve(const google::protobuf::Message& request,
                    google::protobuf::Message* response,
                    absl::FunctionRef<absl::Status()> body);

@@ -3,7 +3,7 @@
 #include <array>
 #include <utility>
 
-#include "csi/utf8.h"
+#include "base/text.h"
 
 namespace famfs::csi {
 namespace {

@@ -4,6 +4,7 @@
 #include <bit>
 #include <map>
 
+#include "base/text.h"
 #include "base/unique_fd.h"
 #include "base/units.h"
 #include "csi/config_document.h"
@@ -12,7 +13,6 @@
 #include "csi/limits.h"
 #include "csi/owner.h"
 #include "csi/topology.h"
-#include "csi/utf8.h"
 
 namespace famfs::csi {
 namespace {
@@ -318,7 +318,7 @@ absl::Status CheckPoolName(std::string_view name) {
 
 absl::Status CheckNodeId(std::string_view node_id) {
   if (node_id.empty() || node_id.size() > kMaxNodeId ||
-      Printable(node_id, kMaxNodeId) != node_id) {
+      PrintableLine(node_id) != node_id) {
     return InvalidArgument(
         "\"{}\" is no node id; write 1 to {} bytes without control characters, "
         "as a rule the node's name",

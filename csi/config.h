@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/log.h"
 #include "base/status.h"
 #include "base/uuid.h"
 #include "media/format.h"
@@ -26,7 +27,7 @@ inline constexpr std::string_view kDefaultDriverName = "famfs.csi";
 /// bytes, which leaves this much for the name.
 inline constexpr std::size_t kMaxDriverName = 63 - sizeof("topology.") + 1;
 
-enum class LogFormat { kText, kJson };
+using ::famfs::LogFormat;
 enum class LogLevel { kTrace, kDebug, kInfo, kWarning, kError };
 /// "debug", "info", ...; InvalidArgument lists the levels.
 absl::StatusOr<LogLevel> ParseLogLevel(std::string_view text);

@@ -2,8 +2,8 @@
 
 #include <sstream>
 
+#include "base/text.h"
 #include "csi/nearest.h"
-#include "csi/utf8.h"
 
 namespace famfs::csi {
 namespace {

@@ -13,8 +13,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/text.h"
 #include "base/unique_fd.h"
-#include "csi/utf8.h"
 
 namespace famfs::csi {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "csi/utf8.h"
+#include "base/text.h"
 
 namespace famfs::csi {
 
@@ -19,8 +19,9 @@ prometheus::ClientMetric& Exposition::Sample(std::string_view name,
   }
   prometheus::ClientMetric& sample = family->metric.emplace_back();
   for (const auto& [label, value] : labels) {
-    // Names come from outside; an exposition is UTF-8.
-    sample.label.push_back({std::string(label), Printable(value)});
+    // Names come from outside; an exposition is UTF-8. The serializer doubles
+    // backslashes.
+    sample.label.push_back({std::string(label), PrintableLine(value)});
   }
   return sample;
 }

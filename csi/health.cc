@@ -20,7 +20,7 @@ absl::Status CheckHttpEndpoint(const std::string& http_endpoint) {
   FAMFS_ASSIGN_OR_RETURN(const Endpoint endpoint, ParseEndpoint(http_endpoint));
   if (endpoint.kind == Endpoint::Kind::kTcp) return absl::OkStatus();
   return InvalidArgument(
-      "the HTTP endpoint {} is no TCP address; write tcp://0.0.0.0:9810",
+      "the HTTP endpoint {} is no TCP address; write tcp://[::]:9810",
       http_endpoint);
 }
 

@@ -1,168 +1,158 @@
 #include "csi/http_server.h"
 
-#include <civetweb.h>
-#include <spdlog/spdlog.h>
+#include <sys/socket.h>
 
-#include <array>
-#include <chrono>
+#include <algorithm>
+#include <condition_variable>
 #include <exception>
-#include <future>
-#include <string_view>
+#include <list>
+#include <mutex>
+#include <system_error>
+#include <thread>
 #include <utility>
 
-#include "csi/utf8.h"
+#include "csi/acceptor.h"
 
 namespace famfs::csi {
 namespace {
 
-// Enough for a scrape and health checks beside a few clients that dawdle, which
-// lose their connection soon.
-constexpr char kThreads[] = "8";
-constexpr char kRequestTimeoutMs[] = "2000";
-
-std::string_view Reason(int code) {
-  switch (code) {
-    case 200:
-      return "OK";
-    case 404:
-      return "Not Found";
-    case 405:
-      return "Method Not Allowed";
-    case 503:
-      return "Service Unavailable";
-    default:
-      return "Internal Server Error";
-  }
-}
-
-void Send(mg_connection* connection, const HttpAnswer& answer, bool with_body) {
-  const std::string head = fmt::format(
-      "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n"
-      "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
-      "Connection: close\r\n\r\n",
-      answer.code, Reason(answer.code), answer.content_type,
-      answer.body.size());
-  mg_write(connection, head.data(), head.size());
-  if (with_body) mg_write(connection, answer.body.data(), answer.body.size());
-}
-
-HttpAnswer Text(int code, std::string body) {
-  HttpAnswer answer;
-  answer.code = code;
-  answer.body = std::move(body);
-  return answer;
-}
-
-int LogMessage(const mg_connection* /*connection*/, const char* message) {
-  spdlog::debug("HTTP: {}", Printable(message));
-  return 1;
-}
+// Pages up to kSmall are not worth counting; of larger ones, so many bytes may
+// wait for those who read them.
+constexpr std::size_t kSmall = 64 << 10;
+constexpr std::size_t kMaxKept = 64 << 20;
 
 }  // namespace
 
-HttpAnswer HttpAnswer::Of(const absl::Status& status) {
-  if (status.ok()) return Text(200, "ok\n");
-  return Text(503, std::string(Message(status)) + "\n");
-}
-
-class HttpServer::Impl {
+// Those that are open, each with a thread. Shared by the server and the
+// threads, so that the last of them may leave at its own pace.
+class HttpServer::Connections
+    : public std::enable_shared_from_this<HttpServer::Connections> {
  public:
-  Impl(Endpoint endpoint, HttpPages pages)
-      : endpoint_(std::move(endpoint)), pages_(std::move(pages)) {}
-  ~Impl() {
-    if (context_ == nullptr) return;
-    // civetweb notices its end when somebody connects, else every two seconds.
-    const auto stopped =
-        std::async(std::launch::async, [this] { mg_stop(context_); });
-    while (stopped.wait_for(std::chrono::milliseconds(20)) !=
-           std::future_status::ready) {
-      std::array<char, 256> error = {};
-      mg_connection* const knock =
-          mg_connect_client(endpoint_.host.c_str(), endpoint_.port, 0,
-                            error.data(), error.size());
-      if (knock != nullptr) mg_close_connection(knock);
+  explicit Connections(HttpPages pages) : pages_(std::move(pages)) {}
+
+  void Take(UniqueFd fd) {
+    const std::lock_guard lock(mutex_);
+    // Those that were pushed out end soon; who floods must not make more of
+    // them than end.
+    if (open_.size() >= 2 * kMaxHttpConnections) return;
+    if (in_time_ >= kMaxHttpConnections) PushOutOldest();
+    const auto at = open_.insert(open_.end(), {.fd = std::move(fd)});
+    try {
+      std::thread([self = shared_from_this(), at] { self->Run(at); }).detach();
+      ++in_time_;
+    } catch (const std::system_error&) {  // no thread is to be had
+      open_.erase(at);
     }
   }
-  Impl(const Impl&) = delete;
-  Impl& operator=(const Impl&) = delete;
 
-  absl::Status Start() {
-    mg_init_library(MG_FEATURES_DEFAULT);
-    mg_callbacks callbacks = {};
-    callbacks.begin_request = [](mg_connection* connection) {
-      const mg_request_info* request = mg_get_request_info(connection);
-      return static_cast<const Impl*>(request->user_data)
-          ->Answer(connection, *request);
-    };
-    callbacks.log_message = LogMessage;
-    const std::string address = endpoint_.GrpcAddress();
-    std::array<const char*, 7> options = {
-        "listening_ports",    address.c_str(),   "num_threads", kThreads,
-        "request_timeout_ms", kRequestTimeoutMs, nullptr};
-    std::array<char, 256> error = {};
-    mg_error_data error_data = {.code = nullptr,
-                                .text = error.data(),
-                                .text_buffer_size = error.size()};
-    mg_init_data init = {.callbacks = &callbacks,
-                         .user_data = this,
-                         .configuration_options = options.data()};
-    context_ = mg_start2(&init, &error_data);
-    if (context_ == nullptr) {
-      return Unavailable(
-          "cannot listen on {}: the address is in use, or not this machine's; "
-          "stop the other process, or choose another --http-endpoint ({})",
-          endpoint_.ToString(), Printable(error.data()));
-    }
-    mg_server_port port = {};
-    if (mg_get_server_ports(context_, 1, &port) == 1) {
-      endpoint_.port = static_cast<std::uint16_t>(port.port);
-    }
-    return absl::OkStatus();
+  void PushOutAllAndWait() {
+    std::unique_lock lock(mutex_);
+    while (in_time_ > 0) PushOutOldest();
+    changed_.wait(lock, [this] { return open_.empty(); });
   }
-
-  const Endpoint& endpoint() const { return endpoint_; }
 
  private:
-  // What civetweb wants: the code of a request that was answered.
-  int Answer(mg_connection* connection, const mg_request_info& request) const {
-    const std::string_view method = request.request_method;
-    const bool head = method == "HEAD";
-    const HttpAnswer answer = head || method == "GET"
-                                  ? Page(request.local_uri)
-                                  : Text(405, "only GET is served here\n");
-    Send(connection, answer, !head);
-    return answer.code;
+  struct Connection {
+    UniqueFd fd;
+    bool pushed_out = false;
+  };
+  using Place = std::list<Connection>::iterator;
+
+  // Under mutex_, while in_time_ is not 0.
+  void PushOutOldest() {
+    const auto oldest =
+        std::find_if(open_.begin(), open_.end(),
+                     [](const Connection& c) { return !c.pushed_out; });
+    oldest->pushed_out = true;
+    --in_time_;
+    ::shutdown(oldest->fd.get(), SHUT_RDWR);
   }
 
-  HttpAnswer Page(const char* path) const {
-    const auto page = pages_.find(path == nullptr ? "" : path);
+  void Run(Place at) {
+    Serve(at->fd.get());
+    const std::lock_guard lock(mutex_);
+    if (!at->pushed_out) --in_time_;
+    open_.erase(at);
+    changed_.notify_all();
+  }
+
+  void Serve(int fd) {
+    const HttpReading reading = ReadRequest(fd);
+    if (!reading.ok) {
+      SendAnswer(fd, reading.refusal, /*with_body=*/true);
+      return;
+    }
+    const bool head = reading.request.method == "HEAD";
+    HttpAnswer answer =
+        head || reading.request.method == "GET"
+            ? Page(reading.request.path)
+            : HttpAnswer::Text(405, "only GET is served here\n");
+    const std::size_t large =
+        answer.body.size() > kSmall ? answer.body.size() : 0;
+    if (!Keep(large)) {
+      answer = HttpAnswer::Text(503, "too many wait for large pages\n");
+    }
+    SendAnswer(fd, answer, !head);
+    Release(large);
+  }
+
+  // Whether so many bytes more may wait for their readers; one page always may.
+  bool Keep(std::size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    const bool fits = kept_ == 0 || kept_ + bytes <= kMaxKept;
+    kept_ += bytes;
+    return fits || bytes == 0;
+  }
+
+  void Release(std::size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    kept_ -= bytes;
+  }
+
+  HttpAnswer Page(const std::string& path) const {
+    const auto page = pages_.find(path);
     if (page == pages_.end()) {
       std::string known = "not here; there are:\n";
       for (const auto& [name, unused] : pages_) known += name + "\n";
-      return Text(404, std::move(known));
+      return HttpAnswer::Text(404, std::move(known));
     }
     try {
       return page->second();
     } catch (const std::exception& e) {
-      return Text(500, fmt::format("{}: {}\n", path, e.what()));
+      return HttpAnswer::Text(500, fmt::format("{}: {}\n", path, e.what()));
     }
   }
 
-  Endpoint endpoint_;
   const HttpPages pages_;
-  mg_context* context_ = nullptr;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::list<Connection> open_;  // oldest first; under mutex_
+  std::size_t in_time_ = 0;     // of them, not pushed out; under mutex_
+  std::size_t kept_ = 0;        // bytes of large pages; under mutex_
 };
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(
     const Endpoint& endpoint, HttpPages pages) {
-  auto impl = std::make_unique<Impl>(endpoint, std::move(pages));
-  FAMFS_RETURN_IF_ERROR(impl->Start());
-  return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));
+  std::unique_ptr<HttpServer> server(new HttpServer());
+  server->connections_ = std::make_shared<Connections>(std::move(pages));
+  FAMFS_ASSIGN_OR_RETURN(auto listener, Listener::Open(endpoint));
+  // The limits are those of the connections themselves.
+  FAMFS_ASSIGN_OR_RETURN(
+      server->acceptor_,
+      Acceptor::Start(std::move(listener), {.from_strangers = true},
+                      [connections = server->connections_](UniqueFd fd) {
+                        connections->Take(std::move(fd));
+                      }));
+  return server;
 }
 
-HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-HttpServer::~HttpServer() = default;
+HttpServer::~HttpServer() {
+  if (acceptor_ != nullptr) acceptor_->Stop();
+  connections_->PushOutAllAndWait();
+}
 
-const Endpoint& HttpServer::endpoint() const { return impl_->endpoint(); }
+const Endpoint& HttpServer::endpoint() const {
+  return acceptor_->listener().endpoint();
+}
 
 }  // namespace famfs::csi

@@ -2,9 +2,6 @@
 
 #include <utility>
 
-#include "csi/call.h"
-#include "csi/csi.grpc.pb.h"
-
 namespace famfs::csi {
 namespace {
 
@@ -18,7 +15,7 @@ class IdentityService final : public pb::Identity::Service {
   grpc::Status GetPluginInfo(grpc::ServerContext* /*context*/,
                              const pb::GetPluginInfoRequest* request,
                              pb::GetPluginInfoResponse* response) override {
-    return Serve(*request, response, [&] {
+    return Serve(options_.caller, *request, response, [&] {
       response->set_name(options_.driver_name);
       response->set_vendor_version(options_.version);
       return absl::OkStatus();
@@ -29,7 +26,7 @@ class IdentityService final : public pb::Identity::Service {
       grpc::ServerContext* /*context*/,
       const pb::GetPluginCapabilitiesRequest* request,
       pb::GetPluginCapabilitiesResponse* response) override {
-    return Serve(*request, response, [&] {
+    return Serve(options_.caller, *request, response, [&] {
       for (const auto type :
            {pb::PluginCapability_Service::CONTROLLER_SERVICE,
             pb::PluginCapability_Service::VOLUME_ACCESSIBILITY_CONSTRAINTS}) {
@@ -42,7 +39,7 @@ class IdentityService final : public pb::Identity::Service {
   grpc::Status Probe(grpc::ServerContext* /*context*/,
                      const pb::ProbeRequest* request,
                      pb::ProbeResponse* response) override {
-    return Serve(*request, response, [&] {
+    return Serve(options_.caller, *request, response, [&] {
       const bool ready = !options_.ready || options_.ready();
       response->mutable_ready()->set_value(ready);
       return absl::OkStatus();
@@ -55,7 +52,8 @@ class IdentityService final : public pb::Identity::Service {
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeIdentityService(IdentityOptions options) {
+std::unique_ptr<pb::Identity::Service> MakeIdentityService(
+    IdentityOptions options) {
   return std::make_unique<IdentityService>(std::move(options));
 }
 

@@ -6,9 +6,8 @@
 #include <memory>
 #include <string>
 
-namespace grpc {
-class Service;
-}  // namespace grpc
+#include "csi/call.h"
+#include "csi/csi.grpc.pb.h"
 
 namespace famfs::csi {
 
@@ -18,8 +17,10 @@ struct IdentityOptions {
   /// Empty: ready. Answer false only while a restart would not help and calls
   /// cannot be served at all: liveness probes turn a long false into a kill.
   std::function<bool()> ready{};
+  Caller caller = Caller::kOrchestrator;
 };
 
-std::unique_ptr<grpc::Service> MakeIdentityService(IdentityOptions options);
+std::unique_ptr<::csi::v1::Identity::Service> MakeIdentityService(
+    IdentityOptions options);
 
 }  // namespace famfs::csi

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "csi/utf8.h"
+#include "base/text.h"
 
 namespace famfs::csi {
 namespace {

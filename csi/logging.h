@@ -1,5 +1,5 @@
-// spdlog's default logger, set up from the configuration; to stderr. gRPC's own
-// messages take the same way.
+// The log (base/log.h), set up from the configuration. gRPC's own messages take
+// the same way.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,7 @@
 
 namespace famfs::csi {
 
-/// Text: "2026-01-31T10:00:00.123Z info  message". JSON: one object a line with
-/// "time", "level", "program" and "message". Call once, at the start of main.
+/// Call once, at the start of main.
 void SetUpLogging(const LogSection& log, const std::string& program);
 
 /// How many lines of each level were logged since SetUpLogging.

@@ -3,7 +3,7 @@
 #include <charconv>
 #include <optional>
 
-#include "csi/utf8.h"
+#include "base/text.h"
 
 namespace famfs::csi {
 namespace {

@@ -4,10 +4,10 @@
 #include <map>
 #include <string_view>
 
+#include "base/text.h"
 #include "base/units.h"
 #include "csi/nearest.h"
 #include "csi/owner.h"
-#include "csi/utf8.h"
 #include "media/format.h"
 
 namespace famfs::csi {

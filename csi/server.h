@@ -6,10 +6,9 @@
 //   signals.Wait();
 //   server->Stop();
 //
-// A Unix socket is bound with mode 0600 under a temporary dot-name and renamed
-// into place, so nobody meets it half-made; a stale socket is replaced, a
-// living one is never. Stop() unlinks the path only while it is still our
-// socket: gRPC itself would unlink a successor's, too.
+// Connections come by way of an Acceptor (csi/acceptor.h), a Unix socket's name
+// is a SocketFile (csi/socket_file.h): a stale socket is replaced, a living one
+// is never, and Stop() takes the name away only while it is still ours.
 #pragma once
 
 #include <chrono>
@@ -18,6 +17,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "csi/acceptor.h"
 #include "csi/endpoint.h"
 
 namespace grpc {
@@ -31,13 +31,14 @@ struct ServerOptions {
   std::chrono::milliseconds drain_limit{10'000};
   int max_message_bytes = 4 << 20;  // received and sent
   mode_t socket_mode = 0600;
+  AcceptLimits accept{};
 };
 
 class GrpcServer {
  public:
   /// Binds, and serves from gRPC's own threads when this returns. The services
-  /// are not owned and outlive the server. Errors: CheckSocketPath's;
-  /// Unavailable when the address cannot be bound.
+  /// are not owned and outlive the server. Errors: Listener::Open's,
+  /// Acceptor::Start's.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(
       const Endpoint& endpoint, const std::vector<grpc::Service*>& services,
       const ServerOptions& options = {});
@@ -52,9 +53,8 @@ class GrpcServer {
   /// check asks.
   [[nodiscard]] bool OwnsSocket() const;
 
-  /// Moves the socket's name away and back, so that who watches the directory
-  /// sees it appear once more; connections go on. FailedPrecondition: the path
-  /// is not ours any more.
+  /// Lets who watches the directory see the socket appear once more;
+  /// connections go on. FailedPrecondition: the path is not ours any more.
   [[nodiscard]] absl::Status Reappear();
 
   /// Takes no new calls, waits for those in flight up to the drain limit,

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "csi/utf8.h"
+#include "base/text.h"
 
 namespace famfs::csi {
 
@@ -51,7 +51,7 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
   // status.code() is canonical already: anything else comes out as kUnknown.
   const absl::StatusCode code = status.code();
-  std::string message = CleanUtf8(Message(status), kMaxStatusMessage);
+  std::string message = PrintableLine(Message(status), kMaxStatusMessage);
   if (message.empty()) {
     message = "failed with ";
     message += CodeName(code);

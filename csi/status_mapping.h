@@ -10,7 +10,7 @@ namespace famfs::csi {
 inline constexpr std::size_t kMaxStatusMessage = 2048;  // bytes
 
 /// The same canonical code; a code outside the canonical set is UNKNOWN. The
-/// message is never empty for an error, valid UTF-8, and at most
+/// message is never empty for an error, one line of valid UTF-8, and at most
 /// kMaxStatusMessage bytes; details are empty, as CSI demands.
 grpc::Status ToGrpcStatus(const absl::Status& status);
 

@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <memory>
 
+#include "base/descriptors.h"
+#include "base/text.h"
 #include "csi/health.h"
 #include "csi/identity.h"
 #include "csi/logging.h"
@@ -66,6 +68,7 @@ absl::Status Run(const Flags& flags) {
   // reader.
   std::signal(SIGPIPE, SIG_IGN);
   csi::ShutdownSignal signals;
+  RaiseDescriptorLimit();
   FAMFS_ASSIGN_OR_RETURN(const csi::Config config, LoadSettings(flags));
   csi::SetUpLogging(config.log, "famfs-csi-node");
   FAMFS_ASSIGN_OR_RETURN(const csi::Endpoint endpoint,
@@ -141,6 +144,6 @@ int main(int argc, char** argv) {
   const absl::Status status = famfs::node::Run(flags);
   if (status.ok()) return 0;
   std::fprintf(stderr, "famfs-csi-node: %s\n",
-               std::string(famfs::Message(status)).c_str());
+               famfs::PrintableLine(famfs::Message(status)).c_str());
   return 1;
 }

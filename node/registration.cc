@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <utility>
 
+#include "base/text.h"
 #include "csi/probe.h"
-#include "csi/utf8.h"
 #include "node/registration.grpc.pb.h"
 
 namespace famfs::node {
@@ -203,7 +203,7 @@ void Registration::OnStatus(bool registered, const std::string& error) {
     return;
   }
   ++report_.failures;
-  const std::string text = csi::Printable(error);
+  const std::string text = PrintableLine(error);
   if (std::exchange(told_refusal_, text) == text) return;
   spdlog::error("kubelet refuses to register {}: {}; it tries again by itself",
                 options_.driver_name, text);

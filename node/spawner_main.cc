@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "base/descriptors.h"
+#include "base/text.h"
 #include "csi/config.h"
 #include "csi/logging.h"
 #include "node/spawner.h"
@@ -21,6 +23,7 @@ struct Flags {
 
 absl::Status Run(Flags flags) {
   std::signal(SIGPIPE, SIG_IGN);
+  famfs::RaiseDescriptorLimit();
   famfs::csi::LogSection log;
   FAMFS_ASSIGN_OR_RETURN(log.format,
                          famfs::csi::ParseLogFormat(flags.log_format));
@@ -64,6 +67,6 @@ int main(int argc, char** argv) {
   const absl::Status status = Run(flags);
   if (status.ok()) return 0;
   std::fprintf(stderr, "famfs-fused-spawner: %s\n",
-               std::string(famfs::Message(status)).c_str());
+               famfs::PrintableLine(famfs::Message(status)).c_str());
   return 1;
 }

@@ -1,35 +1,34 @@
 // famfs-csi-in-use: does any volume of the driver exist? Asks the controller's
-// query endpoint, for the hook that runs before an uninstall.
+// metrics, for the hook that runs before an uninstall.
 //
-//   famfs-csi-in-use tcp://10.96.0.17:9811 --release famfs --revision 3
-#include <grpcpp/create_channel.h>
-#include <grpcpp/grpcpp.h>
+//   famfs-csi-in-use tcp://10.96.0.17:9810 --release famfs --revision 3
+#include <poll.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
-#include <memory>
+#include <cstdlib>
+#include <optional>
 #include <string>
-#include <thread>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
+#include "base/text.h"
 #include "base/units.h"
-#include "csi/csi.grpc.pb.h"
 #include "csi/endpoint.h"
-#include "csi/utf8.h"
+#include "deploy/tools/http_get.h"
 
 namespace famfs {
 namespace {
 
-namespace pb = ::csi::v1;
-using Clock = std::chrono::system_clock;
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
 
-constexpr int kPage = 500;           // volumes
-constexpr std::size_t kShown = 100;  // of them, in the list
-constexpr std::chrono::seconds kPause{1};
+constexpr std::size_t kShown = 100;  // volumes in the list
+constexpr milliseconds kPause{1'000};
 
 struct Flags {
   std::string address;
@@ -46,64 +45,74 @@ struct Volume {
   std::string id;
 };
 
-// "topology.famfs.csi/fast" -> "fast"
-std::string PoolOf(const pb::Volume& volume) {
-  for (const auto& topology : volume.accessible_topology()) {
-    for (const auto& [key, value] : topology.segments()) {
-      return csi::Printable(key.substr(key.rfind('/') + 1));
+// The value of a label in a line of Prometheus' text format, as it is to be
+// shown; "-" if it is not there.
+std::string Label(std::string_view line, std::string_view name) {
+  for (const char before : {'{', ','}) {
+    const std::string mark = fmt::format("{}{}=\"", before, name);
+    const std::size_t at = line.find(mark);
+    if (at == std::string_view::npos) continue;
+    std::string value;
+    for (std::size_t i = at + mark.size(); i < line.size(); ++i) {
+      if (line[i] == '"') return PrintableLine(value);
+      if (line[i] == '\\' && i + 1 < line.size()) ++i;
+      value += line[i];
     }
   }
   return "-";
 }
 
-Volume Describe(const pb::Volume& volume) {
-  const auto& context = volume.volume_context();
-  const auto name = context.find("name");
-  return {
-      .name = name == context.end() ? "-" : csi::Printable(name->second),
-      .size = FormatSize(static_cast<std::uint64_t>(volume.capacity_bytes())),
-      .pool = PoolOf(volume),
-      .id = csi::Printable(volume.volume_id())};
+double Value(std::string_view line) {
+  const std::string text(line.substr(line.rfind(' ') + 1));
+  return std::strtod(text.c_str(), nullptr);
 }
 
-absl::StatusOr<std::vector<Volume>> List(pb::Controller::Stub& stub,
-                                         Clock::time_point end) {
+// Unavailable: a pool is not open, so there may be volumes that are not listed.
+absl::StatusOr<std::vector<Volume>> Parse(std::string_view page) {
   std::vector<Volume> volumes;
-  pb::ListVolumesRequest request;
-  request.set_max_entries(kPage);
-  do {
-    grpc::ClientContext context;
-    context.set_deadline(end);
-    context.set_wait_for_ready(true);
-    pb::ListVolumesResponse response;
-    const grpc::Status status = stub.ListVolumes(&context, request, &response);
-    if (!status.ok()) {
-      return absl::Status(static_cast<absl::StatusCode>(status.error_code()),
-                          status.error_message());
+  bool has_pools = false;
+  for (std::size_t at = 0; at < page.size();) {
+    const std::size_t end = std::min(page.find('\n', at), page.size());
+    const std::string_view line = page.substr(at, end - at);
+    at = end + 1;
+    if (line.starts_with("famfs_csi_pool_available{")) {
+      has_pools = true;
+      if (Value(line) != 1) {
+        return Unavailable("it has not opened the pool {}; its log says why",
+                           Label(line, "pool"));
+      }
+    } else if (line.starts_with("famfs_csi_volume_size_bytes{")) {
+      volumes.push_back(
+          {.name = Label(line, "name"),
+           .size = FormatSize(static_cast<std::uint64_t>(Value(line))),
+           .pool = Label(line, "pool"),
+           .id = Label(line, "volume")});
     }
-    for (const auto& entry : response.entries()) {
-      volumes.push_back(Describe(entry.volume()));
-    }
-    request.set_starting_token(response.next_token());
-  } while (!request.starting_token().empty());
+  }
+  if (!has_pools) {
+    return FailedPrecondition("what answers there is no famfs-csi-controller");
+  }
   return volumes;
 }
 
 // A controller that starts, or a pool that is not open yet, is asked again.
-absl::StatusOr<std::vector<Volume>> ListPatiently(const Flags& flags,
-                                                  const std::string& address) {
+absl::StatusOr<std::vector<Volume>> ListPatiently(
+    const Flags& flags, const csi::Endpoint& endpoint) {
   const auto end = Clock::now() + std::chrono::seconds(flags.timeout_seconds);
-  const auto stub = pb::Controller::NewStub(
-      grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
   for (;;) {
-    auto volumes = List(*stub, end);
-    const bool may_change = absl::IsUnavailable(volumes.status()) ||
-                            absl::IsAborted(volumes.status());
+    const auto left =
+        std::chrono::duration_cast<milliseconds>(end - Clock::now());
+    const auto page = HttpGet(endpoint, "/metrics", left);
+    auto volumes = page.ok() ? Parse(*page) : page.status();
     if (absl::IsDeadlineExceeded(volumes.status())) {
       return Unavailable("no answer within {} s", flags.timeout_seconds);
     }
-    if (!may_change || Clock::now() + kPause >= end) return volumes;
-    std::this_thread::sleep_for(kPause);
+    if (!absl::IsUnavailable(volumes.status())) return volumes;
+    if (Clock::now() + kPause >= end) {
+      return Unavailable("no answer within {} s: {}", flags.timeout_seconds,
+                         Message(volumes.status()));
+    }
+    ::poll(nullptr, 0, static_cast<int>(kPause.count()));
   }
 }
 
@@ -170,8 +179,10 @@ void PrintNoAnswer(const Flags& flags, const absl::Status& status,
 
 int Run(const Flags& flags) {
   const auto endpoint = csi::ParseEndpoint(flags.address);
-  if (!endpoint.ok()) {
-    fmt::print(stderr, "famfs-csi-in-use: {}\n", Message(endpoint.status()));
+  if (!endpoint.ok() || endpoint->kind != csi::Endpoint::Kind::kTcp) {
+    fmt::print(stderr, "famfs-csi-in-use: {}\n",
+               endpoint.ok() ? "the address is no tcp://host:port"
+                             : Message(endpoint.status()));
     return 2;
   }
   const std::string where =
@@ -179,7 +190,7 @@ int Run(const Flags& flags) {
   const Commands helm = {
       .target = flags.release + where,
       .rollback = flags.release + " " + flags.revision + where};
-  const auto volumes = ListPatiently(flags, endpoint->GrpcAddress());
+  const auto volumes = ListPatiently(flags, *endpoint);
   if (!volumes.ok()) {
     PrintNoAnswer(flags, volumes.status(), helm);
     return 1;
@@ -202,10 +213,10 @@ int main(int argc, char** argv) {
   famfs::Flags flags;
   CLI::App app{
       "Tells whether volumes of the driver exist, by its controller's "
-      "--query-endpoint. Exit code: 0 none does, 1 some do or the controller "
+      "--http-endpoint. Exit code: 0 none does, 1 some do or the controller "
       "does not answer, 2 usage."};
   app.add_option("address", flags.address,
-                 "The query endpoint: tcp://host:port, or host:port")
+                 "The HTTP endpoint: tcp://host:port, or host:port")
       ->required();
   app.add_option("--timeout", flags.timeout_seconds,
                  "Seconds to wait for an answer")

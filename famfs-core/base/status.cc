@@ -19,10 +19,7 @@ absl::StatusCode CodeOf(int error_number) {
     case EROFS:
       return absl::StatusCode::kPermissionDenied;
     case ENOSPC:
-    case ENOMEM:
     case EDQUOT:
-    case EMFILE:
-    case ENFILE:
       return absl::StatusCode::kResourceExhausted;
     case EINVAL:
     case ENAMETOOLONG:
@@ -32,6 +29,12 @@ absl::StatusCode CodeOf(int error_number) {
     case EBUSY:
     case EAGAIN:
     case ENOTCONN:
+    // The process or the machine is short of something that comes back, which
+    // says nothing about the room in a pool.
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
       return absl::StatusCode::kUnavailable;
     case EOPNOTSUPP:
     case ENOSYS:

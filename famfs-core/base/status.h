@@ -48,8 +48,9 @@ inline std::string_view Message(const absl::Status& status) {
 
 /// `context: strerror(error_number)` with the code that fits the errno
 /// (ENOENT NotFound, EEXIST AlreadyExists, EACCES and EPERM PermissionDenied,
-/// ENOSPC and ENOMEM ResourceExhausted, EINVAL InvalidArgument, EBUSY and
-/// EAGAIN Unavailable, anything else Internal).
+/// ENOSPC and EDQUOT ResourceExhausted, EINVAL InvalidArgument; EBUSY, EAGAIN
+/// and what passes, such as EMFILE and ENOMEM, Unavailable; anything else
+/// Internal).
 [[nodiscard]] absl::Status ErrnoError(int error_number,
                                       std::string_view context);
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "fuse/log.h"
+#include "base/log.h"
 #include "fuse/server.h"
 
 namespace famfs {

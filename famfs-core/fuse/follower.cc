@@ -4,6 +4,8 @@
 
 #include <cerrno>
 
+#include "base/text.h"
+
 namespace famfs {
 
 void Follower::Start(std::chrono::milliseconds interval) {

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/descriptors.h"
 #include "fuse/command_line.h"
 #include "fuse/mount.h"
 #include "fuse/supervision.h"
@@ -144,9 +145,10 @@ int Serve(const FusedOptions& options) {
 int main(int argc, char** argv) {
   famfs::KeepStandardDescriptors();
   std::signal(SIGPIPE, SIG_IGN);  // a log that nobody reads ends no service
+  famfs::RaiseDescriptorLimit();
   int exit = 0;
   const auto options = famfs::ParseCommandLine(argc, argv, exit);
   if (!options.has_value()) return exit;
-  famfs::SetUpLog(options->log_format, options->log_level);
+  famfs::SetUpLog("famfs-fused", options->log_format, options->log_level);
   return famfs::Serve(*options);
 }

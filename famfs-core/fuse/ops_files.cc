@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <optional>
 
+#include "base/text.h"
 #include "fuse/data_path.h"
 #include "fuse/ops.h"
 

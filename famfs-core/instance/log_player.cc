@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "base/text.h"
 #include "media/checksum.h"
 #include "media/rules.h"
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace famfs {
 
 absl::Status CheckOwnership(const Ownership& owner) {

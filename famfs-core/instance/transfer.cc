@@ -10,6 +10,7 @@
 #include <system_error>
 #include <vector>
 
+#include "base/text.h"
 #include "base/unique_fd.h"
 #include "dax/emulated.h"
 #include "dax/image.h"

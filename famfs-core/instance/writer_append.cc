@@ -3,6 +3,7 @@
 #include <array>
 #include <cstring>
 
+#include "base/text.h"
 #include "instance/metadata_store.h"
 #include "instance/writer.h"
 #include "media/checksum.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "alloc/placement.h"
+#include "base/text.h"
 #include "instance/writer.h"
 #include "media/rules.h"
 

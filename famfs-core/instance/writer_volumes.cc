@@ -1,5 +1,6 @@
 #include <array>
 
+#include "base/text.h"
 #include "instance/new_entry.h"
 #include "instance/writer.h"
 #include "media/rules.h"

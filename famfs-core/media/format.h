@@ -180,8 +180,4 @@ std::string_view PathOf(const char (&field)[kPathField]);
 /// Zero-fills and copies. `path` must be <= kMaxPathLength.
 void SetPath(char (&field)[kPathField], std::string_view path);
 
-/// Bytes from the medium (paths, names) as text for messages: what is not
-/// printable ASCII is shown as \xNN, so that no terminal acts on it.
-std::string Printable(std::string_view bytes);
-
 }  // namespace famfs

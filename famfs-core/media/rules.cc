@@ -6,6 +6,7 @@
 #include <limits>
 #include <span>
 
+#include "base/text.h"
 #include "media/checksum.h"
 
 namespace famfs {

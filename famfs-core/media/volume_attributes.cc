@@ -7,6 +7,8 @@
 #include <limits>
 #include <span>
 
+#include "base/text.h"
+
 namespace famfs {
 namespace {
 

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/text.h"
 #include "tools/commands.h"
 #include "tools/instance_file.h"
 #include "tools/mounted_file.h"

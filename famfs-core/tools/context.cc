@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstdio>
 
+#include "base/text.h"
 #include "base/units.h"
 #include "dax/missing_memory.h"
 #include "instance/system_uuid.h"
@@ -53,7 +54,9 @@ absl::Status AsUsage(absl::Status status) {
 
 ExitCode Report(const absl::Status& status) {
   // A failing stderr has nobody left to tell.
-  std::fputs(fmt::format("famfs: {}\n", Message(status)).c_str(), stderr);
+  std::fputs(
+      fmt::format("famfs: {}\n", PrintableLines(Message(status))).c_str(),
+      stderr);
   return status.GetPayload(kUsageMark) ? ExitCode::kUsage : ExitCode::kProblems;
 }
 

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <optional>
 
+#include "base/text.h"
 #include "dax/guarded_copy.h"
 #include "tools/local_file.h"
 

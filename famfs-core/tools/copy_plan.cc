@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <set>
 
+#include "base/text.h"
 #include "media/rules.h"
 #include "tools/local_file.h"
 #include "tools/tree.h"

@@ -1,4 +1,5 @@
 // famfs df: what is used, promised, pending and free of a pool.
+#include "base/text.h"
 #include "base/units.h"
 #include "tools/commands.h"
 #include "tools/pool_space.h"

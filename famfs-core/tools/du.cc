@@ -1,4 +1,5 @@
 // famfs du: how much of the device directories and files hold.
+#include "base/text.h"
 #include "base/units.h"
 #include "tools/commands.h"
 #include "tools/tree.h"

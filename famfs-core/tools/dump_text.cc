@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "media/format.h"
 #include "tools/dump_json.h"
 

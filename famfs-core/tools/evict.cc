@@ -1,6 +1,7 @@
 // famfs evict: deleted space waits for a host no longer.
 #include "instance/host_table.h"
 
+#include "base/text.h"
 #include "tools/commands.h"
 
 namespace famfs {

@@ -2,6 +2,7 @@
 #include <array>
 #include <cstring>
 
+#include "base/text.h"
 #include "base/units.h"
 #include "instance/layout.h"
 #include "instance/log_player.h"

@@ -1,4 +1,5 @@
 // famfs ls: what the log says, as a listing. Needs no mount and no lock.
+#include "base/text.h"
 #include "tools/commands.h"
 #include "tools/tree.h"
 

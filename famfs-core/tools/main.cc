@@ -1,13 +1,13 @@
 // famfs: makes, checks, shows and fills famfs instances by hand. This file is
 // the command line alone; the work is in the subcommands' files.
 #include <signal.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <string_view>
 
+#include "base/log.h"
 #include "tools/commands.h"
 
 namespace famfs {
@@ -43,8 +43,7 @@ extern "C" void OnBusError(int /*signal*/) {
 }
 
 int Main(int argc, char** argv) {
-  spdlog::set_default_logger(spdlog::stderr_color_mt("famfs"));
-  spdlog::set_level(spdlog::level::warn);
+  SetUpLog("famfs", LogFormat::kText, "warning");
   struct sigaction action {};
   action.sa_handler = OnBusError;
   ::sigaction(SIGBUS, &action, nullptr);

@@ -1,6 +1,8 @@
 // famfs mkdir: makes directories.
 #include "tools/commands.h"
 
+#include "base/text.h"
+
 namespace famfs {
 namespace {
 

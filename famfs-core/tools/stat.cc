@@ -1,4 +1,5 @@
 // famfs stat: all that the log says of a path.
+#include "base/text.h"
 #include "base/units.h"
 #include "tools/commands.h"
 #include "tools/tree.h"

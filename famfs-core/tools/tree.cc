@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace famfs {
 
 std::uint64_t NodeFacts::allocated() const {

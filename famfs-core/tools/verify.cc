@@ -1,6 +1,7 @@
 // famfs verify: whether a file holds the stream that famfs creat --seed made.
 #include <mutex>
 
+#include "base/text.h"
 #include "tools/commands.h"
 #include "tools/instance_file.h"
 #include "tools/mounted_file.h"

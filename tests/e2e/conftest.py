@@ -18,6 +18,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 RELEASE = "famfs-csi"
 NAMESPACE = "famfs-csi"
+# The tests read metrics by way of the API server, which is no pod.
+METRICS_FROM = 'networkPolicy.metricsFrom=[{"ipBlock":{"cidr":"0.0.0.0/0"}}]'
 
 
 def pytest_addoption(parser):
@@ -71,7 +73,7 @@ def install(request, helm, driver_facts):
     def run(*options):
         if not request.config.getoption("--as-installed"):
             chart, file = request.config.getoption("--chart"), request.config.getoption("--values")
-            helm.install(RELEASE, chart, "--values", file, *options)
+            helm.install(RELEASE, chart, "--values", file, "--set-json", METRICS_FROM, *options)
         driver_facts.everything_ready()
 
     return run

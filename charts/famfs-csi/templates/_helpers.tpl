@@ -82,9 +82,9 @@ imagePullSecrets:
 {{- end -}}
 {{- end -}}
 
-{{/* The address of the controller's read-only query endpoint inside the
-namespace, for a container's args. The Service's environment variable, since
-clusters without DNS exist; its value is tcp://ADDRESS:PORT. */}}
-{{- define "famfs-csi.queryAddress" -}}
-$({{ include "famfs-csi.controllerName" . | upper | replace "-" "_" }}_PORT_{{ .Values.controller.queryPort }}_TCP)
+{{/* The address of the controller's metrics inside the namespace, for a
+container's args. The Service's environment variable, since clusters without DNS
+exist; its value is tcp://ADDRESS:PORT. */}}
+{{- define "famfs-csi.metricsAddress" -}}
+$({{ include "famfs-csi.controllerName" . | upper | replace "-" "_" }}_PORT_{{ .Values.controller.httpPort }}_TCP)
 {{- end -}}

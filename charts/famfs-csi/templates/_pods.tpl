@@ -160,7 +160,7 @@ spec:
             - --node-id=$(FAMFS_HOST)
             - --kubelet-path={{ $kubelet }}
             - --fused-spawner=/run/famfs-fused/spawner.sock
-            - --http-endpoint=tcp://0.0.0.0:{{ .node.httpPort }}
+            - --http-endpoint=tcp://{{ $values.bindAddress }}:{{ .node.httpPort }}
             - --registration={{ ternary "sidecar" "self" $values.sidecars }}
             {{- with .node.logLevel }}
             - --log-level={{ . }}

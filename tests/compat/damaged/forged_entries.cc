@@ -3,6 +3,7 @@
 #include <array>
 #include <cstring>
 
+#include "base/text.h"
 #include "media/checksum.h"
 
 namespace famfs::testing {

@@ -27,7 +27,8 @@ std::unique_ptr<rig::Process> ControllerTest::Launch(
   argv.insert(argv.end(), flags.begin(), flags.end());
   auto process = rig::Process::Start(
       {.argv = argv,
-       .environment = {"FAMFS_SYSTEM_UUID_FILE=" + dir_ / "system_uuid"}});
+       .environment = {"FAMFS_SYSTEM_UUID_FILE=" + dir_ / "system_uuid"},
+       .descriptors = descriptors_});
   EXPECT_TRUE(process.ok()) << process.status();
   return process.ok() ? *std::move(process) : nullptr;
 }

@@ -22,6 +22,8 @@ class ControllerTest : public ::testing::Test {
   void MakeDevice(std::uint64_t device_size = 8 * kGiB);
   /// Starts the controller and waits until it answers.
   void StartController(const std::vector<std::string>& flags = {});
+  /// RLIMIT_NOFILE of what is started from now on.
+  void LimitDescriptors(unsigned descriptors) { descriptors_ = descriptors; }
   /// Starts it with a configuration of the test's own; it may end at once.
   std::unique_ptr<rig::Process> Launch(
       const std::string& config, const std::vector<std::string>& flags = {});
@@ -45,6 +47,7 @@ class ControllerTest : public ::testing::Test {
   static pb::VolumeCapability SharedWriter();
 
  private:
+  unsigned descriptors_ = 0;
   rig::Tmpfs memory_;
   rig::TempDir dir_;
   std::unique_ptr<rig::Device> device_;

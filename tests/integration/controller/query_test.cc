@@ -1,5 +1,4 @@
-// The controller's query endpoint, and the program that asks it before an
-// uninstall.
+// The controller's query endpoint.
 #include <gmock/gmock.h>
 #include <grpcpp/generic/generic_stub.h>
 
@@ -13,7 +12,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::Not;
 
 class Query : public ControllerTest {
  protected:
@@ -24,13 +22,6 @@ class Query : public ControllerTest {
     channel_ =
         grpc::CreateChannel(address_, grpc::InsecureChannelCredentials());
     questions_ = pb::Controller::NewStub(channel_);
-  }
-
-  std::unique_ptr<rig::Process> RunInUse(std::vector<std::string> flags) {
-    flags.insert(flags.begin(), rig::Binary("famfs-csi-in-use"));
-    auto process = rig::Process::Start({.argv = std::move(flags)});
-    EXPECT_TRUE(process.ok()) << process.status();
-    return *std::move(process);
   }
 
   /// The code of a call with an empty request.
@@ -118,59 +109,26 @@ TEST_F(Query, ARefusedCallChangesNothing) {
   EXPECT_EQ(List().size(), 1U);
 }
 
-TEST_F(Query, WithoutVolumesTheDriverIsNotInUse) {
-  const auto process = RunInUse({"tcp://" + address_});
-  EXPECT_EQ(process->Wait().value_or(-1), 0);
-  EXPECT_THAT(process->output(), HasSubstr("No volume exists"));
-}
-
-TEST_F(Query, WithVolumesItTellsWhichAndTheWayBack) {
-  const auto first = Create("pvc-first", 4 * kMiB);
-  ASSERT_TRUE(first.ok()) << first.status();
-  ASSERT_TRUE(Create("pvc-second", kGiB).ok());
-  const auto process = RunInUse({address_, "--release", "famfs", "--revision",
-                                 "3", "--namespace", "storage"});
-  EXPECT_EQ(process->Wait().value_or(-1), 1);
-  const std::string output = process->output();
-  for (const std::string& text :
-       {std::string("2 volumes exist"), std::string("pvc-first"),
-        std::string("pvc-second"), first->volume().volume_id(),
-        std::string("1.00 GiB"), std::string("fast"),
-        std::string("helm rollback famfs 3 --namespace storage"),
-        std::string("helm uninstall famfs --namespace storage\n")}) {
-    EXPECT_THAT(output, HasSubstr(text));
-  }
-  ASSERT_TRUE(Delete(first->volume().volume_id()).ok());
-  const auto later = RunInUse({address_});
-  EXPECT_EQ(later->Wait().value_or(-1), 1);
-  EXPECT_THAT(later->output(), HasSubstr("1 volume exists"));
-  EXPECT_THAT(later->output(), Not(HasSubstr("pvc-first")));
-}
-
-TEST_F(Query, VolumesOfSeveralPagesAreCounted) {
-  constexpr int kVolumes = 510;  // more than a page, more than are shown
+TEST_F(Query, AStrangerGetsPagesHoweverMuchHeAsksFor) {
+  constexpr int kVolumes = 210;  // more than a page
   for (int i = 0; i < kVolumes; ++i) {
     ASSERT_TRUE(Create(fmt::format("pvc-{}", i), 2 * kMiB).ok());
   }
-  const auto process = RunInUse({address_});
-  EXPECT_EQ(process->Wait().value_or(-1), 1);
-  EXPECT_THAT(process->output(), HasSubstr("510 volumes exist"));
-  EXPECT_THAT(process->output(), HasSubstr("... and 410 more"));
-}
-
-TEST_F(Query, AControllerThatDoesNotAnswerCountsAsInUse) {
-  KillController();
-  const auto process = RunInUse({address_, "--timeout", "1"});
-  EXPECT_EQ(process->Wait().value_or(-1), 1);
-  EXPECT_THAT(process->output(), HasSubstr("no answer within 1 s"));
-  EXPECT_THAT(process->output(), HasSubstr("--no-hooks"));
-  EXPECT_THAT(process->output(), HasSubstr("helm rollback"));
-}
-
-TEST_F(Query, AnAddressThatIsNoneIsAMistakeOfTheCommandLine) {
-  const auto process = RunInUse({"nowhere"});
-  EXPECT_EQ(process->Wait().value_or(-1), 2);
-  EXPECT_THAT(process->output(), HasSubstr("nowhere"));
+  std::set<std::string> names;
+  pb::ListVolumesRequest request;
+  request.set_max_entries(100'000);
+  do {
+    const auto listed =
+        rig::Call(*questions_, &pb::Controller::Stub::ListVolumes, request);
+    ASSERT_TRUE(listed.ok()) << listed.status();
+    EXPECT_LE(listed->entries_size(), 200);
+    for (const auto& entry : listed->entries()) {
+      names.insert(entry.volume().volume_context().at("name"));
+    }
+    request.set_starting_token(listed->next_token());
+  } while (!request.starting_token().empty());
+  EXPECT_EQ(names.size(), kVolumes);
+  EXPECT_EQ(List().size(), kVolumes);  // csi.sock: all at once
 }
 
 }  // namespace

@@ -58,6 +58,23 @@ TEST_F(ControllerServiceTest, HostileNamesAreOnlyNames) {
   }
 }
 
+TEST_F(ControllerServiceTest, ANameForgesNoLineOfTheLog) {
+  const std::string forged =
+      "2026-01-31T10:00:00.123Z error famfs-csi-controller: all is lost";
+  const std::string name = "pvc\n" + forged + "\xe2\x80\xae";
+  ASSERT_TRUE(Send(Request(name)).ok());
+  auto other = Request(name);
+  (*other.mutable_parameters())["uid"] = "77";
+  const auto refused = Send(other);
+  ASSERT_THAT(refused, HasError(absl::StatusCode::kAlreadyExists, "differs"));
+  // Who gets the error writes it into a log, too.
+  EXPECT_EQ(Message(refused.status()).find('\n'), std::string_view::npos);
+  const std::string output = controller().output();
+  EXPECT_NE(output.find(forged), std::string::npos) << output;
+  EXPECT_EQ(output.find("\n" + forged), std::string::npos) << output;
+  EXPECT_EQ(output.find("\xe2\x80\xae"), std::string::npos) << output;
+}
+
 TEST_F(ControllerServiceTest, ImpossibleWishesAreInvalid) {
   auto request = Request("pvc");
   (*request.mutable_parameters())["datapath"] = "copy";

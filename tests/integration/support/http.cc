@@ -1,7 +1,6 @@
 #include "tests/integration/support/http.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
+#include <netdb.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,17 +12,27 @@
 
 namespace famfs::rig {
 
-HttpReply Http(std::uint16_t port, const std::string& path,
-               const std::string& method) {
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address),
-                sizeof(address)) != 0) {
-    return {};
+UniqueFd ConnectTcp(const std::string& host, std::uint16_t port) {
+  addrinfo hints = {};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
+  addrinfo* address = nullptr;
+  if (::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints,
+                    &address) != 0) {
+    return UniqueFd();
   }
+  UniqueFd fd(::socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (::connect(fd.get(), address->ai_addr, address->ai_addrlen) != 0) {
+    fd.reset();
+  }
+  ::freeaddrinfo(address);
+  return fd;
+}
+
+HttpReply Http(std::uint16_t port, const std::string& path,
+               const std::string& method, const std::string& host) {
+  const UniqueFd fd = ConnectTcp(host, port);
+  if (!fd.valid()) return {};
   const std::string request =
       fmt::format("{} {} HTTP/1.1\r\nHost: localhost\r\n\r\n", method, path);
   if (::send(fd.get(), request.data(), request.size(), MSG_NOSIGNAL) < 0) {

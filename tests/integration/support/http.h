@@ -14,9 +14,13 @@ struct HttpReply {
   std::string body;
 };
 
-/// To 127.0.0.1. `method` is sent as it is.
+/// To a numeric address of this machine. `method` is sent as it is.
 HttpReply Http(std::uint16_t port, const std::string& path,
-               const std::string& method = "GET");
+               const std::string& method = "GET",
+               const std::string& host = "127.0.0.1");
+
+/// A TCP connection to a numeric IPv4 or IPv6 address; invalid when refused.
+UniqueFd ConnectTcp(const std::string& host, std::uint16_t port);
 
 /// The port that a program says in its log: "HTTP on tcp://127.0.0.1:PORT".
 std::uint16_t HttpPort(Process& process);

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/inotify.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -53,6 +54,11 @@ void Complain(const char* what) {
   if (!options.working_directory.empty() &&
       ::chdir(options.working_directory.c_str()) != 0) {
     Complain("chdir");
+  }
+  const rlimit descriptors = {options.descriptors, options.descriptors};
+  if (options.descriptors != 0 &&
+      ::setrlimit(RLIMIT_NOFILE, &descriptors) != 0) {
+    Complain("setrlimit");
   }
   if (options.uid != 0 &&
       (::setgroups(0, nullptr) != 0 || ::setgid(options.uid) != 0 ||

@@ -114,7 +114,8 @@ class Process {
     std::vector<std::string> environment{};  // "K=V", added to ours
     int mount_namespace = -1;                // of a MountNamespace
     std::string working_directory{};         // in that namespace; empty: ours
-    uid_t uid = 0;  // other than 0: runs as this user and group
+    uid_t uid = 0;             // other than 0: runs as this user and group
+    unsigned descriptors = 0;  // other than 0: RLIMIT_NOFILE, soft and hard
   };
   static absl::StatusOr<std::unique_ptr<Process>> Start(Options options);
   ~Process();

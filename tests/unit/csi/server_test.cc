@@ -3,6 +3,7 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -203,6 +204,46 @@ TEST(GrpcServer, OfTwoThatStartAtOnceOneWins) {
     EXPECT_NE(mine.ok(), theirs.ok());
     EXPECT_EQ(Client(Unix(path)).Version(), "1.2.3");
   }
+}
+
+TEST(GrpcServer, OfTwoThatFindAStaleSocketOneWins) {
+  for (int round = 0; round < 10; ++round) {
+    const TemporaryDirectory directory;
+    const std::string path = directory.File("csi.sock");
+    const auto service = Identity();
+    const auto start = [&] {
+      return GrpcServer::Start(Unix(path), {service.get()});
+    };
+    {
+      const auto gone = start();
+      ASSERT_TRUE(gone.ok()) << gone.status();
+      std::filesystem::rename(path, path + ".away");
+    }
+    std::filesystem::rename(path + ".away", path);
+    auto other = std::async(std::launch::async, start);
+    const auto mine = start();
+    const auto theirs = other.get();
+    EXPECT_NE(mine.ok(), theirs.ok());
+    EXPECT_TRUE((mine.ok() ? *mine : *theirs)->OwnsSocket());
+    EXPECT_EQ(Client(Unix(path)).Version(), "1.2.3");
+  }
+}
+
+// Any user who can open a directory can flock(2) it.
+TEST(GrpcServer, ALockOnTheDirectoryHoldsNobodyUp) {
+  const TemporaryDirectory directory;
+  UniqueFd held(open(directory.File("").c_str(), O_RDONLY | O_DIRECTORY));
+  ASSERT_EQ(flock(held.get(), LOCK_EX), 0);
+  const auto service = Identity();
+  auto life = std::async(std::launch::async, [&] {
+    const auto server =
+        GrpcServer::Start(Unix(directory.File("csi.sock")), {service.get()});
+    ASSERT_TRUE(server.ok()) << server.status();
+    EXPECT_TRUE((*server)->Reappear().ok());
+    (*server)->Stop();
+  });
+  EXPECT_EQ(life.wait_for(seconds(20)), std::future_status::ready);
+  held.reset();
 }
 
 TEST(GrpcServer, AFileAtThePathIsLeftAlone) {

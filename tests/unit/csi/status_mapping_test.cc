@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "csi/utf8.h"
+#include "base/text.h"
 
 namespace famfs::csi {
 namespace {

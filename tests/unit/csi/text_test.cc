@@ -1,34 +1,12 @@
-// UTF-8, near words, owners and modes.
+// Near words, owners and modes.
 #include <gtest/gtest.h>
 
 #include "csi/nearest.h"
 #include "csi/owner.h"
-#include "csi/utf8.h"
 #include "tests/unit/csi/support.h"
 
 namespace famfs::csi {
 namespace {
-
-TEST(Utf8, TellsGoodFromBad) {
-  for (const char* good : {"", "plain", "\xc3\xa4", "\xe2\x82\xac",
-                           "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"}) {
-    EXPECT_TRUE(IsValidUtf8(good)) << good;
-  }
-  for (const char* bad :
-       {"\x80", "\xc3", "\xc0\xaf", "\xe0\x80\x80", "\xed\xa0\x80",
-        "\xf4\x90\x80\x80", "\xf8\x88\x80\x80", "\xe2\x82", "a\xff"}) {
-    EXPECT_FALSE(IsValidUtf8(bad)) << testing::PrintToString(bad);
-  }
-}
-
-TEST(Utf8, ATextIsCutBetweenCharacters) {
-  EXPECT_EQ(CleanUtf8("a\xc3\xa4", 3), "a\xc3\xa4");
-  EXPECT_EQ(CleanUtf8("a\xc3\xa4", 2), "a");
-}
-
-TEST(Utf8, APrintableTextIsOneLine) {
-  EXPECT_EQ(Printable("a\nb\x1b[31m\x7f"), "a\\nb\\x1b[31m\\x7f");
-}
 
 constexpr std::string_view kWords[] = {"pool", "dataPath", "uid", "gid"};
 

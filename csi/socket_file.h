@@ -1,0 +1,63 @@
+// The name of a listening Unix socket in a directory that others use, too.
+//
+// A socket is bound and listens under a temporary dot-name before it is moved
+// to its path, so nobody meets it half-made. Only moves that never replace
+// anything put it there, and what is taken away is looked at once more under a
+// name of our own before it is removed, so two servers that start at once never
+// take each other's socket for a stale one. There is no lock that somebody
+// could hold against us.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "base/status.h"
+#include "base/unique_fd.h"
+
+namespace famfs::csi {
+
+/// Thread-safe.
+class SocketFile {
+ public:
+  /// A socket that listens (non-blocking) at the absolute `path`, with this
+  /// mode. Errors: CheckSocketPath's; Unavailable when it cannot be made.
+  static absl::StatusOr<std::unique_ptr<SocketFile>> Listen(
+      const std::string& path, mode_t mode);
+  /// Remove()
+  ~SocketFile() { Remove(); }
+  SocketFile(const SocketFile&) = delete;
+  SocketFile& operator=(const SocketFile&) = delete;
+
+  [[nodiscard]] int fd() const { return fd_.get(); }
+  /// Whether the path still names our socket.
+  [[nodiscard]] bool IsOurs() const;
+  /// Moves the name away and back, so that who watches the directory sees it
+  /// appear once more; connections go on. FailedPrecondition: the path is not
+  /// ours any more.
+  [[nodiscard]] absl::Status Reappear();
+  /// Takes the name away if it is ours: who connects now is refused.
+  void Remove();
+
+ private:
+  struct Identity {
+    dev_t device = 0;
+    ino_t inode = 0;
+    bool operator==(const Identity&) const = default;
+  };
+  SocketFile(std::string path, UniqueFd fd)
+      : path_(std::move(path)), fd_(std::move(fd)) {}
+  static absl::StatusOr<Identity> Identify(const std::string& path);
+  absl::Status Bind(mode_t mode, const std::string& bound);
+  bool Names() const;
+
+  const std::string path_;
+  const UniqueFd fd_;
+  Identity identity_;
+  mutable std::mutex moving_;  // held while the name is away
+};
+
+}  // namespace famfs::csi
