@@ -77,7 +77,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
 absl::Status Server::OpenSession(UniqueFd fuse_fd) {
   static const fuse_lowlevel_ops kTable = MakeTable();
   fuse_set_log_func(LogFromLibfuse);
-  std::uint64_t wanted = kInitAllowIdmap | kInitHandleKillprivV2;
+  std::uint64_t wanted =
+      kInitAllowIdmap | kInitHandleKillprivV2 | kInitNoExportSupport;
   if (options_.data_path != DataPath::kCopy &&
       service_.reader->device()->has_extent_files()) {
     wanted |= kInitPassthrough;
