@@ -20,6 +20,9 @@ fuse_lowlevel_ops MakeTable() {
   table.init = [](void*, fuse_conn_info* connection) {
     // Contents change only where the kernel is told, or at an open.
     connection->want &= ~static_cast<unsigned>(FUSE_CAP_AUTO_INVAL_DATA);
+    // Attributes with every listing. Left to itself the kernel asks for them
+    // with a part of it only, and then for each of the other files alone.
+    connection->want &= ~static_cast<unsigned>(FUSE_CAP_READDIRPLUS_AUTO);
     connection->max_write = kMaxWrite;
     connection->max_background = 64;
   };
