@@ -85,6 +85,16 @@ class DaxDevice {
   /// The tag of the allocation; nil where the kind has none (image).
   [[nodiscard]] virtual Uuid tag() const = 0;
 
+  /// What the device's path leads to at the moment: equal values, the same
+  /// memory. Emulated: the file of the extent at 0; image: the file. NotFound
+  /// when it leads nowhere. Elsewhere always the same.
+  struct Medium {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    bool operator==(const Medium&) const = default;
+  };
+  virtual absl::StatusOr<Medium> CurrentMedium() { return Medium{}; }
+
   /// Maps [offset, offset + length). On an emulated device the range must lie
   /// within one extent: NotFound names it when no extent is there. OutOfRange
   /// beyond the device; PermissionDenied for kReadWrite on one opened for

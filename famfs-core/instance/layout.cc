@@ -50,6 +50,9 @@ absl::StatusOr<Layout> Layout::Open(DaxDevice& device, Access access) {
   }
   if (!log.ok()) return log.status();
   layout.log_ = *std::move(log);
+  FAMFS_ASSIGN_OR_RETURN(
+      layout.identity_,
+      DeviceIdentity::Of(device, *layout.head_, layout.super_.fs_uuid));
   return layout;
 }
 

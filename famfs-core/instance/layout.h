@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "dax/device.h"
+#include "instance/identity.h"
 #include "media/format.h"
 #include "media/region.h"
 #include "media/region_tables.h"
@@ -17,12 +18,15 @@ namespace famfs {
 class Layout {
  public:
   /// Maps both and checks the superblock (not the log). FailedPrecondition "no
-  /// famfs" on a blank device.
+  /// famfs" on a blank device. The device outlives the Layout.
   static absl::StatusOr<Layout> Open(DaxDevice& device, Access access);
 
   [[nodiscard]] const MediaSuperblock& superblock() const { return super_; }
   [[nodiscard]] std::uint64_t data_start() const;  // bytes
   [[nodiscard]] std::uint64_t device_size() const { return device_size_; }
+
+  /// Whether the device still holds this instance.
+  [[nodiscard]] const DeviceIdentity& identity() const { return identity_; }
 
   Mapping& head() { return *head_; }  // [0, 2 MiB): superblock and our region
   Mapping& log() { return *log_; }    // [2 MiB, 2 MiB + log_length)
@@ -42,6 +46,7 @@ class Layout {
   std::uint64_t device_size_ = 0;
   std::unique_ptr<Mapping> head_;
   std::unique_ptr<Mapping> log_;
+  DeviceIdentity identity_;
 };
 
 }  // namespace famfs

@@ -96,10 +96,16 @@ class Reader {
   /// five cache lines. The changes are told once, to the caller that found
   /// them. On DataLoss the tree stays as it was, and every later call says so
   /// again while the broken entry stands. Unavailable when a writer compacts
-  /// without end, or died so that only its next opening can help.
+  /// without end, or died so that only its next opening can help. IsReplaced,
+  /// from then on for good, when the device holds this instance no longer
+  /// (instance/identity.h).
   absl::StatusOr<std::vector<Change>> Refresh();
 
   [[nodiscard]] const MediaSuperblock& superblock() const;
+  /// Whether the primary still holds this instance; Refresh looks, too.
+  [[nodiscard]] const DeviceIdentity& identity() const {
+    return layout_.identity();
+  }
   /// The primary.
   [[nodiscard]] std::shared_ptr<DaxDevice> device() const { return device_; }
   /// All that the log names; which of them are there.
@@ -153,6 +159,7 @@ class Reader {
 
   Reader(std::shared_ptr<DeviceSet> devices, Layout layout);
 
+  absl::StatusOr<std::vector<Change>> TryRefresh();
   absl::StatusOr<Moment> LoadMoment() const;
   absl::StatusOr<MediaLogHeader> LoadHeader() const;
   absl::StatusOr<Source> OpenImage(const CompactionRecord& record) const;
@@ -185,6 +192,7 @@ class Reader {
   // The rest under refresh_mutex_.
   Moment moment_;  // of the last pass that was taken up
   std::optional<BrokenEntry> broken_;
+  absl::Status replaced_;  // not OK: every later pass is refused with it
 };
 
 }  // namespace famfs
