@@ -15,6 +15,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -93,7 +94,12 @@ class DaxDevice {
     std::uint64_t inode = 0;
     bool operator==(const Medium&) const = default;
   };
-  virtual absl::StatusOr<Medium> CurrentMedium() { return Medium{}; }
+  using MediumProbe = std::function<absl::StatusOr<Medium>()>;
+  /// Looks each time that it is called, from any thread; may outlive the
+  /// device, as mappings may.
+  [[nodiscard]] virtual MediumProbe ProbeMedium() const {
+    return [] { return Medium{}; };
+  }
 
   /// Maps [offset, offset + length). On an emulated device the range must lie
   /// within one extent: NotFound names it when no extent is there. OutOfRange

@@ -85,8 +85,8 @@ class EmulatedDevice final : public DaxDevice {
   std::uint64_t size() const override { return config_.size; }
   Uuid tag() const override { return config_.tag; }
   bool has_extent_files() const override { return true; }
-  absl::StatusOr<Medium> CurrentMedium() override {
-    return MediumAt(PathOf(0));
+  MediumProbe ProbeMedium() const override {
+    return [path = PathOf(0)] { return MediumAt(path); };
   }
 
   absl::StatusOr<std::unique_ptr<Mapping>> Map(std::uint64_t offset,

@@ -117,7 +117,7 @@ std::shared_ptr<DaxDevice> DeviceSet::FindLocked(std::uint64_t index) {
     const absl::Status status = TryLocked(candidate, added_[index - 1]);
     candidate.refused = std::string(Message(status));
     if (!status.ok()) continue;
-    const auto medium = candidate.device->CurrentMedium();
+    const auto medium = candidate.device->ProbeMedium()();
     if (!medium.ok()) continue;
     candidate.taken = true;
     found = {.device = candidate.device, .medium = *medium};
@@ -128,7 +128,7 @@ std::shared_ptr<DaxDevice> DeviceSet::FindLocked(std::uint64_t index) {
 
 absl::Status DeviceSet::VerifyLocked(std::size_t i) const {
   DaxDevice& device = *found_[i].device;
-  FAMFS_ASSIGN_OR_RETURN(const DaxDevice::Medium now, device.CurrentMedium());
+  FAMFS_ASSIGN_OR_RETURN(const DaxDevice::Medium now, device.ProbeMedium()());
   if (now != found_[i].medium) {
     return FailedPrecondition("was removed and made anew");
   }

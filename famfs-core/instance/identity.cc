@@ -36,14 +36,15 @@ bool IsReplaced(const absl::Status& status) {
   return status.GetPayload(kReplaced).has_value();
 }
 
-absl::StatusOr<DeviceIdentity> DeviceIdentity::Of(DaxDevice& device,
+absl::StatusOr<DeviceIdentity> DeviceIdentity::Of(const DaxDevice& device,
                                                   const Mapping& head,
                                                   const Uuid& fs_uuid) {
   DeviceIdentity identity;
-  identity.device_ = &device;
+  identity.spec_ = device.spec();
+  identity.probe_ = device.ProbeMedium();
   identity.head_ = &head;
   identity.fs_uuid_ = fs_uuid;
-  FAMFS_ASSIGN_OR_RETURN(identity.medium_, device.CurrentMedium());
+  FAMFS_ASSIGN_OR_RETURN(identity.medium_, identity.probe_());
   return identity;
 }
 
@@ -53,30 +54,30 @@ absl::Status DeviceIdentity::CheckSuperblock() const {
     return absl::OkStatus();
   }
   if (line.magic == 0) {
-    return ReplacedError(device_->spec(), fs_uuid_,
+    return ReplacedError(spec_, fs_uuid_,
                          "it has no superblock, or one is being made");
   }
   const MediaSuperblock whole = Load(*head_, sizeof(MediaSuperblock));
   if (whole.magic == kSuperblockMagic && ChecksumOf(whole) == whole.crc) {
     if (whole.fs_uuid == fs_uuid_) return absl::OkStatus();
     return ReplacedError(
-        device_->spec(), fs_uuid_,
+        spec_, fs_uuid_,
         fmt::format("it holds the famfs {}", whole.fs_uuid.ToString()));
   }
   return DataLoss(
       "{}: the superblock of famfs {} is damaged, or another one is being "
       "written over it",
-      device_->spec(), fs_uuid_.ToString());
+      spec_, fs_uuid_.ToString());
 }
 
 absl::Status DeviceIdentity::Check() const {
-  const auto medium = device_->CurrentMedium();
+  const auto medium = probe_();
   if (!medium.ok()) {
-    return Unavailable("{}: its memory is there no longer: {}", device_->spec(),
+    return Unavailable("{}: its memory is there no longer: {}", spec_,
                        Message(medium.status()));
   }
   if (*medium != medium_) {
-    return ReplacedError(device_->spec(), fs_uuid_,
+    return ReplacedError(spec_, fs_uuid_,
                          "its memory was removed and made anew");
   }
   return CheckSuperblock();

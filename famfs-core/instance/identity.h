@@ -26,9 +26,9 @@ namespace famfs {
 class DeviceIdentity {
  public:
   DeviceIdentity() = default;
-  /// `head`: a mapping of the superblock region; the device and it outlive
-  /// this. `fs_uuid`: as its superblock says now.
-  static absl::StatusOr<DeviceIdentity> Of(DaxDevice& device,
+  /// `head`: a mapping of the superblock region, which outlives this; the
+  /// device need not. `fs_uuid`: as its superblock says now.
+  static absl::StatusOr<DeviceIdentity> Of(const DaxDevice& device,
                                            const Mapping& head,
                                            const Uuid& fs_uuid);
 
@@ -40,7 +40,8 @@ class DeviceIdentity {
   [[nodiscard]] absl::Status Check() const;
 
  private:
-  DaxDevice* device_ = nullptr;
+  std::string spec_;
+  DaxDevice::MediumProbe probe_;
   const Mapping* head_ = nullptr;
   Uuid fs_uuid_;
   DaxDevice::Medium medium_;

@@ -18,7 +18,7 @@ namespace famfs {
 class Layout {
  public:
   /// Maps both and checks the superblock (not the log). FailedPrecondition "no
-  /// famfs" on a blank device. The device outlives the Layout.
+  /// famfs" on a blank device.
   static absl::StatusOr<Layout> Open(DaxDevice& device, Access access);
 
   [[nodiscard]] const MediaSuperblock& superblock() const { return super_; }
