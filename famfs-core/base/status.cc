@@ -48,8 +48,12 @@ absl::StatusCode CodeOf(int error_number) {
 
 absl::Status Annotate(const absl::Status& status, std::string_view context) {
   if (status.ok()) return status;
-  return absl::Status(status.code(),
-                      fmt::format("{}: {}", context, Message(status)));
+  absl::Status annotated(status.code(),
+                         fmt::format("{}: {}", context, Message(status)));
+  status.ForEachPayload([&](absl::string_view type, const absl::Cord& payload) {
+    annotated.SetPayload(type, payload);
+  });
+  return annotated;
 }
 
 absl::Status ErrnoError(int error_number, std::string_view context) {

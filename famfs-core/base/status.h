@@ -42,7 +42,8 @@ inline std::string_view Message(const absl::Status& status) {
   return {status.message().data(), status.message().size()};
 }
 
-/// The status with `context: ` before its message. OK stays OK.
+/// The status with `context: ` before its message, and its payloads. OK stays
+/// OK.
 [[nodiscard]] absl::Status Annotate(const absl::Status& status,
                                     std::string_view context);
 

@@ -15,6 +15,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -101,6 +102,21 @@ class DaxDevice {
   [[nodiscard]] virtual std::uint64_t size() const = 0;
   /// The tag of the allocation; nil where the kind has none (image).
   [[nodiscard]] virtual Uuid tag() const = 0;
+
+  /// What the device's path leads to at the moment: equal values, the same
+  /// memory. Emulated: the file of the extent at 0; image: the file. NotFound
+  /// when it leads nowhere. Elsewhere always the same.
+  struct Medium {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    bool operator==(const Medium&) const = default;
+  };
+  using MediumProbe = std::function<absl::StatusOr<Medium>()>;
+  /// Looks each time that it is called, from any thread; may outlive the
+  /// device, as mappings may.
+  [[nodiscard]] virtual MediumProbe ProbeMedium() const {
+    return [] { return Medium{}; };
+  }
 
   /// Maps [offset, offset + length). On an emulated device the range must lie
   /// within one extent: NotFound names it when no extent is there. OutOfRange

@@ -85,6 +85,9 @@ class EmulatedDevice final : public DaxDevice {
   std::uint64_t size() const override { return config_.size; }
   Uuid tag() const override { return config_.tag; }
   bool has_extent_files() const override { return true; }
+  MediumProbe ProbeMedium() const override {
+    return [path = PathOf(0)] { return MediumAt(path); };
+  }
 
   absl::StatusOr<std::unique_ptr<Mapping>> Map(std::uint64_t offset,
                                                std::uint64_t length,

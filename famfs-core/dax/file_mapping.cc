@@ -174,4 +174,12 @@ std::string AbsolutePath(const std::string& path) {
   return text;
 }
 
+absl::StatusOr<DaxDevice::Medium> MediumAt(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) {
+    return ErrnoError(errno, fmt::format("stat {}", path));
+  }
+  return DaxDevice::Medium{.device = info.st_dev, .inode = info.st_ino};
+}
+
 }  // namespace famfs

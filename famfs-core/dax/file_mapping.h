@@ -18,6 +18,9 @@ absl::StatusOr<std::unique_ptr<Mapping>> MapFile(
     int fd, const std::string& path, std::uint64_t at, std::uint64_t length,
     Access access, const std::string& name);
 
+/// Device and inode of the file that the path leads to now; NotFound.
+absl::StatusOr<DaxDevice::Medium> MediumAt(const std::string& path);
+
 /// `path` from the root and without slashes at its end, so that a device's spec
 /// stays good when the process changes its directory.
 std::string AbsolutePath(const std::string& path);

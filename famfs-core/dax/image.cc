@@ -24,6 +24,9 @@ class ImageDevice final : public DaxDevice {
   std::uint64_t size() const override { return size_; }
   Uuid tag() const override { return {}; }
   bool has_extent_files() const override { return false; }
+  MediumProbe ProbeMedium() const override {
+    return [path = path_] { return MediumAt(path); };
+  }
 
   absl::StatusOr<std::unique_ptr<Mapping>> Map(std::uint64_t offset,
                                                std::uint64_t length,

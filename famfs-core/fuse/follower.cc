@@ -24,14 +24,7 @@ void Follower::Stop() {
 absl::Status Follower::CatchUp() {
   absl::StatusOr<std::vector<Change>> changes = reader_.Refresh();
   if (!changes.ok()) {
-    const std::lock_guard lock(mutex_);
-    if (last_error_ != Message(changes.status())) {
-      last_error_ = std::string(Message(changes.status()));
-      spdlog::error(
-          "the log cannot be followed, new opens are refused with EIO: {} "
-          "(famfs fsck tells more)",
-          last_error_);
-    }
+    LogError(changes.status());
     return changes.status();
   }
   for (const Change& change : *changes) {
@@ -53,12 +46,29 @@ absl::Status Follower::CatchUp() {
   return absl::OkStatus();
 }
 
+void Follower::LogError(const absl::Status& error) {
+  const std::lock_guard lock(mutex_);
+  if (last_error_ == Message(error)) return;
+  last_error_ = std::string(Message(error));
+  if (IsReplaced(error)) {
+    replaced_ = true;
+    spdlog::critical("{}: from now on every call is answered ESTALE",
+                     last_error_);
+    return;
+  }
+  spdlog::error(
+      "the log cannot be followed, new opens are refused with EIO: {} "
+      "(famfs fsck tells more)",
+      last_error_);
+}
+
 void Follower::Run(std::chrono::milliseconds interval) {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     if (!wake_.wait_for(lock, interval,
                         [this] { return stopping_ || !untold_.empty(); })) {
       lock.unlock();
+      reader_.devices()->Verify();
       const absl::Status caught_up = CatchUp();
       lock.lock();
       // What it found is told in the next turn, before the round.

@@ -44,15 +44,21 @@ class Follower {
   /// error is logged once until it changes; the tree stays as it was.
   absl::Status CatchUp();
 
+  /// The device holds another instance by now: nothing of this mount's is there
+  /// any more, for good.
+  [[nodiscard]] bool replaced() const { return replaced_; }
+
  private:
   void Run(std::chrono::milliseconds interval);
   void Tell(const Change& change, const Inode& view);
+  void LogError(const absl::Status& error);
 
   Reader& reader_;
   fuse_session* session_;
   std::function<void(NodeId)> removed_;
   std::function<void()> round_;
 
+  std::atomic<bool> replaced_ = false;
   std::mutex mutex_;  // below
   std::condition_variable wake_;
   std::deque<Change> untold_;

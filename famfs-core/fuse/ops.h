@@ -38,6 +38,9 @@ struct Service {
     return *static_cast<Service*>(
         static_cast<Wire*>(fuse_req_userdata(request))->user());
   }
+  /// 0, or the errno for bytes that are another instance's by now. Before each
+  /// read and write: between two polls a device can be made anew.
+  [[nodiscard]] int CheckOurs(const OpenInode& file) const;
   /// By which path this mount serves a file.
   [[nodiscard]] DataPath PathOf(const FileShape& shape) const;
   /// The errno to answer where a file's memory is missing; `why` is not OK.

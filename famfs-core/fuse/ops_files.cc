@@ -29,6 +29,18 @@ int Service::NoteMissing(const FileShape& shape,
   return memory_errors->Note(name, why);
 }
 
+int Service::CheckOurs(const OpenInode& file) const {
+  if (follower->replaced()) return ESTALE;
+  // An extent's file is never another extent's.
+  if (devices->primary()->has_extent_files()) return 0;
+  const absl::Status same = reader->identity().CheckSuperblock();
+  if (!same.ok()) return IsReplaced(same) ? ESTALE : EIO;
+  for (const MediaExtent& extent : file.shape().node.extents) {
+    if (devices->Find(extent.device_index) == nullptr) return EIO;
+  }
+  return 0;
+}
+
 namespace {
 
 bool ForWriting(int flags) { return (flags & O_ACCMODE) != O_RDONLY; }
@@ -97,7 +109,9 @@ int CheckFlags(const FileShape& shape, int flags) {
 /// Whether the file that was opened is still the tree's, after looking at the
 /// log: before, its extent may have been somebody else's already.
 int CheckStillThere(Service& service, const FileShape& shape) {
-  if (!service.follower->CatchUp().ok()) return EIO;
+  if (!service.follower->CatchUp().ok()) {
+    return service.follower->replaced() ? ESTALE : EIO;
+  }
   const Reader::View tree = service.reader->Tree();
   const Node* node = tree->Find(Inode::FromKernel(shape.node.id).node);
   return node != nullptr && node->extents == shape.node.extents ? 0 : ESTALE;
@@ -126,7 +140,7 @@ int OpenNode(Service& service, fuse_ino_t id, int flags,
   // Without its row nobody waits for what is opened here. It was logged.
   if (error == 0 && !wanted->shape.is_meta() &&
       !service.letting_go->MayOpen()) {
-    error = EIO;
+    error = service.follower->replaced() ? ESTALE : EIO;
   }
   if (error != 0) return error;
   const bool passthrough =
@@ -183,6 +197,10 @@ void ReadFile(fuse_req_t request, fuse_ino_t id, std::size_t size, off_t offset,
     return;
   }
   const Service& service = Service::Of(request);
+  if (const int error = service.CheckOurs(*file); error != 0) {
+    fuse_reply_err(request, error);
+    return;
+  }
   const auto at = static_cast<std::uint64_t>(offset);
   const auto bytes = file->memory().Read(at, size);
   if (!bytes.ok()) {
@@ -209,6 +227,10 @@ void WriteFile(fuse_req_t request, fuse_ino_t id, const char* data,
   }
   if (file->shape().is_meta() || Inode::FromKernel(id).read_only) {
     fuse_reply_err(request, EACCES);
+    return;
+  }
+  if (const int error = Service::Of(request).CheckOurs(*file); error != 0) {
+    fuse_reply_err(request, error);
     return;
   }
   const auto at = static_cast<std::uint64_t>(offset);

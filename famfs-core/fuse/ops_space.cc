@@ -24,7 +24,7 @@ int FindForChange(const Service& service, fuse_ino_t id,
   if (Inode::FromKernel(id).read_only) return EROFS;
   file = service.files->Find(id);
   if (file == nullptr) return ESTALE;
-  return file->shape().is_meta() ? EACCES : 0;
+  return file->shape().is_meta() ? EACCES : service.CheckOurs(*file);
 }
 
 /// A file's memory is all there from the start: giving it space within its size
@@ -99,7 +99,7 @@ void CopyFileRange(fuse_req_t request, fuse_ino_t from_id, off_t from_offset,
   const std::shared_ptr<OpenInode> from = service.files->Find(from_id);
   std::shared_ptr<OpenInode> to;
   int error = FindForChange(service, to_id, to);
-  if (error == 0 && from == nullptr) error = ESTALE;
+  if (error == 0) error = from == nullptr ? ESTALE : service.CheckOurs(*from);
   if (error == 0 && (from_offset < 0 || to_offset < 0)) error = EINVAL;
   if (error == 0 &&
       static_cast<std::uint64_t>(to_offset) >= to->shape().size()) {

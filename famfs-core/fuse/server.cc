@@ -15,6 +15,47 @@
 namespace famfs {
 namespace {
 
+fuse_lowlevel_ops served_ops;  // what Gate guards
+
+/// Puts before one operation what holds for all: when the device holds another
+/// instance, this mount has nothing any more.
+template <auto kField, typename... Arguments>
+void Gated(fuse_req_t request, Arguments... arguments) {
+  if (Service::Of(request).follower->replaced()) {
+    fuse_reply_err(request, ESTALE);
+    return;
+  }
+  (served_ops.*kField)(request, arguments...);
+}
+
+template <auto kField, typename... Arguments>
+void Gate(fuse_lowlevel_ops& table,
+          void (*operation)(fuse_req_t, Arguments...)) {
+  served_ops.*kField = operation;
+  table.*kField = Gated<kField, Arguments...>;
+}
+
+/// All but what gives something back (forget, release, releasedir).
+void GateAll(fuse_lowlevel_ops& table) {
+  using Ops = fuse_lowlevel_ops;
+  Gate<&Ops::lookup>(table, table.lookup);
+  Gate<&Ops::getattr>(table, table.getattr);
+  Gate<&Ops::setattr>(table, table.setattr);
+  Gate<&Ops::opendir>(table, table.opendir);
+  Gate<&Ops::readdir>(table, table.readdir);
+  Gate<&Ops::readdirplus>(table, table.readdirplus);
+  Gate<&Ops::open>(table, table.open);
+  Gate<&Ops::read>(table, table.read);
+  Gate<&Ops::write>(table, table.write);
+  Gate<&Ops::fsync>(table, table.fsync);
+  Gate<&Ops::fallocate>(table, table.fallocate);
+  Gate<&Ops::copy_file_range>(table, table.copy_file_range);
+  Gate<&Ops::getxattr>(table, table.getxattr);
+  Gate<&Ops::listxattr>(table, table.listxattr);
+  Gate<&Ops::statfs>(table, table.statfs);
+  Gate<&Ops::create>(table, table.create);
+}
+
 fuse_lowlevel_ops MakeTable() {
   fuse_lowlevel_ops table = {};
   table.init = [](void*, fuse_conn_info* connection) {
@@ -32,6 +73,7 @@ fuse_lowlevel_ops MakeTable() {
   FillSpaceOps(table);
   FillQueryOps(table);
   FillRefusals(table);
+  GateAll(table);
   return table;
 }
 

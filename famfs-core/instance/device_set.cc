@@ -1,5 +1,7 @@
 #include "instance/device_set.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -130,19 +132,49 @@ absl::Status DeviceSet::TryLocked(Candidate& candidate,
 std::shared_ptr<DaxDevice> DeviceSet::FindLocked(std::uint64_t index) {
   if (index == 0) return primary_;
   if (index > added_.size()) return nullptr;
-  std::shared_ptr<DaxDevice>& found = found_[index - 1];
-  if (found != nullptr) return found;
+  Found& found = found_[index - 1];
+  if (found.device != nullptr) return found.device;
   AskSourceLocked();
   for (Candidate& candidate : candidates_) {
     if (candidate.taken) continue;
     const absl::Status status = TryLocked(candidate, added_[index - 1]);
     candidate.refused = std::string(Message(status));
     if (!status.ok()) continue;
+    const auto medium = candidate.device->ProbeMedium()();
+    if (!medium.ok()) continue;
     candidate.taken = true;
-    found = candidate.device;
+    found = {.device = candidate.device, .medium = *medium};
     break;
   }
-  return found;
+  return found.device;
+}
+
+absl::Status DeviceSet::VerifyLocked(std::size_t i) const {
+  DaxDevice& device = *found_[i].device;
+  FAMFS_ASSIGN_OR_RETURN(const DaxDevice::Medium now, device.ProbeMedium()());
+  if (now != found_[i].medium) {
+    return FailedPrecondition("was removed and made anew");
+  }
+  return CheckIdentity(device, fs_uuid_, added_[i]);
+}
+
+void DeviceSet::Verify() {
+  const std::lock_guard lock(mutex_);
+  for (std::size_t i = 0; i < found_.size(); ++i) {
+    if (found_[i].device == nullptr) continue;
+    const absl::Status status = VerifyLocked(i);
+    if (status.ok()) continue;
+    spdlog::error(
+        "device {} of the instance is lost: {} {}; files on it cannot be used",
+        i + 1, found_[i].device->spec(), Message(status));
+    for (Candidate& candidate : candidates_) {
+      if (candidate.device != found_[i].device) continue;
+      candidate.taken = false;
+      candidate.refused = std::string(Message(status));
+      if (!candidate.spec.empty()) candidate.device.reset();
+    }
+    found_[i] = {};
+  }
 }
 
 std::shared_ptr<DaxDevice> DeviceSet::Find(std::uint64_t index) {

@@ -62,6 +62,10 @@ class DeviceSet {
   /// Unavailable for a missing one: its index, uuid and size, what became of
   /// each candidate, and what to do.
   absl::StatusOr<std::shared_ptr<DaxDevice>> At(std::uint64_t index);
+  /// Looks at each secondary device that was found: one that is the instance's
+  /// no longer (made anew, gone) is missing from now on, and is told. Whoever
+  /// mapped it has another's memory. For a poll: a few system calls a device.
+  void Verify();
 
  private:
   struct Candidate {
@@ -71,7 +75,13 @@ class DeviceSet {
     std::string refused;  // why it was not taken, the last time
   };
 
+  struct Found {
+    std::shared_ptr<DaxDevice> device;  // null: missing
+    DaxDevice::Medium medium;           // as it was found
+  };
+
   std::shared_ptr<DaxDevice> FindLocked(std::uint64_t index);
+  absl::Status VerifyLocked(std::size_t i) const;
   void AskSourceLocked();
   /// OK: it is the device that `wanted` names.
   absl::Status TryLocked(Candidate& candidate, const MediaAddDaxdev& wanted);
@@ -82,7 +92,7 @@ class DeviceSet {
   mutable std::mutex mutex_;  // all that follows
   Uuid fs_uuid_;
   std::vector<MediaAddDaxdev> added_;
-  std::vector<std::shared_ptr<DaxDevice>> found_;  // by index - 1
+  std::vector<Found> found_;  // by index - 1
   std::vector<Candidate> candidates_;
   SpecSource source_;
 };

@@ -107,6 +107,7 @@ bool HostSession::TryRow(std::size_t row) {
 absl::Status HostSession::TakeRow() {
   const std::size_t first = FirstRow(record_);
   for (std::size_t i = 0; i < kHostRows; ++i) {
+    FAMFS_RETURN_IF_ERROR(layout_.identity().CheckSuperblock());
     row_ = (first + i) % kHostRows;
     FAMFS_RETURN_IF_ERROR(layout_.Check());
     if (!TryRow(row_)) continue;
@@ -121,10 +122,15 @@ absl::Status HostSession::TakeRow() {
 
 absl::Status HostSession::Check() {
   FAMFS_RETURN_IF_ERROR(layout_.Renew());
+  if (const absl::Status same = layout_.identity().Check(); !same.ok()) {
+    usable_ = false;
+    return same;
+  }
   if (!evicted_) {
     const auto found =
         LoadHost(layout_.head(), row_, layout_.superblock().fs_uuid);
     if (IsOurs(found) && found->record.state == HostState::kLive) {
+      usable_ = true;  // again, after the device was out of reach
       return absl::OkStatus();
     }
     FAMFS_RETURN_IF_ERROR(layout_.Check());
@@ -160,6 +166,7 @@ absl::Status HostSession::Acknowledge(std::uint64_t number) {
 
 void HostSession::Close() {
   usable_ = false;
+  if (!layout_.identity().Check().ok()) return;
   const auto found =
       LoadHost(layout_.head(), row_, layout_.superblock().fs_uuid);
   if (!IsOurs(found)) return;

@@ -44,7 +44,9 @@ class HostSession {
       const ConnectionIsGone& is_gone);
 
   /// Looks at the row; takes another one when it was lost. PermissionDenied
-  /// when this host was evicted: nothing but mounting again helps.
+  /// when this host was evicted, IsReplaced when the device holds another
+  /// instance (in whose table nothing is ever written): nothing but mounting
+  /// again helps.
   [[nodiscard]] absl::Status Check();
   /// Raises the row's number: this host has let go of every volume deleted with
   /// a number up to it. Never lowers it.

@@ -72,6 +72,8 @@ absl::Status Layout::MapLog(DaxDevice& device, Access access) {
   }
   if (!log.ok()) return log.status();
   log_ = *std::move(log);
+  FAMFS_ASSIGN_OR_RETURN(identity_,
+                         DeviceIdentity::Of(device, *head_, super_.fs_uuid));
   return absl::OkStatus();
 }
 

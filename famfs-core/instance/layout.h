@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "dax/device.h"
+#include "instance/identity.h"
 #include "media/format.h"
 #include "media/region.h"
 #include "media/region_tables.h"
@@ -29,6 +30,9 @@ class Layout {
   [[nodiscard]] std::uint64_t data_start() const;  // bytes
   /// Bytes of device 0: the smaller of the device's and the superblock's.
   [[nodiscard]] std::uint64_t device_size() const { return device_size_; }
+
+  /// Whether the device still holds this instance.
+  [[nodiscard]] const DeviceIdentity& identity() const { return identity_; }
 
   Mapping& head() { return *head_; }  // [0, 2 MiB): superblock and our region
   Mapping& log() { return *log_; }    // [2 MiB, 2 MiB + log_length)
@@ -58,6 +62,7 @@ class Layout {
   std::uint64_t device_size_ = 0;
   std::unique_ptr<Mapping> head_;
   std::unique_ptr<Mapping> log_;
+  DeviceIdentity identity_;
 };
 
 }  // namespace famfs

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/units.h"
+#include "instance/in_use.h"
 #include "instance/metadata_store.h"
 #include "instance/writer_lock.h"
 #include "media/checksum.h"
@@ -71,6 +72,26 @@ absl::Status CheckOld(DaxDevice& device, const MediaSuperblock& old,
         device.spec(), data_extents.size(), data_extents.front().offset);
   }
   return absl::OkStatus();
+}
+
+/// What `force` may not throw away without another word.
+absl::Status CheckUnused(DaxDevice& device, const MediaSuperblock& old,
+                         const MkfsOptions& options) {
+  if (options.fs_uuid == old.fs_uuid) {
+    return InvalidArgument(
+        "{}: already holds a famfs with the uuid {}; a new one needs another, "
+        "or servers of the old one would take it for theirs",
+        device.spec(), old.fs_uuid.ToString());
+  }
+  if (options.force_in_use) return absl::OkStatus();
+  const std::vector<std::string> users =
+      WhoUses(device, old.fs_uuid, options.self);
+  if (users.empty()) return absl::OkStatus();
+  return FailedPrecondition(
+      "{}: the famfs {} on it is in use: {}; end that (famfs umount, stop the "
+      "controller; famfs evict for a host that is dead), or add --force-in-use "
+      "to replace it all the same: whoever uses it then gets ESTALE for good",
+      device.spec(), old.fs_uuid.ToString(), fmt::join(users, ", "));
 }
 
 /// From here on the device counts as blank, for us and for upstream.
@@ -168,6 +189,7 @@ absl::Status Mkfs(DaxDevice& device, const MkfsOptions& options) {
   if (CheckSuperblock(old, device.size()).ok()) {
     FAMFS_ASSIGN_OR_RETURN(
         lock, WriterLock::Acquire(options.lock_directory, old.fs_uuid));
+    FAMFS_RETURN_IF_ERROR(CheckUnused(device, old, options));
   }
   if (device.has_extent_files()) {
     FAMFS_RETURN_IF_ERROR(device.CleanUp());

@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "base/uuid.h"
 #include "dax/device.h"
+#include "instance/host_table.h"
 #include "media/format.h"
 
 namespace famfs {
@@ -23,12 +24,20 @@ struct MkfsOptions {
   /// Replace an instance that is there, also a foreign one. Its extents are
   /// removed (emulated) or left dirty (elsewhere).
   bool force = false;
+  /// With force, also while others use what is there (WhoUses): their mounts
+  /// and controllers end for good.
+  bool force_in_use = false;
+  /// Who looks, for telling this host's dead server sessions from living ones.
+  ThisHost self{};
   std::string lock_directory = "/run/famfs";
 };
 
 /// OutOfRange for a device below 4 GiB; InvalidArgument for a bad log length;
 /// AlreadyExists for a device with a superblock (of any version), without
-/// force; Unavailable while a writer has it open. Also AlreadyExists, without
+/// force; Unavailable while a writer has it open; FailedPrecondition while
+/// somebody else uses the instance that is there, without force_in_use;
+/// InvalidArgument for the uuid of the instance that is there: its servers
+/// would take the new one for it. Also AlreadyExists, without
 /// force: an emulated device without a superblock that has extents of data. The
 /// superblock's magic is written last; until then the device counts as blank.
 [[nodiscard]] absl::Status Mkfs(DaxDevice& device, const MkfsOptions& options);

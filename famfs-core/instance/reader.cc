@@ -118,9 +118,16 @@ void Reader::ShareTable() {
 
 absl::StatusOr<std::vector<Change>> Reader::Refresh() {
   const std::lock_guard lock(refresh_mutex_);
+  FAMFS_RETURN_IF_ERROR(replaced_);
   // What was missing in an earlier pass may be there again.
   FAMFS_RETURN_IF_ERROR(layout_.Renew());
   if (salvage_) return RefreshSalvaged();
+  auto changes = TryRefresh();
+  if (IsReplaced(changes.status())) replaced_ = changes.status();
+  return changes;
+}
+
+absl::StatusOr<std::vector<Change>> Reader::TryRefresh() {
   absl::Status last;
   for (int attempt = 0; attempt < kMaxPasses; ++attempt) {
     if (attempt > 0) Pause(attempt);
@@ -138,8 +145,10 @@ absl::StatusOr<std::vector<Change>> Reader::Refresh() {
 }
 
 /// A copy of a line taken while it is stored may look damaged; a damaged pair
-/// stays so.
+/// stays so. Whose lines they are is looked at first, and so before and after
+/// each pass: an instance made anew is never taken for this one's next state.
 absl::StatusOr<Reader::Moment> Reader::LoadMoment() const {
+  FAMFS_RETURN_IF_ERROR(layout_.identity().Check());
   absl::Status last;
   for (int attempt = 0; attempt < kLoadRetries; ++attempt) {
     if (attempt > 0) Pause(attempt);

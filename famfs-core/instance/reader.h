@@ -104,12 +104,17 @@ class Reader {
   /// five cache lines. The changes are told once, to the caller that found
   /// them. On DataLoss the tree stays as it was, and every later call says so
   /// again while the broken entry stands. Unavailable when a writer compacts
-  /// without end, or died so that only its next opening can help.
-  /// Mapping::Check has the errors where memory of the log is missing; a later
-  /// call finds it, when it is there again.
+  /// without end, or died so that only its next opening can help. IsReplaced,
+  /// from then on for good, when the device holds this instance no longer
+  /// (instance/identity.h). Mapping::Check has the errors where memory of the
+  /// log is missing; a later call finds it, when it is there again.
   absl::StatusOr<std::vector<Change>> Refresh();
 
   [[nodiscard]] const MediaSuperblock& superblock() const;
+  /// Whether the primary still holds this instance; Refresh looks, too.
+  [[nodiscard]] const DeviceIdentity& identity() const {
+    return layout_.identity();
+  }
   /// The primary.
   [[nodiscard]] std::shared_ptr<DaxDevice> device() const { return device_; }
   /// All that the log names; which of them are there.
@@ -171,6 +176,7 @@ class Reader {
 
   Reader(std::shared_ptr<DeviceSet> devices, Layout layout);
 
+  absl::StatusOr<std::vector<Change>> TryRefresh();
   absl::StatusOr<Moment> LoadMoment() const;
   absl::StatusOr<MediaLogHeader> LoadHeader() const;
   absl::StatusOr<Source> OpenImage(const CompactionRecord& record) const;
@@ -211,6 +217,7 @@ class Reader {
   Moment moment_;  // of the last pass that was taken up
   std::optional<BrokenEntry> broken_;
   std::optional<SalvageState> salvage_;  // set: what is whole counts
+  absl::Status replaced_;  // not OK: every later pass is refused with it
 };
 
 }  // namespace famfs

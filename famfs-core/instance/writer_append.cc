@@ -80,6 +80,13 @@ absl::Status Writer::CheckStillOwner(std::uint64_t entries,
   FAMFS_RETURN_IF_ERROR(stopped_);
   const Standing seen = LoadStanding(layout_, entries);
   FAMFS_RETURN_IF_ERROR(CheckMemory());
+  // An instance made anew has records of its own, which would look like a
+  // take-over.
+  if (!seen.owner.ok() || !seen.owner->has_value() || **seen.owner != owner_) {
+    if (const absl::Status same = layout_.identity().Check(); !same.ok()) {
+      return Stop(same);
+    }
+  }
   const bool have_state = seen.state.ok() && seen.state->has_value();
   if (!seen.owner.ok() || !seen.owner->has_value() || **seen.owner != owner_ ||
       (have_state && (*seen.state)->writer_epoch > state_.writer_epoch)) {

@@ -35,6 +35,7 @@ struct Options {
   std::vector<std::string> hosts;
   bool sparse = false;
   bool force = false;
+  bool force_in_use = false;
   WriteOptions write;
 };
 
@@ -129,6 +130,8 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
       .system_uuid = owner,
       .device_name = options.device_name,
       .force = options.force,
+      .force_in_use = options.force_in_use,
+      .self = {.host = owner, .boot = LoadBoot().value_or(0)},
       .lock_directory = options.write.lock_directory};
   FAMFS_RETURN_IF_ERROR(Mkfs(*device, mkfs));
   made.Keep();
@@ -161,6 +164,11 @@ void AddMkfs(CLI::App& app, ExitCode& exit) {
           "Size of the log: a power of two, at least 8M. Default: 8M");
   command->add_flag("-f,--force", options->force,
                     "Replace an instance that is there, also another host's");
+  command
+      ->add_flag("--force-in-use", options->force_in_use,
+                 "With --force, also while servers or controllers use it: "
+                 "their mounts answer ESTALE from then on")
+      ->needs("--force");
   AddUuid(command, "--uuid", options->uuid, "Of the instance. Default: random");
   AddUuid(command, "--device-uuid", options->device_uuid,
           "Of the device, in the superblock. Default: its tag, else random");

@@ -2,6 +2,7 @@
 // famfs-fused.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -37,6 +38,8 @@ class Host {
   /// test, when it cannot be read.
   [[nodiscard]] bool ReadsAsZeros(const std::string& file) const;
 
+  /// In the host's mount namespace.
+  void Run(const std::function<void()>& body) const { namespace_.Run(body); }
   [[nodiscard]] const Uuid& uuid() const { return uuid_; }
   [[nodiscard]] rig::Process& server() const { return *server_; }
   [[nodiscard]] const std::string& path() const { return mount_.path(); }
