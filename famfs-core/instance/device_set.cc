@@ -155,7 +155,7 @@ absl::Status DeviceSet::VerifyLocked(std::size_t i) const {
   if (now != found_[i].medium) {
     return FailedPrecondition("was removed and made anew");
   }
-  return CheckIdentity(device, fs_uuid_, added_[i]);
+  return CheckIdentity(device, fs_uuid_, added_[i], added_);
 }
 
 void DeviceSet::Verify() {

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <system_error>
 
+#include "base/text.h"
 #include "base/unique_fd.h"
 #include "media/format.h"
 
