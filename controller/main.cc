@@ -7,6 +7,7 @@
 
 #include "controller/controller_service.h"
 #include "controller/pool_metrics.h"
+#include "controller/pool_watch.h"
 #include "controller/query_service.h"
 #include "csi/duration.h"
 #include "csi/health.h"
@@ -77,6 +78,7 @@ absl::Status Run(const Flags& flags) {
   csi::Metrics metrics("famfs-csi-controller", config.driver.name);
   PoolSet pools(config);
   pools.OpenAll();
+  const PoolWatch watch(pools, config.controller.reclaim_interval);
   Provisioner provisioner(pools);
   ControllerService controller(config, provisioner);
   const auto identity = csi::MakeIdentityService(
