@@ -59,4 +59,10 @@ void ConfiguredDevices::AddTo(Writer& writer) {
   }
 }
 
+void ConfiguredDevices::Forget() {
+  const std::lock_guard lock(mutex_);
+  members_.clear();
+  told_.clear();
+}
+
 }  // namespace famfs::controller

@@ -34,6 +34,8 @@ class ConfiguredDevices {
   /// Adds what is not of the instance yet. Errors are logged, each once until
   /// it changes; the device is tried again by the next call.
   void AddTo(Writer& writer);
+  /// From now on AddTo is given another instance's writer.
+  void Forget();
 
  private:
   [[nodiscard]] absl::Status TryAdd(const std::string& spec,

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "controller/controller_service.h"
 #include "controller/pool_metrics.h"
+#include "controller/pool_watch.h"
 #include "controller/questions.h"
 #include "csi/duration.h"
 #include "csi/health.h"
@@ -80,6 +81,7 @@ absl::Status Run(const Flags& flags) {
   csi::Metrics metrics("famfs-csi-controller", config.driver.name);
   PoolSet pools(config);
   pools.OpenAll();
+  const PoolWatch watch(pools, config.controller.reclaim_interval);
   Provisioner provisioner(pools);
   ControllerService controller(config, provisioner);
   const auto identity = csi::MakeIdentityService(

@@ -64,21 +64,32 @@ void WarnOfMissing(const std::string& pool, DeviceSet& devices) {
 Pool::Pool(csi::PoolSection section, std::chrono::milliseconds reclaim_interval,
            const DeviceOpener& open_device)
     : section_(std::move(section)),
+      retry_(reclaim_interval),
       open_device_(open_device),
       devices_(section_.name, section_.devices, open_device),
       reclaimer_({.pool = section_.name,
                   .interval = reclaim_interval,
                   .writer = [this] { return OpenedWriter(); },
-                  .open = [this] { OpenOrTell(); },
                   .before_round =
                       [this](Writer& writer) { devices_.AddTo(writer); }}) {}
 
 void Pool::OpenOrTell() {
-  const auto writer = Open();
   const std::lock_guard lock(open_mutex_);
+  const auto writer = OpenLocked();
+  if (!writer.ok()) next_try_ = Clock::now() + retry_;
   const std::string error(Message(writer.status()));
   if (std::exchange(told_, error) == error || writer.ok()) return;
   spdlog::error("{}", error);
+}
+
+void Pool::Look() {
+  {
+    const std::lock_guard lock(open_mutex_);
+    const Clock::time_point now = Clock::now();
+    const bool lost = !lost_.ok() && pause_.IsOver(now);
+    if (writer_ == nullptr && !lost && now < next_try_) return;
+  }
+  OpenOrTell();
 }
 
 std::shared_ptr<Writer> Pool::OpenedWriter() {
@@ -86,32 +97,81 @@ std::shared_ptr<Writer> Pool::OpenedWriter() {
   return writer_;
 }
 
+std::uint64_t Pool::losses() {
+  const std::lock_guard lock(open_mutex_);
+  return losses_;
+}
+
 absl::StatusOr<std::shared_ptr<Writer>> Pool::Open() {
   const std::lock_guard lock(open_mutex_);
-  if (writer_ != nullptr) return writer_;
-  auto opened = OpenDevicesAndWriter();
-  if (!opened.ok()) {
-    // Whatever the cause, a later call may find it mended, and a provisioner
-    // that is told a final code would forget a volume that may exist.
-    return Unavailable("pool {} is not available: {}", section_.name,
-                       Message(opened.status()));
+  return OpenLocked();
+}
+
+absl::StatusOr<std::shared_ptr<Writer>> Pool::OpenLocked() {
+  absl::Status why;
+  if (writer_ != nullptr) {
+    why = writer_->CheckStanding();
+    open_ = why.ok();
+    if (why.ok()) return writer_;
+    // Aborted is for good. Anything else, such as a device that is out of
+    // reach, may pass.
+    if (absl::IsAborted(why)) LoseLocked(why);
   }
-  writer_ = *std::move(opened);
+  if (writer_ == nullptr) why = MayOpenLocked();
+  if (why.ok()) {
+    auto opened = OpenDevicesAndWriter();
+    if (opened.ok()) return TakeUpLocked(*std::move(opened));
+    why = opened.status();
+  }
+  // Whatever the cause, a later call may find it mended, and a provisioner that
+  // is told a final code would forget a volume that may exist.
+  return Unavailable("pool {} is not available: {}", section_.name,
+                     Message(why));
+}
+
+absl::Status Pool::MayOpenLocked() const {
+  if (lost_.ok()) return lost_;
+  if (!pause_.IsOver(Clock::now())) {
+    return Unavailable("{}; it is opened again within {} s", Message(lost_),
+                       pause_.length().count());
+  }
+  if (!lost_writer_.expired()) {
+    return Unavailable("{}; what was under way with it is ending",
+                       Message(lost_));
+  }
+  return absl::OkStatus();
+}
+
+std::shared_ptr<Writer> Pool::TakeUpLocked(std::shared_ptr<Writer> writer) {
+  writer_ = std::move(writer);
+  const Uuid& fs_uuid = writer_->superblock().fs_uuid;
+  if (std::exchange(last_uuid_, fs_uuid) != fs_uuid) devices_.Forget();
   devices_.AddTo(*writer_);
   WarnOfMissing(section_.name, *writer_->devices());
   const PoolFigures figures = writer_->Figures();
   spdlog::info("pool {}: opened {}, famfs {}, {} of {} free, {} volumes",
-               section_.name, section_.device,
-               writer_->superblock().fs_uuid.ToString(),
+               section_.name, section_.device, fs_uuid.ToString(),
                FormatSize(figures.free), FormatSize(figures.size),
                writer_->Tree()->volumes().size());
+  lost_ = absl::OkStatus();
+  pause_.Opened(Clock::now());
   open_ = true;
-  reclaimer_.Soon();  // what an earlier controller did not finish
+  reclaimer_.Soon();  // what an earlier writer did not finish
   return writer_;
 }
 
+void Pool::LoseLocked(const absl::Status& why) {
+  ++losses_;
+  pause_.Overtaken(Clock::now());
+  lost_ = why;
+  writer_->CancelReclaim();  // a scrub holds the writer, and its lock
+  lost_writer_ = std::exchange(writer_, nullptr);
+  spdlog::error("pool {} was lost: {}", section_.name, Message(why));
+}
+
 absl::StatusOr<std::shared_ptr<Writer>> Pool::OpenDevicesAndWriter() const {
-  FAMFS_RETURN_IF_ERROR(EnsureEmulatedDevice(section_));
+  const bool first = !last_uuid_.has_value();
+  if (first) FAMFS_RETURN_IF_ERROR(EnsureEmulatedDevice(section_));
   FAMFS_ASSIGN_OR_RETURN(std::shared_ptr<DeviceSet> devices,
                          DeviceSet::Open(section_.device, section_.devices,
                                          Access::kReadWrite, open_device_));
@@ -121,8 +181,10 @@ absl::StatusOr<std::shared_ptr<Writer>> Pool::OpenDevicesAndWriter() const {
   } else {
     FAMFS_ASSIGN_OR_RETURN(options.system_uuid, LoadOrCreateSystemUuid());
   }
-  FAMFS_RETURN_IF_ERROR(
-      FormatIfBlank(*devices->primary(), section_, options.system_uuid));
+  if (first) {
+    FAMFS_RETURN_IF_ERROR(
+        FormatIfBlank(*devices->primary(), section_, options.system_uuid));
+  }
   FAMFS_ASSIGN_OR_RETURN(std::unique_ptr<Writer> writer,
                          Writer::Open(std::move(devices), options));
   return std::shared_ptr<Writer>(std::move(writer));

@@ -1,21 +1,29 @@
 // The pools of the configuration, each an instance that this process writes.
 //
-// A pool opens when it is first needed and stays open. One that cannot be
-// opened (device missing, another writer, damaged log) makes its own calls
-// UNAVAILABLE, with what to do, and is tried again by the next call and in each
-// reclaim interval; the others go on.
+// A pool opens when it is first needed. One that cannot be opened (device
+// missing, another writer, damaged log) makes its own calls UNAVAILABLE, with
+// what to do, and is tried again by the next call and in each reclaim interval;
+// the others go on.
+//
+// An open pool can be lost: another writer takes it over. Each call and each
+// look finds that out. Its writer is given up, and the pool is opened again
+// after a pause (ReopenPause). What was open once is never made anew by the
+// same process: a device that is blank then has lost its volumes, and that is
+// for somebody to see.
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/status.h"
 #include "controller/configured_devices.h"
 #include "controller/reclaimer.h"
+#include "controller/reopen_pause.h"
 #include "csi/config.h"
 #include "dax/device.h"
 #include "instance/writer.h"
@@ -32,32 +40,55 @@ class Pool {
 
   [[nodiscard]] const std::string& name() const { return section_.name; }
 
-  /// The writer, opened (and, by policy, the blank device formatted) on the
-  /// first call; further devices of the configuration are added to it.
-  /// Unavailable names pool, device and remedy.
+  /// The writer, which stood a moment ago; opened (and, by policy, the blank
+  /// device formatted) on the first call, with the further devices of the
+  /// configuration. Unavailable names pool, device and remedy. Keep the writer
+  /// for one call: while an old one is held, no other can be opened.
   absl::StatusOr<std::shared_ptr<Writer>> Open();
 
   /// Open; logs an error once until it changes.
   void OpenOrTell();
-  /// Never waits, unlike Open.
+  /// OpenOrTell where that is due: an open pool, one that was just lost, one
+  /// that could not be opened for a reclaim interval.
+  void Look();
+  /// Whether it stood when somebody last looked. Never waits, unlike Open.
   [[nodiscard]] bool IsOpen() const { return open_; }
   /// Null while the pool is not open; waits for an opening under way.
   std::shared_ptr<Writer> OpenedWriter();
+  /// How often this process lost it to another writer.
+  [[nodiscard]] std::uint64_t losses();
 
   /// Deleted space is given back by a thread of the pool's own (Reclaimer).
   void ReclaimSoon() { reclaimer_.Soon(); }
   void StopReclaiming() { reclaimer_.Stop(); }
 
  private:
+  using Clock = ReopenPause::Clock;
+
+  absl::StatusOr<std::shared_ptr<Writer>> OpenLocked();
+  std::shared_ptr<Writer> TakeUpLocked(std::shared_ptr<Writer> writer);
+  void LoseLocked(const absl::Status& why);
+  /// OK: nothing stands in the way of opening it now.
+  [[nodiscard]] absl::Status MayOpenLocked() const;
   absl::StatusOr<std::shared_ptr<Writer>> OpenDevicesAndWriter() const;
+
   const csi::PoolSection section_;
+  const std::chrono::milliseconds retry_;
   const DeviceOpener open_device_;
   ConfiguredDevices devices_;
-  std::mutex open_mutex_;  // one opening at a time
+  std::atomic<bool> open_ = false;
+
+  std::mutex open_mutex_;  // one opening at a time; all that follows
   std::shared_ptr<Writer> writer_;
-  std::string told_;                // the error of the last OpenOrTell
-  std::atomic<bool> open_ = false;  // writer_ is set; it stays so
-  Reclaimer reclaimer_;             // last: its thread uses the members above
+  std::weak_ptr<Writer> lost_writer_;  // calls may still end with it
+  absl::Status lost_;                  // why; OK: it never was, or is open again
+  std::optional<Uuid> last_uuid_;      // of the instance that was last open
+  ReopenPause pause_;
+  std::uint64_t losses_ = 0;
+  std::string told_;  // the error of the last OpenOrTell
+  Clock::time_point next_try_{};
+
+  Reclaimer reclaimer_;  // last: its thread uses the members above
 };
 
 /// All pools, in the configuration's order.

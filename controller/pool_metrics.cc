@@ -66,8 +66,14 @@ void CollectPools(const PoolSet& pools, csi::Exposition& page) {
     page.Gauge("famfs_csi_pool_available",
                "1: the controller has the pool open; 0: its log says why not.",
                {{"pool", pool->name()}}, open ? 1 : 0);
+    page.Counter("famfs_csi_pool_losses_total",
+                 "Times that another writer took the pool over from this "
+                 "controller.",
+                 {{"pool", pool->name()}},
+                 static_cast<double>(pool->losses()));
     if (!open) continue;
     const std::shared_ptr<Writer> writer = pool->OpenedWriter();
+    if (writer == nullptr) continue;  // lost a moment ago
     CollectSpace(pool->name(), writer->Figures(), page);
     CollectVolumes(pool->name(), *writer, page);
   }

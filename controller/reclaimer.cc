@@ -70,8 +70,6 @@ void Reclaimer::Run() {
     bool waits = false;
     if (const auto writer = options_.writer(); writer != nullptr) {
       waits = Round(*writer);
-    } else if (options_.open) {
-      options_.open();
     }
     lock.lock();
     if (!waits) {

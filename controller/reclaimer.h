@@ -28,8 +28,6 @@ struct ReclaimerOptions {
   std::chrono::milliseconds interval{10'000};
   /// The pool's writer; null: not open, the round is left out.
   std::function<std::shared_ptr<Writer>()> writer;
-  /// Called where a round is left out: tries to open the pool. May be null.
-  std::function<void()> open{};
   /// Called before each round with the open writer. May be null.
   std::function<void(Writer&)> before_round{};
 };

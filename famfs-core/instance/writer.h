@@ -11,7 +11,8 @@
 //
 // A writer that finds out that another one took over stops: the call that
 // noticed and every later change are Aborted, and nothing more is written. So
-// does one whose log or tables lie in memory that is missing: Unavailable.
+// does one whose log or tables lie in memory that is missing: Unavailable. It
+// never goes on by itself; its owner lets go of it and opens another one.
 #pragma once
 
 #include <absl/container/flat_hash_set.h>
@@ -148,6 +149,12 @@ class Writer {
   /// What the log says of the secondary devices, by index - 1.
   [[nodiscard]] std::vector<MediaAddDaxdev> AddedDevices() const;
   [[nodiscard]] PoolFigures Figures() const;
+
+  /// Whether this writer may still change the instance, looked at now in a few
+  /// cache lines: what an idle one learns of a take-over from. Waits for a
+  /// compaction under way. Aborted for good: another one took over, or its log
+  /// was overwritten.
+  [[nodiscard]] absl::Status CheckStanding();
 
   /// Extents that live files have in the log and that an emulated device did
   /// not hold when the writer opened it: those files cannot be read. Those on

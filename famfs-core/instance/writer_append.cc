@@ -116,6 +116,11 @@ absl::Status Writer::CheckStillOwner(std::uint64_t entries,
   return absl::OkStatus();
 }
 
+absl::Status Writer::CheckStanding() {
+  const std::unique_lock lock(mutex_);
+  return CheckStillOwner();
+}
+
 /// What a reader would refuse must not be published.
 absl::Status Writer::CheckNewEntry(const MediaEntry& entry) const {
   if (const absl::Status status = CheckEntry(

@@ -76,6 +76,18 @@ TEST_F(TakeoverTest, AStaleWriterStopsForGood) {
   ASSERT_OK(successor->Compact());
 }
 
+TEST_F(TakeoverTest, AnIdleWriterThatWasOvertakenLearnsOfItWhenItLooks) {
+  Start(Kind::kImage);
+  EXPECT_OK(writer_->CheckStanding());
+  ASSERT_OK(CreateVolume("v1", kAllocUnit));
+  EXPECT_OK(writer_->CheckStanding());
+  ASSERT_NE(TakeOver(), nullptr);
+  const absl::Status seen = writer_->CheckStanding();
+  EXPECT_TRUE(absl::IsAborted(seen)) << Say(seen);
+  EXPECT_THAT(Say(seen), HasSubstr("another writer"));
+  EXPECT_EQ(Say(CreateVolume("v2", kAllocUnit)), Say(seen));
+}
+
 TEST_F(TakeoverTest, AStaleWriterDoesNotDeleteOrUndoTheEpoch) {
   Start(Kind::kEmulated);
   ASSERT_OK(CreateVolume("v1", kAllocUnit));
