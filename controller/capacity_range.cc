@@ -8,9 +8,8 @@
 
 namespace famfs::controller {
 
-absl::StatusOr<std::uint64_t> ChooseSize(
-    const ::csi::v1::CapacityRange* range) {
-  if (range == nullptr) return kDefaultVolumeSize;
+absl::Status CheckRange(const ::csi::v1::CapacityRange* range) {
+  if (range == nullptr) return absl::OkStatus();
   const std::int64_t required = range->required_bytes();
   const std::int64_t limit = range->limit_bytes();
   if (required < 0 || limit < 0) {
@@ -21,6 +20,15 @@ absl::StatusOr<std::uint64_t> ChooseSize(
     return OutOfRange("capacity_range: required {} is above limit {}", required,
                       limit);
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::uint64_t> ChooseSize(
+    const ::csi::v1::CapacityRange* range) {
+  if (range == nullptr) return kDefaultVolumeSize;
+  FAMFS_RETURN_IF_ERROR(CheckRange(range));
+  const std::int64_t required = range->required_bytes();
+  const std::int64_t limit = range->limit_bytes();
   const auto upper = static_cast<std::uint64_t>(limit);
   std::uint64_t size =
       RoundUp(static_cast<std::uint64_t>(required), kAllocUnit);

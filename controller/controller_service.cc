@@ -18,23 +18,6 @@ constexpr pb::ControllerServiceCapability::RPC::Type kCapabilities[] = {
     pb::ControllerServiceCapability::RPC::SINGLE_NODE_MULTI_WRITER,
 };
 
-using Capabilities = google::protobuf::RepeatedPtrField<pb::VolumeCapability>;
-
-// Several nodes' page caches would each hold a copy of their own and overwrite
-// one another's (design §6).
-absl::Status CheckWriters(const Capabilities& capabilities,
-                          DataPath data_path) {
-  const bool many_writers = std::any_of(
-      capabilities.begin(), capabilities.end(), csi::IsMultiNodeWriter);
-  if (many_writers && data_path == DataPath::kCopy) {
-    return InvalidArgument(
-        "dataPath copy keeps a page cache on each node, so "
-        "MULTI_NODE_MULTI_WRITER cannot be served: use dataPath auto, or an "
-        "access mode with one writing node");
-  }
-  return absl::OkStatus();
-}
-
 // Entries of one answer; 0 and more than fit: as many as fit. gRPC's clients
 // take 4 MiB at most, and what a stranger does not read, we keep.
 std::size_t PageSize(std::int32_t wanted, csi::Caller caller) {
@@ -83,8 +66,7 @@ absl::Status ControllerService::Create(const pb::CreateVolumeRequest& request,
       csi::ParseParameters(request.parameters(), request.mutable_parameters(),
                            config_));
   FAMFS_RETURN_IF_ERROR(
-      CheckWriters(request.volume_capabilities(), parameters.data_path));
-  FAMFS_RETURN_IF_ERROR(provisioner_.CheckDataPath(parameters));
+      provisioner_.CheckServable(parameters, request.volume_capabilities()));
   if (!CanReach(request.accessibility_requirements(), config_.driver.name,
                 parameters.pool)) {
     return ResourceExhausted(
@@ -102,6 +84,33 @@ absl::Status ControllerService::Create(const pb::CreateVolumeRequest& request,
   return absl::OkStatus();
 }
 
+// InvalidArgument for what the volume does not support. Of the parameters those
+// count that are named: the others were the configuration's when the volume was
+// made, and may have changed since.
+absl::Status ControllerService::CheckSupported(
+    const VolumeInfo& info,
+    const pb::ValidateVolumeCapabilitiesRequest& request) {
+  FAMFS_RETURN_IF_ERROR(csi::CheckCapabilities(request.volume_capabilities()));
+  const csi::VolumeParameters made = ParametersOf(info);
+  FAMFS_RETURN_IF_ERROR(
+      provisioner_.CheckServable(made, request.volume_capabilities()));
+  FAMFS_ASSIGN_OR_RETURN(
+      const csi::VolumeParameters named,
+      csi::ParseParametersOver(made, request.parameters(),
+                               request.mutable_parameters(), config_));
+  const std::string difference = Difference(info, named);
+  if (!difference.empty()) {
+    return InvalidArgument("the volume was made with other parameters: {}",
+                           difference);
+  }
+  if (!request.volume_context().empty()) {
+    return InvalidArgument(
+        "volume_context: this volume has none; it was given {} keys",
+        request.volume_context().size());
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ControllerService::Validate(
     const pb::ValidateVolumeCapabilitiesRequest& request,
     pb::ValidateVolumeCapabilitiesResponse& response) {
@@ -111,21 +120,12 @@ absl::Status ControllerService::Validate(
   }
   FAMFS_ASSIGN_OR_RETURN(const VolumeInfo info,
                          provisioner_.Find(request.volume_id()));
-  absl::Status supported =
-      csi::CheckCapabilities(request.volume_capabilities());
-  if (supported.ok()) {
-    supported =
-        CheckWriters(request.volume_capabilities(), info.attributes.data_path);
-  }
-  if (supported.ok() && !request.volume_context().empty()) {
-    supported = InvalidArgument(
-        "volume_context: this volume has none; it was given {} keys",
-        request.volume_context().size());
-  }
-  if (!supported.ok()) {
+  const absl::Status supported = CheckSupported(info, request);
+  if (absl::IsInvalidArgument(supported)) {
     response.set_message(std::string(Message(supported)));
     return absl::OkStatus();
   }
+  FAMFS_RETURN_IF_ERROR(supported);
   auto& confirmed = *response.mutable_confirmed();
   *confirmed.mutable_volume_capabilities() = request.volume_capabilities();
   *confirmed.mutable_parameters() = request.parameters();
@@ -141,10 +141,12 @@ absl::Status ControllerService::List(const pb::ListVolumesRequest& request,
   }
   std::optional<ListKey> after;
   if (!request.starting_token().empty()) {
-    auto key = DecodeListToken(request.starting_token());
-    // The specification's code for a token that cannot be followed.
-    if (!key.ok()) return Aborted("{}", Message(key.status()));
-    after = *std::move(key);
+    FAMFS_ASSIGN_OR_RETURN(after, DecodeListToken(request.starting_token()));
+    if (config_.FindPool(after->pool) == nullptr) {
+      return Aborted(
+          "starting_token names a pool that the configuration does not have: "
+          "list again from the beginning");
+    }
   }
   FAMFS_ASSIGN_OR_RETURN(
       const Page page,
@@ -171,17 +173,16 @@ absl::Status ControllerService::Capacity(const pb::GetCapacityRequest& request,
                          csi::HasPool(request.accessible_topology(),
                                       config_.driver.name, parameters.pool);
   const Capabilities& capabilities = request.volume_capabilities();
-  const bool servable =
-      (capabilities.empty() || csi::CheckCapabilities(capabilities).ok()) &&
-      CheckWriters(capabilities, parameters.data_path).ok();
+  absl::Status servable;
+  if (!capabilities.empty()) servable = csi::CheckCapabilities(capabilities);
+  if (servable.ok()) {
+    servable = provisioner_.CheckServable(parameters, capabilities);
+  }
   famfs::Capacity capacity;
-  if (reachable && servable) {
-    absl::Status data_path = provisioner_.CheckDataPath(parameters);
-    if (data_path.ok()) {
-      FAMFS_ASSIGN_OR_RETURN(capacity, provisioner_.GetCapacity(parameters));
-    } else if (!absl::IsInvalidArgument(data_path)) {
-      return data_path;
-    }
+  if (servable.ok() && reachable) {
+    FAMFS_ASSIGN_OR_RETURN(capacity, provisioner_.GetCapacity(parameters));
+  } else if (!servable.ok() && !absl::IsInvalidArgument(servable)) {
+    return servable;
   }
   response.set_available_capacity(static_cast<std::int64_t>(capacity.free));
   response.mutable_maximum_volume_size()->set_value(

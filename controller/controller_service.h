@@ -48,6 +48,9 @@ class ControllerService : public pb::Controller::Service {
  private:
   absl::Status Create(const pb::CreateVolumeRequest& request,
                       pb::CreateVolumeResponse& response);
+  absl::Status CheckSupported(
+      const VolumeInfo& info,
+      const pb::ValidateVolumeCapabilitiesRequest& request);
   absl::Status Validate(const pb::ValidateVolumeCapabilitiesRequest& request,
                         pb::ValidateVolumeCapabilitiesResponse& response);
   absl::Status List(const pb::ListVolumesRequest& request,

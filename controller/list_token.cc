@@ -17,12 +17,18 @@ absl::StatusOr<ListKey> DecodeListToken(std::string_view token) {
   const bool decoded =
       absl::WebSafeBase64Unescape({token.data(), token.size()}, &text);
   const std::size_t slash = text.find('/', kPrefix.size());
-  if (!decoded || !text.starts_with(kPrefix) || slash == std::string::npos) {
-    return InvalidArgument(
-        "starting_token is not one of ours: list again from the beginning");
+  if (decoded && text.starts_with(kPrefix) && slash != std::string::npos) {
+    const ListKey key{text.substr(kPrefix.size(), slash - kPrefix.size()),
+                      text.substr(slash + 1)};
+    // Encoding it again refuses all other spellings.
+    if (!key.pool.empty() && !key.directory.empty() &&
+        key.directory.find('/') == std::string::npos &&
+        EncodeListToken(key) == token) {
+      return key;
+    }
   }
-  return ListKey{text.substr(kPrefix.size(), slash - kPrefix.size()),
-                 text.substr(slash + 1)};
+  return Aborted(
+      "starting_token is not one of ours: list again from the beginning");
 }
 
 }  // namespace famfs::controller

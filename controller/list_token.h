@@ -19,7 +19,8 @@ struct ListKey {
 };
 
 std::string EncodeListToken(const ListKey& last_listed);
-/// InvalidArgument for anything that EncodeListToken did not make.
+/// Aborted, as the specification has it, for anything that EncodeListToken
+/// cannot have made. Whether there is such a pool is not looked at.
 absl::StatusOr<ListKey> DecodeListToken(std::string_view token);
 
 }  // namespace famfs::controller

@@ -18,6 +18,9 @@ void CollectSpace(const std::string& pool, const PoolFigures& figures,
   gauge("famfs_csi_pool_free_bytes", "Of it, taken by nothing.", figures.free);
   gauge("famfs_csi_pool_largest_free_bytes", "Of that, in one piece.",
         figures.largest);
+  gauge("famfs_csi_pool_unbacked_bytes",
+        "Free, but the file system under the device has no memory for it.",
+        figures.unbacked);
   gauge("famfs_csi_pool_reserved_bytes",
         "Promised to files that are being made.", figures.reserved);
   const std::uint64_t dirty =

@@ -8,6 +8,8 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "controller/capacity_range.h"
+#include "controller/servable.h"
+#include "csi/utf8.h"
 #include "csi/volume_id.h"
 
 namespace famfs::controller {
@@ -23,38 +25,13 @@ VolumeInfo MakeInfo(const Writer& writer, const Pool& pool, const Node& node) {
   };
 }
 
-// Why an existing volume does not answer a request; empty when it does.
-std::string Difference(const VolumeInfo& volume, const CreateRequest& request) {
-  const csi::VolumeParameters& wanted = request.parameters;
-  if (volume.pool != wanted.pool) {
-    return fmt::format("pool is {}, not {}", volume.pool, wanted.pool);
+// Of the codes that a pool may answer with, those that an orchestrator asks
+// again after.
+absl::Status OfThePool(const Pool& pool, const absl::Status& status) {
+  if (status.ok() || absl::IsAborted(status) || absl::IsUnavailable(status)) {
+    return status;
   }
-  if (!Satisfies(volume.attributes.capacity, request.range)) {
-    return fmt::format("its capacity of {} bytes is outside of [{}, {}]",
-                       volume.attributes.capacity,
-                       request.range->required_bytes(),
-                       request.range->limit_bytes());
-  }
-  if (volume.attributes.data_path != wanted.data_path) {
-    return fmt::format("dataPath is {}, not {}",
-                       ToString(volume.attributes.data_path),
-                       ToString(wanted.data_path));
-  }
-  if (volume.attributes.layout != wanted.layout) return "layout differs";
-  if (volume.attributes.interleave_strips != wanted.strips ||
-      volume.attributes.interleave_chunk != wanted.chunk) {
-    return fmt::format("it has {} strips of {} bytes, not {} of {}",
-                       volume.attributes.interleave_strips,
-                       volume.attributes.interleave_chunk, wanted.strips,
-                       wanted.chunk);
-  }
-  const Ownership owner{wanted.uid, wanted.gid, wanted.mode};
-  if (volume.owner != owner) {
-    return fmt::format("owner and mode are {}:{} {:o}, not {}:{} {:o}",
-                       volume.owner.uid, volume.owner.gid, volume.owner.mode,
-                       owner.uid, owner.gid, owner.mode);
-  }
-  return {};
+  return Unavailable("pool {}: {}", pool.name(), Message(status));
 }
 
 VolumePlacement PlacementOf(const csi::VolumeParameters& parameters) {
@@ -73,11 +50,19 @@ std::uint64_t NowUnixNanoseconds() {
 }  // namespace
 
 absl::StatusOr<VolumeInfo> Provisioner::Create(const CreateRequest& request) {
+  FAMFS_RETURN_IF_ERROR(CheckRange(request.range));
   const csi::KeyedMutex::Guard guard = names_.Lock(request.name);
   FAMFS_ASSIGN_OR_RETURN(std::optional<VolumeInfo> existing,
                          FindByName(request.name));
   if (existing.has_value()) {
-    const std::string difference = Difference(*existing, request);
+    std::string difference = Difference(*existing, request.parameters);
+    if (difference.empty() &&
+        !Satisfies(existing->attributes.capacity, request.range)) {
+      difference = fmt::format(
+          "its capacity of {} bytes is outside of [{}, {}]",
+          existing->attributes.capacity, request.range->required_bytes(),
+          request.range->limit_bytes());
+    }
     if (difference.empty()) return *std::move(existing);
     return AlreadyExists("volume {} exists and differs: {}",
                          Printable(request.name), difference);
@@ -109,15 +94,15 @@ absl::StatusOr<VolumeInfo> Provisioner::CreateNew(const CreateRequest& request,
   const absl::Status created =
       writer.CreateVolume(directory, attributes, owner);
   if (absl::IsResourceExhausted(created)) {
-    FAMFS_ASSIGN_OR_RETURN(const Capacity capacity,
-                           writer.GetCapacity(PlacementOf(request.parameters)));
+    const auto capacity = writer.GetCapacity(PlacementOf(request.parameters));
+    if (!capacity.ok()) return OfThePool(pool, capacity.status());
     return ResourceExhausted(
         "pool {} has no room for this volume: asked {}, free {}, largest {} "
         "(delete volumes, or ask for less): {}",
-        pool.name(), FormatSize(size), FormatSize(capacity.free),
-        FormatSize(capacity.largest), Message(created));
+        pool.name(), FormatSize(size), FormatSize(capacity->free),
+        FormatSize(capacity->largest), Message(created));
   }
-  FAMFS_RETURN_IF_ERROR(created);
+  FAMFS_RETURN_IF_ERROR(OfThePool(pool, created));
   spdlog::info("pool {}: volume {} ({}) is directory {}", pool.name(),
                Printable(request.name), FormatSize(size), directory);
   return VolumeInfo{
@@ -143,8 +128,13 @@ absl::Status Provisioner::Delete(std::string_view volume_id) {
   const csi::KeyedMutex::Guard guard = names_.Lock(name);
   const absl::Status deleted =
       located->writer->DeleteVolume(located->directory);
-  if (absl::IsNotFound(deleted)) return absl::OkStatus();  // another call's
-  FAMFS_RETURN_IF_ERROR(deleted);
+  if (!deleted.ok()) {
+    const Reader::View tree = located->writer->Tree();
+    if (tree->Lookup(kRootNode, located->directory) == nullptr) {
+      return absl::OkStatus();  // another call's work
+    }
+    return OfThePool(*located->pool, deleted);
+  }
   spdlog::info("pool {}: volume {} (directory {}) is deleted",
                located->pool->name(), name, located->directory);
   located->pool->ReclaimSoon();
@@ -161,7 +151,8 @@ absl::StatusOr<VolumeInfo> Provisioner::Find(std::string_view volume_id) {
       return MakeInfo(*located->writer, *located->pool, *node);
     }
   }
-  return NotFound("no volume has the id {}", volume_id);
+  return NotFound("no volume has the id {}",
+                  csi::Printable(volume_id, csi::kMaxVolumeId));
 }
 
 absl::StatusOr<std::optional<Provisioner::Located>> Provisioner::Locate(
@@ -228,33 +219,21 @@ absl::StatusOr<Page> Provisioner::List(const std::optional<ListKey>& after,
 
 absl::StatusOr<Capacity> Provisioner::GetCapacity(
     const csi::VolumeParameters& parameters) {
-  FAMFS_ASSIGN_OR_RETURN(const std::shared_ptr<Writer> writer,
-                         pools_.Get(parameters.pool).Open());
-  return writer->GetCapacity(PlacementOf(parameters));
+  Pool& pool = pools_.Get(parameters.pool);
+  FAMFS_ASSIGN_OR_RETURN(const std::shared_ptr<Writer> writer, pool.Open());
+  auto capacity = writer->GetCapacity(PlacementOf(parameters));
+  if (!capacity.ok()) return OfThePool(pool, capacity.status());
+  return capacity;
 }
 
-absl::Status Provisioner::CheckDataPath(
-    const csi::VolumeParameters& parameters) {
-  if (parameters.data_path == DataPath::kAuto ||
-      parameters.data_path == DataPath::kCopy) {
-    return absl::OkStatus();
-  }
+absl::Status Provisioner::CheckServable(const csi::VolumeParameters& parameters,
+                                        const Capabilities& capabilities) {
   FAMFS_ASSIGN_OR_RETURN(const std::shared_ptr<Writer> writer,
                          pools_.Get(parameters.pool).Open());
-  const bool extent_files = writer->device()->has_extent_files();
-  if (parameters.data_path == DataPath::kPassthrough && !extent_files) {
-    return InvalidArgument(
-        "dataPath passthrough needs an emulated device, and pool {} is on {}: "
-        "use dataPath auto or copy",
-        parameters.pool, writer->device()->spec());
-  }
-  if (parameters.data_path == DataPath::kFmap) {
-    return InvalidArgument(
-        "dataPath fmap needs a devdax device, and pool {} is on {}: use "
-        "dataPath auto",
-        parameters.pool, writer->device()->spec());
-  }
-  return absl::OkStatus();
+  FAMFS_RETURN_IF_ERROR(CheckDataPath(parameters, *writer->device()));
+  FAMFS_RETURN_IF_ERROR(
+      CheckWriters(parameters, *writer->device(), capabilities));
+  return writer->CheckPlacement(PlacementOf(parameters));
 }
 
 }  // namespace famfs::controller

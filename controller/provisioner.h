@@ -3,6 +3,12 @@
 //
 // Thread-safe. Calls for one CSI name are serialised, calls for different names
 // never wait on each other.
+//
+// Codes: what is wrong with a request is told by a code that is final for an
+// orchestrator, and so is RESOURCE_EXHAUSTED, the pool's own "no room". All
+// else that a pool, its log or its memory answers says nothing of the request
+// and may be another answer later: Unavailable (or Aborted), which is asked
+// again.
 #pragma once
 
 #include <cstdint>
@@ -14,21 +20,14 @@
 #include "base/status.h"
 #include "controller/list_token.h"
 #include "controller/pool.h"
+#include "controller/servable.h"
+#include "controller/volume_info.h"
 #include "csi/config.h"
 #include "csi/csi.pb.h"
 #include "csi/keyed_mutex.h"
 #include "csi/parameters.h"
 
 namespace famfs::controller {
-
-/// What a volume is to CSI.
-struct VolumeInfo {
-  std::string id;
-  std::string pool;
-  std::string directory;
-  VolumeAttributes attributes;
-  Ownership owner;
-};
 
 struct CreateRequest {
   std::string name;
@@ -63,10 +62,13 @@ class Provisioner {
 
   absl::StatusOr<Capacity> GetCapacity(const csi::VolumeParameters& parameters);
 
-  /// InvalidArgument when the pool's kind of device can never serve the data
-  /// path that the parameters insist on.
-  [[nodiscard]] absl::Status CheckDataPath(
-      const csi::VolumeParameters& parameters);
+  /// InvalidArgument when volumes of these parameters can never be served as
+  /// asked: the pool's kind of device does not have the data path that they
+  /// insist on, does not allow their strips, or has no data path on which nodes
+  /// may write together, where a capability wants that.
+  [[nodiscard]] absl::Status CheckServable(
+      const csi::VolumeParameters& parameters,
+      const Capabilities& capabilities);
 
  private:
   struct Located {

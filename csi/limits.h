@@ -22,6 +22,10 @@ inline constexpr std::size_t kMaxPath = 4095;  // the kernel's PATH_MAX
 /// paths (fields that end with "_path") <= 4095 and free of NUL, mount_flags <=
 /// 4 KiB. InvalidArgument names the field and the limit, never the value.
 /// Serve() does this for every call.
+///
+/// A volume_id and a starting_token may be as long as they are: what one means
+/// that is none of ours has an answer of its own in each call (DeleteVolume:
+/// OK, ListVolumes: ABORTED), whatever its length.
 [[nodiscard]] absl::Status CheckLimits(
     const google::protobuf::Message& request);
 

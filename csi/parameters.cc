@@ -111,17 +111,24 @@ absl::Status Apply(std::string_view key, std::string_view value,
 absl::StatusOr<VolumeParameters> ParseParameters(
     const ParameterMap& parameters, const ParameterMap& mutable_parameters,
     const Config& config) {
+  VolumeParameters defaults;
+  defaults.pool = config.defaults.pool;
+  defaults.data_path = config.defaults.data_path;
+  defaults.uid = config.defaults.uid;
+  defaults.gid = config.defaults.gid;
+  defaults.mode = config.defaults.mode;
+  return ParseParametersOver(defaults, parameters, mutable_parameters, config);
+}
+
+absl::StatusOr<VolumeParameters> ParseParametersOver(
+    const VolumeParameters& defaults, const ParameterMap& parameters,
+    const ParameterMap& mutable_parameters, const Config& config) {
   // Sorted, so that of several mistakes the same one is told each time.
   std::map<std::string_view, std::string_view> merged;
   for (const auto& [key, value] : parameters) merged[key] = value;
   for (const auto& [key, value] : mutable_parameters) merged[key] = value;
 
-  VolumeParameters result;
-  result.pool = config.defaults.pool;
-  result.data_path = config.defaults.data_path;
-  result.uid = config.defaults.uid;
-  result.gid = config.defaults.gid;
-  result.mode = config.defaults.mode;
+  VolumeParameters result = defaults;
   for (const auto& [key, value] : merged) {
     if (key.starts_with(kSidecarPrefix)) continue;
     FAMFS_RETURN_IF_ERROR(Apply(key, value, result));

@@ -46,5 +46,9 @@ struct VolumeParameters {
 absl::StatusOr<VolumeParameters> ParseParameters(
     const ParameterMap& parameters, const ParameterMap& mutable_parameters,
     const Config& config);
+/// The same, with `defaults` for what the class does not say.
+absl::StatusOr<VolumeParameters> ParseParametersOver(
+    const VolumeParameters& defaults, const ParameterMap& parameters,
+    const ParameterMap& mutable_parameters, const Config& config);
 
 }  // namespace famfs::csi

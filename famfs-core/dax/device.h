@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -33,6 +34,14 @@ namespace famfs {
 inline constexpr std::uint64_t kExtentUnit = 2ULL << 20;
 
 enum class Access { kRead, kReadWrite };
+
+/// The file system that gives a device its memory, and may run out of it before
+/// the device is full. In bytes.
+struct Backing {
+  std::uint64_t file_system = 0;  // equal for devices that share it
+  std::uint64_t free = 0;         // what it can still give, to anybody
+  std::uint64_t owed = 0;         // of that: for extents that are taken already
+};
 
 /// A mapped range of a device. Metadata is changed only through Store, Store16,
 /// WriteBack and Invalidate, so that a simulated device can see each of them;
@@ -134,6 +143,14 @@ class DaxDevice {
   /// Emulated: unlinks the extent's file, which lives on for who maps it; a
   /// missing one is OK. Elsewhere: does nothing.
   [[nodiscard]] virtual absl::Status RemoveExtent(std::uint64_t offset) = 0;
+  /// What new extents get their memory from. `taken`: bytes of the device that
+  /// extents have. Nothing where no file system can run out: the device is its
+  /// own memory, or was told to promise more than there is (sparse). An error,
+  /// such as NotFound, when the device is out of reach.
+  virtual absl::StatusOr<std::optional<Backing>> FindBacking(
+      std::uint64_t /*taken*/) {
+    return std::nullopt;
+  }
   /// Where in a range there may be anything but zeros, by offset. Image: what
   /// its file system holds pages of. Elsewhere: all of it.
   virtual absl::StatusOr<std::vector<Range>> DataIn(Range range) {

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "base/units.h"
+#include "dax/backing.h"
 #include "dax/extent_files.h"
 #include "dax/file_mapping.h"
 
@@ -94,6 +95,8 @@ class EmulatedDevice final : public DaxDevice {
                                                Access access) override;
   absl::Status CreateExtent(Range range) override;
   absl::Status RemoveExtent(std::uint64_t offset) override;
+  absl::StatusOr<std::optional<Backing>> FindBacking(
+      std::uint64_t taken) override;
   absl::StatusOr<std::vector<Range>> ListExtents() override;
   absl::StatusOr<std::vector<std::string>> MalformedExtents() override;
   absl::Status CleanUp() override;
@@ -244,6 +247,15 @@ absl::Status EmulatedDevice::RemoveExtent(std::uint64_t offset) {
     return ErrnoError(errno, fmt::format("unlink {}", path));
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<Backing>> EmulatedDevice::FindBacking(
+    std::uint64_t /*taken*/) {
+  // Asked also of a sparse device: it may have gone.
+  FAMFS_ASSIGN_OR_RETURN(const Backing backing,
+                         BackingAt(Directory(), /*makes_files=*/true));
+  if (config_.sparse) return std::nullopt;
+  return backing;
 }
 
 absl::StatusOr<std::vector<Range>> EmulatedDevice::ListExtents() {

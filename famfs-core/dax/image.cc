@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "base/units.h"
+#include "dax/backing.h"
 #include "dax/file_mapping.h"
 
 namespace famfs {
@@ -35,6 +36,8 @@ class ImageDevice final : public DaxDevice {
   absl::Status RemoveExtent(std::uint64_t /*offset*/) override {
     return absl::OkStatus();
   }
+  absl::StatusOr<std::optional<Backing>> FindBacking(
+      std::uint64_t taken) override;
   absl::StatusOr<std::vector<Range>> DataIn(Range range) override;
   absl::StatusOr<std::vector<Range>> ListExtents() override {
     return std::vector<Range>{{0, size_}};
@@ -83,6 +86,23 @@ absl::Status ImageDevice::WriteZeros(Range range) const {
     }
   }
   return absl::OkStatus();
+}
+
+// An image is mostly sparse, and what is stored into its extents takes blocks
+// only then: a full file system would be SIGBUS for whoever stores.
+absl::StatusOr<std::optional<Backing>> ImageDevice::FindBacking(
+    std::uint64_t taken) {
+  FAMFS_ASSIGN_OR_RETURN(Backing backing,
+                         BackingAt(path_, /*makes_files=*/false));
+  struct stat info {};
+  if (::fstat(fd_.get(), &info) != 0) {
+    return ErrnoError(errno, fmt::format("stat {}", spec()));
+  }
+  constexpr std::uint64_t kBlock = 512;  // bytes, whatever the file system
+  const std::uint64_t held =
+      static_cast<std::uint64_t>(info.st_blocks) * kBlock;
+  backing.owed = taken - std::min(taken, held);
+  return backing;
 }
 
 absl::StatusOr<std::vector<Range>> ImageDevice::DataIn(Range range) {

@@ -10,8 +10,10 @@
 // Devices with an extent file each need none of this (design §4, exception).
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "base/status.h"
 #include "dax/device.h"
@@ -25,10 +27,6 @@ namespace famfs {
 /// FAMFS_SYSTEM_UUID_FILE in the environment name other files than the
 /// machine's.
 absl::StatusOr<HostIdentity> MakeHostIdentity(std::uint32_t connection);
-
-/// Whether the FUSE connection `other` is gone, as the kernel's control file
-/// system shows it. False when that does not show `own` either: not mounted.
-bool FuseConnectionIsGone(std::uint32_t own, std::uint32_t other);
 
 class LettingGo {
  public:
@@ -56,6 +54,7 @@ class LettingGo {
   std::unique_ptr<HostSession> session_;
   const Reader& reader_;
   const OpenInodes& files_;
+  std::chrono::steady_clock::time_point next_look_{};  // at predecessors
   std::string last_error_;
 };
 

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "fuse/connections.h"
 #include "fuse/data_path.h"
 #include "fuse/mount.h"
 

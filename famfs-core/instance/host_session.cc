@@ -27,40 +27,46 @@ std::size_t FirstRow(const HostRecord& record) {
 
 }  // namespace
 
-HostSession::HostSession(Layout layout, const HostIdentity& identity)
+HostSession::HostSession(Layout layout, const HostIdentity& identity,
+                         ConnectionIsGone is_gone)
     : layout_(std::move(layout)),
+      is_gone_(std::move(is_gone)),
       record_{.session = identity.session,
               .host = identity.host,
               .boot = identity.boot,
               .connection = identity.connection} {}
 
 absl::StatusOr<std::unique_ptr<HostSession>> HostSession::Register(
-    DaxDevice& device, const HostIdentity& identity,
-    const ConnectionIsGone& is_gone) {
+    DaxDevice& device, const HostIdentity& identity, ConnectionIsGone is_gone) {
   FAMFS_ASSIGN_OR_RETURN(Layout layout,
                          Layout::Open(device, Access::kReadWrite));
   std::unique_ptr<HostSession> session(
-      new HostSession(std::move(layout), identity));
-  session->ClosePredecessors(is_gone);
+      new HostSession(std::move(layout), identity, std::move(is_gone)));
+  session->ClosePredecessors();
   if (const absl::Status taken = session->TakeRow(); !taken.ok()) {
     return Annotate(taken, device.spec());
   }
   return session;
 }
 
-void HostSession::ClosePredecessors(const ConnectionIsGone& is_gone) {
+void HostSession::ClosePredecessors() {
+  if (!predecessors_left_) return;
+  predecessors_left_ = false;
   const Uuid& fs_uuid = layout_.superblock().fs_uuid;
   for (const HostRow& row : LoadHosts(layout_.head(), fs_uuid)) {
     if (row.damaged || row.record.host != record_.host ||
-        row.record.state == HostState::kClosed) {
+        row.record.state == HostState::kClosed || IsOurs(row)) {
       continue;
     }
     const std::uint32_t connection = row.record.connection;
     // What has our own minor is over: the kernel gave it to us.
     const bool over = row.record.boot != record_.boot ||
                       (connection != 0 && (connection == record_.connection ||
-                                           is_gone(connection)));
-    if (!over) continue;
+                                           is_gone_(connection)));
+    if (!over) {
+      predecessors_left_ = true;
+      continue;
+    }
     HostRecord next = row.record;
     ++next.sequence;
     next.state = HostState::kClosed;

@@ -36,13 +36,17 @@ using ConnectionIsGone = std::function<bool(std::uint32_t connection)>;
 
 class HostSession {
  public:
-  /// Closes what earlier sessions of this host left, if they are surely over:
-  /// rows of another boot, and rows of this boot whose connection is gone. Then
-  /// takes a row. ResourceExhausted when all 128 are in use.
+  /// Closes what earlier sessions of this host left, as ClosePredecessors. Then
+  /// takes a row. ResourceExhausted when all 128 are in use. `is_gone` is kept.
   static absl::StatusOr<std::unique_ptr<HostSession>> Register(
       DaxDevice& device, const HostIdentity& identity,
-      const ConnectionIsGone& is_gone);
+      ConnectionIsGone is_gone);
 
+  /// Closes the rows of earlier sessions of this host that are surely over:
+  /// those of another boot, and those of this boot whose connection is gone. A
+  /// killed server's connection lasts as long as a mount or a mapping of it, so
+  /// this is to be called now and then. Costs nothing when no row is left.
+  void ClosePredecessors();
   /// Looks at the row; takes another one when it was lost. PermissionDenied
   /// when this host was evicted, IsReplaced when the device holds another
   /// instance (in whose table nothing is ever written): nothing but mounting
@@ -61,14 +65,16 @@ class HostSession {
   }
 
  private:
-  HostSession(Layout layout, const HostIdentity& identity);
+  HostSession(Layout layout, const HostIdentity& identity,
+              ConnectionIsGone is_gone);
   [[nodiscard]] absl::Status TakeRow();
   [[nodiscard]] bool TryRow(std::size_t row);
   [[nodiscard]] bool IsOurs(const std::optional<HostRow>& found) const;
-  void ClosePredecessors(const ConnectionIsGone& is_gone);
 
   Layout layout_;
-  HostRecord record_;  // as last stored
+  const ConnectionIsGone is_gone_;
+  bool predecessors_left_ = true;  // as far as is known
+  HostRecord record_;              // as last stored
   std::size_t row_ = 0;
   bool evicted_ = false;
   std::atomic<bool> usable_{false};

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "instance/fast_play.h"
+#include "instance/memory_source.h"
 #include "instance/tree_diff.h"
 #include "media/checksum.h"
 #include "media/rules.h"
@@ -88,15 +89,17 @@ const MediaSuperblock& Reader::superblock() const {
 
 PoolFigures Reader::Figures() const {
   // Looking for a missing device may take its time: before the lock.
-  std::vector<bool> present;
+  std::vector<std::shared_ptr<DaxDevice>> present;
   for (std::size_t i = 0; i < devices_->size(); ++i) {
-    present.push_back(devices_->Find(i) != nullptr);
+    present.push_back(devices_->Find(i));
   }
   const std::shared_lock lock(mutex_);
   PoolFigures figures{.entries = player_->next_index(),
                       .slots = LastIndex(layout_.superblock().log_length) + 1};
+  std::vector<const ExtentAllocator*> allocators(present.size(), nullptr);
   for (std::size_t i = 0; i < present.size(); ++i) {
-    if (!present[i] || i > player_->devices().size()) continue;
+    if (present[i] == nullptr || i > player_->devices().size()) continue;
+    allocators[i] = &player_->allocator(i);
     figures.size +=
         i == 0 ? layout_.device_size() : player_->devices()[i - 1].size;
     figures.free += player_->allocator(i).free_bytes();
@@ -106,6 +109,7 @@ PoolFigures Reader::Figures() const {
       figures.pending += range.length;
     }
   }
+  figures.unbacked = Unbacked(FindSources(present, allocators), allocators);
   return figures;
 }
 

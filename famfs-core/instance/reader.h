@@ -32,6 +32,9 @@ struct PoolFigures {
   std::uint64_t size = 0;     // the devices
   std::uint64_t free = 0;     // taken by nothing
   std::uint64_t largest = 0;  // of it, in one piece
+  /// Of `free`, what the file systems under the devices cannot give at the
+  /// moment (dax/device.h, Backing).
+  std::uint64_t unbacked = 0;
   std::uint64_t pending = 0;  // of deleted volumes, not yet free
   std::uint64_t entries = 0;  // log slots in use
   std::uint64_t slots = 0;    // log slots in all

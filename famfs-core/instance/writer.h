@@ -42,6 +42,7 @@
 
 namespace famfs {
 
+struct Placement;         // alloc/placement.h
 struct PlacementRequest;  // alloc/placement.h
 
 /// Slots of the log that only state changes (deletions) may use, so that a full
@@ -62,7 +63,8 @@ struct WriterOptions {
 };
 
 /// What could be created now, in bytes; exact. Of devices that are missing
-/// nothing counts.
+/// nothing counts, nor what the file system under a device cannot give
+/// (dax/device.h, Backing).
 struct Capacity {
   std::uint64_t total = 0;    // the devices
   std::uint64_t free = 0;     // sum of what volumes could still take
@@ -186,6 +188,10 @@ class Writer {
   /// Ends a scrub under way, and every later one; before the end of a process.
   void CancelReclaim() { cancel_reclaim_ = true; }
 
+  /// InvalidArgument for what the devices never allow, such as strips where the
+  /// data path could be passthrough: CreateVolume's answer, in advance.
+  [[nodiscard]] absl::Status CheckPlacement(
+      const VolumePlacement& placement) const;
   /// Capacity for volumes of these parameters; compacts first when that frees
   /// space. 0 while the log has no slots for another volume. InvalidArgument as
   /// CreateVolume.
@@ -333,6 +339,7 @@ class Writer {
 
   // writer_placement.cc
   static PlacementRequest RequestOf(const Wanted& wanted);
+  absl::StatusOr<Placement> PlaceFileLocked(const Wanted& wanted) const;
   absl::StatusOr<Wanted> VolumeFile(const VolumePlacement& placement) const;
   [[nodiscard]] std::vector<std::uint64_t> DeviceSizesLocked() const;
   /// By device index; null: nothing may be placed there.

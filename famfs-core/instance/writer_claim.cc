@@ -94,8 +94,7 @@ absl::StatusOr<Writer::Claim> Writer::TakeClaimLocked(const Wanted& wanted) {
 }
 
 absl::Status Writer::PlaceLocked(const Wanted& wanted, Claim& claim) {
-  FAMFS_ASSIGN_OR_RETURN(Placement placement,
-                         Place(AllocatorsLocked(), RequestOf(wanted)));
+  FAMFS_ASSIGN_OR_RETURN(Placement placement, PlaceFileLocked(wanted));
   claim.extents = std::move(placement.extents);
   claim.chunk = placement.chunk;
   claimed_.insert(claimed_.end(), claim.extents.begin(), claim.extents.end());

@@ -1,6 +1,7 @@
 // Where files go: what the parameters of a volume ask of alloc/placement.h, and
 // which devices it may use.
 #include "alloc/placement.h"
+#include "instance/memory_source.h"
 #include "instance/writer.h"
 
 namespace famfs {
@@ -25,6 +26,12 @@ std::vector<ExtentAllocator*> Writer::AllocatorsLocked() const {
         admitted_[i] == nullptr ? nullptr : &player_->mutable_allocator(i));
   }
   return allocators;
+}
+
+absl::StatusOr<Placement> Writer::PlaceFileLocked(const Wanted& wanted) const {
+  const std::vector<ExtentAllocator*> allocators = AllocatorsLocked();
+  return PlaceBacked(FindSources(admitted_, allocators), allocators,
+                     RequestOf(wanted));
 }
 
 PlacementRequest Writer::RequestOf(const Wanted& wanted) {
@@ -64,6 +71,10 @@ absl::StatusOr<Writer::Wanted> Writer::VolumeFile(
   return wanted;
 }
 
+absl::Status Writer::CheckPlacement(const VolumePlacement& placement) const {
+  return VolumeFile(placement).status();
+}
+
 absl::StatusOr<Capacity> Writer::GetCapacity(const VolumePlacement& placement) {
   FAMFS_RETURN_IF_ERROR(AdmitDevices());
   FAMFS_ASSIGN_OR_RETURN(Wanted wanted, VolumeFile(placement));
@@ -86,7 +97,10 @@ absl::StatusOr<Capacity> Writer::GetCapacity(const VolumePlacement& placement) {
     return capacity;
   }
   wanted.size = kAllocUnit;
-  const Room room = RoomFor(AllocatorsLocked(), RequestOf(wanted));
+  const std::vector<ExtentAllocator*> allocators = AllocatorsLocked();
+  FAMFS_ASSIGN_OR_RETURN(const Room room,
+                         RoomBacked(FindSources(admitted_, allocators),
+                                    allocators, RequestOf(wanted)));
   capacity.free = room.free;
   capacity.largest = room.largest;
   return capacity;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "dax/scrub.h"
+#include "instance/memory_source.h"
 #include "instance/metadata_store.h"
 #include "instance/space.h"
 #include "instance/writer.h"
@@ -249,9 +250,11 @@ PoolFigures Writer::Figures() const {
   const std::shared_lock lock(mutex_);
   PoolFigures figures{.entries = player_->next_index(), .slots = SlotsLocked()};
   const std::vector<std::uint64_t> sizes = DeviceSizesLocked();
+  std::vector<const ExtentAllocator*> allocators(sizes.size(), nullptr);
   for (std::size_t i = 0; i < sizes.size(); ++i) {
     if (admitted_[i] == nullptr) continue;
     const ExtentAllocator& allocator = player_->allocator(i);
+    allocators[i] = &allocator;
     figures.size += sizes[i];
     figures.free += allocator.free_bytes();
     figures.largest = std::max(figures.largest, allocator.largest_free());
@@ -259,6 +262,7 @@ PoolFigures Writer::Figures() const {
       figures.pending += range.length;
     }
   }
+  figures.unbacked = Unbacked(FindSources(admitted_, allocators), allocators);
   for (const MediaExtent& extent : dying_) figures.pending += extent.length;
   for (const MediaExtent& extent : claimed_) figures.reserved += extent.length;
   if (!WaitsForHosts()) {

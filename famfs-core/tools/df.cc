@@ -17,7 +17,8 @@ size = used + pending + reserved + free, but for what a lost writer reserved, wh
 is quarantined. `pending` is what deleted volumes still hold. On devices that hosts
 share it is first quarantined, until every host has let go of it (famfs hosts), then
 scrubbed, then free after a compaction; on emulated ones a compaction is enough.
-`largest` is the largest free range: the largest file in one extent.
+`largest` is the largest free range: the largest file in one extent. `unbacked` is what
+of `free` cannot be had, since the file system under the device has less left.
 Exit codes: 0 shown; 1 the instance could not be read; 2 a wrong command line, or
 a device that could not be opened.)";
 
@@ -40,6 +41,7 @@ Json ToJson(const PoolSpace& pool, const DaxDevice& device) {
       {"reserved", figures.reserved},
       {"free", figures.free},
       {"largest", figures.largest},
+      {"unbacked", figures.unbacked},
       {"log", {{"entries", figures.entries}, {"slots", figures.slots}}},
       {"files", pool.files.size()}};
   json["devices"] = Json::array();
@@ -106,6 +108,10 @@ void Print(const PoolSpace& pool, const DaxDevice& device, bool verbose) {
   }
   PrintLine("reserved", figures.reserved, figures.size);
   PrintLine("free", figures.free, figures.size);
+  if (figures.unbacked > 0) {
+    PrintLine("  unbacked", figures.unbacked, figures.size,
+              "the file system under the device is too full for it");
+  }
   PrintLine("largest", figures.largest, figures.size);
   fmt::print("  log           {} of {} entries\n", figures.entries,
              figures.slots);

@@ -7,8 +7,12 @@ const auto* const kIsolation =
 }  // namespace
 
 void ControllerTest::MakeDevice(std::uint64_t device_size) {
-  auto device = rig::Device::Create(memory_ / "dcd",
-                                    {.size = device_size, .sparse = true});
+  MakeDeviceIn(memory_ / "dcd", {.size = device_size, .sparse = true});
+}
+
+void ControllerTest::MakeDeviceIn(const std::string& directory,
+                                  const rig::DeviceOptions& options) {
+  auto device = rig::Device::Create(directory, options);
   ASSERT_TRUE(device.ok()) << device.status();
   device_ = std::make_unique<rig::Device>(*std::move(device));
 }
@@ -34,7 +38,12 @@ std::unique_ptr<rig::Process> ControllerTest::Launch(
 }
 
 void ControllerTest::StartController(const std::vector<std::string>& flags) {
-  controller_ = Launch(PoolConfig(), flags);
+  StartWith(PoolConfig(), flags);
+}
+
+void ControllerTest::StartWith(const std::string& config,
+                               const std::vector<std::string>& flags) {
+  controller_ = Launch(config, flags);
   ASSERT_NE(controller_, nullptr);
   const absl::Status up = rig::WaitForSocket(socket(), controller_.get());
   ASSERT_TRUE(up.ok()) << up;

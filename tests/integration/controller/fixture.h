@@ -20,10 +20,16 @@ class ControllerTest : public ::testing::Test {
  protected:
   /// A sparse device of `device_size` bytes; nothing runs yet.
   void MakeDevice(std::uint64_t device_size = 8 * kGiB);
-  /// Starts the controller and waits until it answers.
+  /// Any other device, in a directory of the test's choice.
+  void MakeDeviceIn(const std::string& directory,
+                    const rig::DeviceOptions& options);
+  /// Starts the controller with PoolConfig and waits until it answers.
   void StartController(const std::vector<std::string>& flags = {});
   /// RLIMIT_NOFILE of what is started from now on.
   void LimitDescriptors(unsigned descriptors) { descriptors_ = descriptors; }
+  /// The same with a configuration of the test's own.
+  void StartWith(const std::string& config,
+                 const std::vector<std::string>& flags = {});
   /// Starts it with a configuration of the test's own; it may end at once.
   std::unique_ptr<rig::Process> Launch(
       const std::string& config, const std::vector<std::string>& flags = {});

@@ -179,6 +179,30 @@ TEST_F(HostsTest, AHostThatReturnsAfterAReboot) {
   EXPECT_EQ(writer_->Hosts().size(), 2U);
 }
 
+// No reboot and no eviction: the kernel tells that nothing is left of the
+// killed server. Also where fusectl is mounted nowhere, as in a container.
+TEST_F(HostsTest, AServerThatFollowsAKilledOneClosesItsRow) {
+  b_->Kill();
+  DeleteIt();
+  b_->Unmount();
+  ASSERT_NO_FATAL_FAILURE(b_->Serve());
+  EXPECT_EQ(writer_->Hosts().size(), 2U);
+  EXPECT_TRUE(SpaceIsBack());
+}
+
+TEST_F(HostsTest, AMappingMadeThroughAKilledServerIsWaitedFor) {
+  char* const mapped = b_->Map("v/data", kVolume);
+  b_->Kill();
+  DeleteIt();
+  b_->Unmount();
+  ASSERT_NO_FATAL_FAILURE(b_->Serve());
+  EXPECT_EQ(writer_->Hosts().size(), 3U);
+  EXPECT_EQ(Reclaimed().quarantined, kVolume);
+  ::munmap(mapped, kVolume);
+  EXPECT_TRUE(rig::Eventually([&] { return writer_->Hosts().size() == 2; }));
+  EXPECT_TRUE(SpaceIsBack());
+}
+
 TEST_F(HostsTest, AnEvictedHostThatLivesRefusesOpensUntilItMountsAgain) {
   ASSERT_EQ(b_->TryOpen("v/data"), 0);
   ASSERT_TRUE(writer_->EvictHost(b_->uuid()).ok());

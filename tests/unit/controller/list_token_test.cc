@@ -17,8 +17,24 @@ TEST(ListToken, ComesBackAsItWas) {
 TEST(ListToken, RefusesWhatItDidNotMake) {
   for (const char* token :
        {"x", "1", "invalid-token", "====", "djEv", "ZmFzdC9kaXI", "\xff\xfe"}) {
-    EXPECT_FALSE(DecodeListToken(token).ok()) << token;
+    EXPECT_TRUE(absl::IsAborted(DecodeListToken(token).status())) << token;
   }
+}
+
+TEST(ListToken, RefusesOtherSpellingsOfOneOfItsOwn) {
+  const std::string token = EncodeListToken({"fast", "0123456789abcdef-01"});
+  for (const std::string& other :
+       {token + "=", token + "==", " " + token, token + token,
+        token.substr(0, token.size() - 1), EncodeListToken({"", "x"}),
+        EncodeListToken({"fast", ""}), EncodeListToken({"fast", "a/b"})}) {
+    EXPECT_TRUE(absl::IsAborted(DecodeListToken(other).status())) << other;
+  }
+}
+
+TEST(ListToken, OfTheLongestNamesIsWithinTheSpecificationsLimit) {
+  EXPECT_LE(
+      EncodeListToken({std::string(63, 'p'), std::string(25, 'd')}).size(),
+      128U);
 }
 
 }  // namespace

@@ -23,11 +23,20 @@ TEST(Limits, AStringHasAtMost128Bytes) {
 }
 
 TEST(Limits, BytesCountNotCharacters) {
-  pb::DeleteVolumeRequest request;
+  pb::DeleteSnapshotRequest request;
   std::string umlauts;
   for (int i = 0; i < 65; ++i) umlauts += "\xc3\xa4";
-  request.set_volume_id(umlauts);
-  ExpectInvalid(CheckLimits(request), "volume_id has 130 bytes");
+  request.set_snapshot_id(umlauts);
+  ExpectInvalid(CheckLimits(request), "snapshot_id has 130 bytes");
+}
+
+TEST(Limits, WhatAnUnknownIdOrTokenMeansIsTheCallsToSay) {
+  pb::DeleteVolumeRequest deletion;
+  deletion.set_volume_id(std::string(129, 'x'));
+  EXPECT_TRUE(CheckLimits(deletion).ok());
+  pb::ListVolumesRequest list;
+  list.set_starting_token(std::string(129, 'x'));
+  EXPECT_TRUE(CheckLimits(list).ok());
 }
 
 TEST(Limits, PathsMayBeLongUpToTheKernelsLimit) {

@@ -172,6 +172,21 @@ TEST_F(ReclaimTest, APredecessorWhoseConnectionIsGoneIsClosed) {
   EXPECT_OK(second->Check());
 }
 
+TEST_F(ReclaimTest, APredecessorIsClosedAsSoonAsItsConnectionGoes) {
+  const auto first = Join(a_, 1, kBoot, 40);
+  bool gone = false;
+  const auto second = HostSession::Register(
+      *OpenAgain(), {.host = a_, .boot = kBoot, .session = 2, .connection = 41},
+      [&gone](std::uint32_t connection) { return gone && connection == 40; });
+  ASSERT_OK(second);
+  (*second)->ClosePredecessors();
+  EXPECT_EQ(writer_->Hosts().size(), 2U);
+  gone = true;
+  (*second)->ClosePredecessors();
+  EXPECT_EQ(writer_->Hosts().size(), 1U);
+  EXPECT_OK((*second)->Check());
+}
+
 TEST_F(ReclaimTest, TheWritersOwnHostIsNotWaitedForAfterItsReboot) {
   const auto joined = Join(system_uuid_, 1, kBoot);
   ASSERT_OK(CreateVolume("v1", kAllocUnit));
