@@ -53,4 +53,8 @@ class Layout {
   std::unique_ptr<Mapping> log_;
 };
 
+/// What a log header that is whole says of its own length, in bytes; 0: there
+/// is none, so there never was a famfs, or it is gone.
+std::uint64_t LogLengthByItsHeader(DaxDevice& device);
+
 }  // namespace famfs

@@ -180,8 +180,10 @@ std::string_view PathOf(const char (&field)[kPathField]);
 /// Zero-fills and copies. `path` must be <= kMaxPathLength.
 void SetPath(char (&field)[kPathField], std::string_view path);
 
-/// Bytes from the medium (paths, names) as text for messages: what is not
-/// printable ASCII is shown as \xNN, so that no terminal acts on it.
+/// Bytes from the medium (paths, names) as text for people: UTF-8 as it is, but
+/// as \xNN what no terminal and no reader must act on (control characters,
+/// marks that turn the direction or cannot be seen), and what is no UTF-8. A
+/// backslash is doubled, so that two names never look alike.
 std::string Printable(std::string_view bytes);
 
 }  // namespace famfs

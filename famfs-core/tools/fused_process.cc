@@ -43,6 +43,10 @@ std::vector<std::string> CommandLine(const std::string& program,
   for (const std::string& other : arguments.others) {
     words.insert(words.end(), {"--device", other});
   }
+  if (arguments.salvage) words.emplace_back("--salvage");
+  if (arguments.allow_existing_mount) {
+    words.emplace_back("--allow-existing-mount");
+  }
   return words;
 }
 
