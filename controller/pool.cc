@@ -9,11 +9,13 @@
 #include "controller/emulated_device.h"
 #include "instance/mkfs.h"
 #include "instance/system_uuid.h"
+#include "instance/unfinished.h"
 
 namespace famfs::controller {
 namespace {
 
-// Whether nothing stands where a superblock would. An emulated device without
+// Whether nothing stands where a superblock would, or what a controller that
+// was killed while it made an instance left there. An emulated device without
 // extents has nothing there either.
 absl::StatusOr<bool> IsBlank(DaxDevice& device) {
   constexpr std::uint64_t kLooked = 1ULL
@@ -21,6 +23,8 @@ absl::StatusOr<bool> IsBlank(DaxDevice& device) {
   auto head = device.Map(kSuperblockOffset, kLooked, Access::kRead);
   if (absl::IsNotFound(head.status())) return true;
   FAMFS_RETURN_IF_ERROR(head.status());
+  FAMFS_ASSIGN_OR_RETURN(const bool unfinished, IsMarkedUnfinished(device));
+  if (unfinished) return true;
   (*head)->Invalidate(0, kLooked);
   const auto bytes = (*head)->bytes();
   const bool blank = std::all_of(bytes.begin(), bytes.end(),

@@ -1,64 +1,10 @@
 #include "base/unique_fd.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
 
-#include "base/uuid.h"
-
 namespace famfs {
-namespace {
-
-absl::Status WriteAll(int fd, std::string_view content,
-                      const std::string& path) {
-  while (!content.empty()) {
-    const ssize_t n = ::write(fd, content.data(), content.size());
-    if (n < 0) {
-      if (errno == EINTR) continue;
-      return ErrnoError(errno, fmt::format("write {}", path));
-    }
-    content.remove_prefix(static_cast<std::size_t>(n));
-  }
-  return absl::OkStatus();
-}
-
-// Makes a rename in `path`'s directory survive a power cut.
-absl::Status SyncDirectoryOf(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  std::string directory = ".";
-  if (slash != std::string::npos) {
-    directory = slash == 0 ? "/" : path.substr(0, slash);
-  }
-  FAMFS_ASSIGN_OR_RETURN(UniqueFd fd,
-                         OpenFile(directory, O_RDONLY | O_DIRECTORY));
-  // Some file systems cannot sync a directory; they say EINVAL.
-  if (::fsync(fd.get()) != 0 && errno != EINVAL) {
-    return ErrnoError(errno, fmt::format("fsync {}", directory));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status FillAndRename(UniqueFd fd, const std::string& temporary,
-                           const std::string& path, std::string_view content,
-                           mode_t mode) {
-  FAMFS_RETURN_IF_ERROR(WriteAll(fd.get(), content, temporary));
-  // open(2) applied the umask; the caller named the mode that readers need.
-  if (::fchmod(fd.get(), mode) != 0) {
-    return ErrnoError(errno, fmt::format("chmod {}", temporary));
-  }
-  if (::fsync(fd.get()) != 0) {
-    return ErrnoError(errno, fmt::format("fsync {}", temporary));
-  }
-  fd.reset();
-  if (::rename(temporary.c_str(), path.c_str()) != 0) {
-    return ErrnoError(errno, fmt::format("rename {} to {}", temporary, path));
-  }
-  return absl::OkStatus();
-}
-
-}  // namespace
 
 absl::StatusOr<UniqueFd> OpenFile(const std::string& path, int flags,
                                   mode_t mode) {
@@ -92,21 +38,6 @@ absl::StatusOr<std::string> ReadFile(const std::string& path,
                         limit);
     }
   }
-}
-
-absl::Status WriteFileAtomically(const std::string& path,
-                                 std::string_view content, mode_t mode) {
-  const std::string temporary =
-      fmt::format("{}.{}.tmp", path, Uuid::Random().ToString());
-  FAMFS_ASSIGN_OR_RETURN(
-      UniqueFd fd, OpenFile(temporary, O_WRONLY | O_CREAT | O_EXCL, mode));
-  absl::Status status =
-      FillAndRename(std::move(fd), temporary, path, content, mode);
-  if (!status.ok()) {
-    ::unlink(temporary.c_str());
-    return status;
-  }
-  return SyncDirectoryOf(path);
 }
 
 absl::Status RenameNew(const std::string& from, const std::string& to) {

@@ -44,11 +44,6 @@ absl::StatusOr<UniqueFd> OpenFile(const std::string& path, int flags,
 absl::StatusOr<std::string> ReadFile(const std::string& path,
                                      std::size_t limit = 1 << 20);
 
-/// Writes to a temporary file beside `path` and renames it into place.
-[[nodiscard]] absl::Status WriteFileAtomically(const std::string& path,
-                                               std::string_view content,
-                                               mode_t mode = 0644);
-
 /// rename(2) that never replaces: AlreadyExists when `to` is there. Atomic,
 /// also against other processes. Both paths are on one file system.
 [[nodiscard]] absl::Status RenameNew(const std::string& from,

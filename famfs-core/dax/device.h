@@ -140,6 +140,12 @@ class DaxDevice {
   /// (ResourceExhausted, and the file gone again, when the host's memory is not
   /// enough). Elsewhere: zeroes the bytes and writes them back.
   [[nodiscard]] virtual absl::Status CreateExtent(Range range) = 0;
+  /// Has the memory of a range that is in use there, as far as its file system
+  /// can, so that a store to it never meets SIGBUS: ResourceExhausted when
+  /// there is no room. Its bytes stay as they are.
+  [[nodiscard]] virtual absl::Status Allocate(Range /*range*/) {
+    return absl::OkStatus();
+  }
   /// Emulated: unlinks the extent's file, which lives on for who maps it; a
   /// missing one is OK. Elsewhere: does nothing.
   [[nodiscard]] virtual absl::Status RemoveExtent(std::uint64_t offset) = 0;

@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <optional>
 
-#include "base/units.h"
 #include "dax/backing.h"
 #include "dax/extent_files.h"
 #include "dax/file_mapping.h"
@@ -21,39 +20,6 @@ struct Scan {
   std::vector<Range> extents;  // by offset
   std::vector<std::string> malformed;
 };
-
-// Fills the whole file with pages. In steps, since a signal makes tmpfs undo
-// all of one call, and a large one might never get through.
-absl::Status AllocatePages(int fd, std::uint64_t length,
-                           const std::string& name) {
-  constexpr std::uint64_t kStep = kGiB;
-  for (std::uint64_t at = 0; at < length;) {
-    const std::uint64_t step = std::min(kStep, length - at);
-    if (::fallocate(fd, 0, static_cast<off_t>(at), static_cast<off_t>(step)) ==
-        0) {
-      at += step;
-      continue;
-    }
-    if (errno == EINTR) continue;
-    if (errno == ENOSPC) {
-      return ResourceExhausted(
-          "{}: there is no room for {}: the file system is full; free memory "
-          "or "
-          "make the tmpfs larger",
-          name, FormatSize(length));
-    }
-    if (errno == EOPNOTSUPP) {
-      return Unimplemented(
-          "{}: this file system cannot allocate pages in advance; put the "
-          "device "
-          "on tmpfs, or write `sparse: true` in its device.yaml",
-          name);
-    }
-    return ErrnoError(errno,
-                      fmt::format("{}: allocate {}", name, FormatSize(length)));
-  }
-  return absl::OkStatus();
-}
 
 // Memory has no access times, and keeping them for an extent's file costs each
 // read() that passes through to it. So the file is opened through a mount of
@@ -97,6 +63,7 @@ class EmulatedDevice final : public DaxDevice {
   absl::Status RemoveExtent(std::uint64_t offset) override;
   absl::StatusOr<std::optional<Backing>> FindBacking(
       std::uint64_t taken) override;
+  absl::Status Allocate(Range range) override;
   absl::StatusOr<std::vector<Range>> ListExtents() override;
   absl::StatusOr<std::vector<std::string>> MalformedExtents() override;
   absl::Status CleanUp() override;
@@ -219,7 +186,11 @@ absl::Status EmulatedDevice::MakeFile(const std::string& path,
     return ErrnoError(errno, fmt::format("size {}", path));
   }
   if (config_.sparse) return absl::OkStatus();
-  return AllocatePages(fd.get(), length, path);
+  const absl::Status filled = AllocatePages(fd.get(), 0, length, path);
+  if (!absl::IsUnimplemented(filled)) return filled;
+  return Unimplemented(
+      "{}; put the device on tmpfs, or write `sparse: true` in its device.yaml",
+      Message(filled));
 }
 
 absl::Status EmulatedDevice::CreateExtent(Range range) {
@@ -256,6 +227,17 @@ absl::StatusOr<std::optional<Backing>> EmulatedDevice::FindBacking(
                          BackingAt(Directory(), /*makes_files=*/true));
   if (config_.sparse) return std::nullopt;
   return backing;
+}
+
+absl::Status EmulatedDevice::Allocate(Range range) {
+  FAMFS_RETURN_IF_ERROR(RequireWriter("allocating memory"));
+  FAMFS_ASSIGN_OR_RETURN(const Range extent, ExtentAround(range.offset));
+  const std::string path = PathOf(extent.offset);
+  FAMFS_ASSIGN_OR_RETURN(const UniqueFd fd,
+                         OpenFile(path, O_RDWR | O_NOFOLLOW));
+  const absl::Status filled =
+      AllocatePages(fd.get(), range.offset - extent.offset, range.length, path);
+  return absl::IsUnimplemented(filled) ? absl::OkStatus() : filled;
 }
 
 absl::StatusOr<std::vector<Range>> EmulatedDevice::ListExtents() {

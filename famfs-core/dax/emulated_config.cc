@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 
+#include "base/new_file.h"
 #include "base/unique_fd.h"
 #include "base/units.h"
 #include "dax/emulated.h"
@@ -133,22 +134,41 @@ absl::StatusOr<std::string> ToYaml(const EmulatedConfig& config) {
   return std::string(out.c_str()) + "\n";
 }
 
-// A directory of mode 0755; one that is there already is taken as it is.
-absl::Status MakeDirectory(const std::string& path) {
-  if (::mkdir(path.c_str(), 0755) == 0) {
-    // Hosts that only read must get in, whatever this process' umask is.
-    if (::chmod(path.c_str(), 0755) == 0) return absl::OkStatus();
-    return ErrnoError(errno, fmt::format("chmod {}", path));
-  }
-  if (errno == EEXIST) {
-    struct stat info {};
-    if (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
-      return absl::OkStatus();
+// Directories of mode 0755 that go again when the device cannot be made.
+class NewDirectories {
+ public:
+  NewDirectories() = default;
+  NewDirectories(const NewDirectories&) = delete;
+  NewDirectories& operator=(const NewDirectories&) = delete;
+  ~NewDirectories() {
+    while (!made_.empty()) {
+      ::rmdir(made_.back().c_str());
+      made_.pop_back();
     }
-    return AlreadyExists("{}: exists and is not a directory", path);
   }
-  return ErrnoError(errno, fmt::format("mkdir {}", path));
-}
+
+  // One that is there already is taken as it is.
+  absl::Status Make(const std::string& path) {
+    if (::mkdir(path.c_str(), 0755) == 0) {
+      made_.push_back(path);
+      // Hosts that only read must get in, whatever this process' umask is.
+      if (::chmod(path.c_str(), 0755) == 0) return absl::OkStatus();
+      return ErrnoError(errno, fmt::format("chmod {}", path));
+    }
+    if (errno == EEXIST) {
+      struct stat info {};
+      if (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
+        return absl::OkStatus();
+      }
+      return AlreadyExists("{}: exists and is not a directory", path);
+    }
+    return ErrnoError(errno, fmt::format("mkdir {}", path));
+  }
+  void Keep() { made_.clear(); }
+
+ private:
+  std::vector<std::string> made_;
+};
 
 absl::Status RefuseLeftExtents(const std::string& directory) {
   FAMFS_ASSIGN_OR_RETURN(const std::vector<std::string> names,
@@ -173,22 +193,17 @@ absl::Status CreateEmulatedDevice(const std::string& directory,
   }
   FAMFS_ASSIGN_OR_RETURN(const std::string yaml, ToYaml(config));
   const std::string file = directory + "/device.yaml";
-  FAMFS_RETURN_IF_ERROR(MakeDirectory(directory));
-  FAMFS_RETURN_IF_ERROR(MakeDirectory(directory + "/extents"));
+  NewDirectories directories;
+  FAMFS_RETURN_IF_ERROR(directories.Make(directory));
+  FAMFS_RETURN_IF_ERROR(directories.Make(directory + "/extents"));
   if (::access(file.c_str(), F_OK) != 0) {
     FAMFS_RETURN_IF_ERROR(RefuseLeftExtents(directory));
   }
   // device.yaml comes last and whole: where it is, the device is complete.
-  const std::string temporary =
-      fmt::format("{}/.device.{}", directory, Uuid::Random().ToString());
-  FAMFS_RETURN_IF_ERROR(WriteFileAtomically(temporary, yaml));
-  const absl::Status status = RenameNew(temporary, file);
-  if (status.ok()) return status;
-  ::unlink(temporary.c_str());
-  if (absl::IsAlreadyExists(status)) {
-    return AlreadyExists("{}: there is a device already", file);
-  }
-  return status;
+  const absl::Status status = WriteNewFile(file, yaml);
+  if (status.ok()) directories.Keep();
+  if (!absl::IsAlreadyExists(status)) return status;
+  return AlreadyExists("{}: there is a device already", file);
 }
 
 absl::StatusOr<EmulatedConfig> ReadEmulatedConfig(

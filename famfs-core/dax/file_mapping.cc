@@ -1,5 +1,6 @@
 #include "dax/file_mapping.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -13,6 +14,8 @@
 
 #include "base/units.h"
 #include "dax/missing_memory.h"
+
+#include "base/units.h"
 
 namespace famfs {
 namespace {
@@ -163,6 +166,35 @@ absl::StatusOr<std::unique_ptr<Mapping>> MapFile(
                                               .inode = info.st_ino,
                                               .at = at,
                                               .access = access});
+}
+
+// In steps, since a signal makes tmpfs undo all of one call, and a large one
+// might never get through.
+absl::Status AllocatePages(int fd, std::uint64_t offset, std::uint64_t length,
+                           const std::string& name) {
+  constexpr std::uint64_t kStep = kGiB;
+  for (std::uint64_t done = 0; done < length;) {
+    const std::uint64_t step = std::min(kStep, length - done);
+    if (::fallocate(fd, 0, static_cast<off_t>(offset + done),
+                    static_cast<off_t>(step)) == 0) {
+      done += step;
+      continue;
+    }
+    if (errno == EINTR) continue;
+    if (errno == ENOSPC) {
+      return ResourceExhausted(
+          "{}: there is no room for {}: the file system is full; free memory "
+          "or make the tmpfs larger",
+          name, FormatSize(length));
+    }
+    if (errno == EOPNOTSUPP) {
+      return Unimplemented(
+          "{}: this file system cannot allocate pages in advance", name);
+    }
+    return ErrnoError(errno,
+                      fmt::format("{}: allocate {}", name, FormatSize(length)));
+  }
+  return absl::OkStatus();
 }
 
 std::string AbsolutePath(const std::string& path) {

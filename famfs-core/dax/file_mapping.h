@@ -25,4 +25,11 @@ absl::StatusOr<DaxDevice::Medium> MediumAt(const std::string& path);
 /// stays good when the process changes its directory.
 std::string AbsolutePath(const std::string& path);
 
+/// Fills [offset, offset + length) of the file with pages; what is there stays.
+/// ResourceExhausted when the file system is full, Unimplemented when it cannot
+/// do it; `name` is for messages.
+[[nodiscard]] absl::Status AllocatePages(int fd, std::uint64_t offset,
+                                         std::uint64_t length,
+                                         const std::string& name);
+
 }  // namespace famfs

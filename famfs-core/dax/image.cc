@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/new_file.h"
 #include "base/units.h"
 #include "dax/backing.h"
 #include "dax/file_mapping.h"
@@ -33,6 +34,7 @@ class ImageDevice final : public DaxDevice {
                                                std::uint64_t length,
                                                Access access) override;
   absl::Status CreateExtent(Range range) override;
+  absl::Status Allocate(Range range) override;
   absl::Status RemoveExtent(std::uint64_t /*offset*/) override {
     return absl::OkStatus();
   }
@@ -138,9 +140,35 @@ absl::Status ImageDevice::CreateExtent(Range range) {
   return WriteZeros(range);
 }
 
+absl::Status ImageDevice::Allocate(Range range) {
+  const absl::Status filled =
+      AllocatePages(fd_.get(), range.offset, range.length, spec());
+  return absl::IsUnimplemented(filled) ? absl::OkStatus() : filled;
+}
+
+absl::StatusOr<std::unique_ptr<DaxDevice>> Adopt(UniqueFd fd,
+                                                 const std::string& absolute,
+                                                 Access access) {
+  struct stat info {};
+  if (::fstat(fd.get(), &info) != 0) {
+    return ErrnoError(errno, fmt::format("stat {}", absolute));
+  }
+  if (!S_ISREG(info.st_mode)) {
+    return InvalidArgument(
+        "image:{}: is not a regular file; a directory is emulated:DIR",
+        absolute);
+  }
+  if (info.st_size == 0) {
+    return DataLoss("image:{}: the file is empty", absolute);
+  }
+  return std::make_unique<ImageDevice>(absolute, std::move(fd),
+                                       static_cast<std::uint64_t>(info.st_size),
+                                       access);
+}
+
 }  // namespace
 
-absl::Status CreateImage(const std::string& path, std::uint64_t size) {
+absl::Status SizeImage(int fd, const std::string& path, std::uint64_t size) {
   if (size == 0 || size % kExtentUnit != 0 ||
       size > static_cast<std::uint64_t>(INT64_MAX)) {
     return InvalidArgument(
@@ -148,17 +176,18 @@ absl::Status CreateImage(const std::string& path, std::uint64_t size) {
         "2 MiB ({})",
         path, size, kExtentUnit);
   }
-  auto fd = OpenFile(path, O_RDWR | O_CREAT | O_EXCL);
-  if (absl::IsAlreadyExists(fd.status())) {
-    return AlreadyExists("image:{}: there is a file already", path);
-  }
-  if (!fd.ok()) return fd.status();
-  if (::ftruncate(fd->get(), static_cast<off_t>(size)) != 0) {
-    const int error = errno;
-    ::unlink(path.c_str());
-    return ErrnoError(error, fmt::format("image:{}: size {}", path, size));
+  if (::ftruncate(fd, static_cast<off_t>(size)) != 0) {
+    return ErrnoError(errno, fmt::format("image:{}: size {}", path, size));
   }
   return absl::OkStatus();
+}
+
+absl::Status CreateImage(const std::string& path, std::uint64_t size) {
+  FAMFS_ASSIGN_OR_RETURN(NewFile file, NewFile::Create(path, 0644));
+  FAMFS_RETURN_IF_ERROR(SizeImage(file.fd(), path, size));
+  const absl::Status named = file.Publish(false);
+  if (!absl::IsAlreadyExists(named)) return named;
+  return AlreadyExists("image:{}: there is a file already", path);
 }
 
 absl::StatusOr<std::unique_ptr<DaxDevice>> OpenImage(const std::string& path,
@@ -172,21 +201,12 @@ absl::StatusOr<std::unique_ptr<DaxDevice>> OpenImage(const std::string& path,
                     absolute);
   }
   if (!fd.ok()) return Annotate(fd.status(), "image:" + absolute);
-  struct stat info {};
-  if (::fstat(fd->get(), &info) != 0) {
-    return ErrnoError(errno, fmt::format("stat {}", absolute));
-  }
-  if (!S_ISREG(info.st_mode)) {
-    return InvalidArgument(
-        "image:{}: is not a regular file; a directory is emulated:DIR",
-        absolute);
-  }
-  if (info.st_size == 0) {
-    return DataLoss("image:{}: the file is empty", absolute);
-  }
-  return std::make_unique<ImageDevice>(absolute, *std::move(fd),
-                                       static_cast<std::uint64_t>(info.st_size),
-                                       access);
+  return Adopt(*std::move(fd), absolute, access);
+}
+
+absl::StatusOr<std::unique_ptr<DaxDevice>> AdoptImage(UniqueFd fd,
+                                                      const std::string& path) {
+  return Adopt(std::move(fd), AbsolutePath(path), Access::kReadWrite);
 }
 
 }  // namespace famfs

@@ -22,4 +22,14 @@ namespace famfs {
 absl::StatusOr<std::unique_ptr<DaxDevice>> OpenImage(const std::string& path,
                                                      Access access);
 
+/// The same of a file that is open already for reading and writing: `path` is
+/// what it is called, also while it has no name yet.
+absl::StatusOr<std::unique_ptr<DaxDevice>> AdoptImage(UniqueFd fd,
+                                                      const std::string& path);
+
+/// Gives a new, empty file the size of an image. InvalidArgument as
+/// CreateImage.
+[[nodiscard]] absl::Status SizeImage(int fd, const std::string& path,
+                                     std::uint64_t size);
+
 }  // namespace famfs

@@ -82,6 +82,10 @@ void AddOptions(CLI::App& app, FusedOptions& options) {
                "Detach the mount when ended by SIGTERM or SIGINT");
   app.add_flag("--allow-existing-mount", server.allow_existing_mount,
                "Mount over a mount point");
+  app.add_flag("--salvage", server.salvage,
+               "Serve a damaged instance as far as it is whole, for reading "
+               "alone; the log tells what is not. Such a server never "
+               "registers as a host");
   const std::map<std::string, LogFormat> formats = {{"text", LogFormat::kText},
                                                     {"json", LogFormat::kJson}};
   app.add_option("--log-format", options.log_format, "text or json, on stderr")

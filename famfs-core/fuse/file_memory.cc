@@ -80,7 +80,8 @@ absl::StatusOr<std::unique_ptr<FileMemory>> FileMemory::Map(
   FAMFS_ASSIGN_OR_RETURN(
       MappedFile file,
       MappedFile::Map(devices, shape.node,
-                      shape.is_meta() ? Access::kRead : Access::kReadWrite));
+                      shape.is_meta() || shape.read_only ? Access::kRead
+                                                         : Access::kReadWrite));
   return std::unique_ptr<FileMemory>(
       new FileMemory(std::move(file), flush_lines));
 }

@@ -27,8 +27,9 @@ namespace famfs {
 
 /// Where a file lies: a Node without its place in the tree, which it outlives.
 struct FileShape {
-  Node node;         // of a file; without a name
-  std::string name;  // the last component, for messages
+  Node node;               // of a file; without a name
+  std::string name;        // the last component, for messages
+  bool read_only = false;  // the memory is mapped for reading alone
   [[nodiscard]] std::uint64_t size() const { return node.size; }
   [[nodiscard]] bool is_meta() const { return node.is_meta; }
   static FileShape Of(const Node& node);
@@ -36,11 +37,13 @@ struct FileShape {
   FileShape() = default;
   FileShape(const FileShape& other) : FileShape(Of(other.node)) {
     name = other.name;
+    read_only = other.read_only;
   }
   FileShape(FileShape&&) = default;
   FileShape& operator=(FileShape other) noexcept {
     node = std::move(other.node);
     name = std::move(other.name);
+    read_only = other.read_only;
     return *this;
   }
   ~FileShape() = default;

@@ -71,6 +71,18 @@ void WarnOfMissingDevices(DeviceSet& devices) {
   }
 }
 
+void WarnOfDamage(const Reader& reader) {
+  const DamageList damage = reader.Damage();
+  for (const Finding& finding : damage.findings()) {
+    spdlog::warn("salvage: {}", finding.ToString());
+  }
+  if (damage.count() > 0) {
+    spdlog::warn(
+        "salvage: {} findings; what is whole is served, for reading alone",
+        damage.count());
+  }
+}
+
 int Serve(const FusedOptions& options) {
   UniqueFd lock;
   if (!options.lock_file.empty()) {
@@ -92,19 +104,22 @@ int Serve(const FusedOptions& options) {
       !usable.ok()) {
     return Fail(options, FusedExit::kMountPoint, usable);
   }
-  auto devices =
-      DeviceSet::Open(options.device, options.others, Access::kReadWrite);
+  const bool salvage = options.server.salvage;
+  auto devices = DeviceSet::Open(options.device, options.others,
+                                 salvage ? Access::kRead : Access::kReadWrite);
   if (!devices.ok()) return Fail(options, FusedExit::kDevice, devices.status());
   if (!options.device_list.empty()) {
     (*devices)->SetSource(
         [file = options.device_list] { return DevicesListedIn(file); });
   }
-  auto reader = Reader::Open(*std::move(devices));
+  auto reader = salvage ? Reader::OpenSalvaged(*std::move(devices))
+                        : Reader::Open(*std::move(devices));
   if (!reader.ok()) {
     return Fail(options, FusedExit::kDevice,
                 Annotate(reader.status(), options.device));
   }
   WarnOfMissingDevices(*(*reader)->devices());
+  WarnOfDamage(**reader);
   auto server = Server::Start(*std::move(reader), options.server);
   if (!server.ok()) {
     return Fail(options,

@@ -27,7 +27,8 @@ absl::Status SetFlag(int context, const char* key) {
 
 }  // namespace
 
-absl::StatusOr<NewMount> CreateMount(const std::string& source) {
+absl::StatusOr<NewMount> CreateMount(const std::string& source,
+                                     bool read_only) {
   auto fuse = OpenFile("/dev/fuse", O_RDWR);
   if (!fuse.ok()) {
     return Annotate(fuse.status(),
@@ -47,8 +48,9 @@ absl::StatusOr<NewMount> CreateMount(const std::string& source) {
   if (::fsconfig(fs, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
     return ErrnoError(errno, "creating the FUSE superblock");
   }
-  UniqueFd mount(
-      ::fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
+  UniqueFd mount(::fsmount(fs, FSMOUNT_CLOEXEC,
+                           MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+                               (read_only ? MOUNT_ATTR_RDONLY : 0U)));
   if (!mount.valid()) return ErrnoError(errno, "fsmount");
   return NewMount{*std::move(fuse), std::move(mount)};
 }

@@ -33,6 +33,7 @@ struct Service {
   Directories directories;
   DataPath path = DataPath::kCopy;  // set before the mount is attached
   DataPath path_asked = DataPath::kAuto;
+  bool read_only = false;  // all of it, as in the read-only view
 
   static Service& Of(fuse_req_t request) {
     return *static_cast<Service*>(

@@ -60,6 +60,7 @@ int FindFile(const Service& service, fuse_ino_t id,
   if (node->is_directory) return EISDIR;
   const Node* volume = tree->VolumeOf(node->id);
   found = Wanted{FileShape::Of(*node), DataPath::kAuto, tree->PathOf(*node)};
+  found->shape.read_only = service.read_only;
   // Each view has inodes of its own.
   found->shape.node.id = id;
   if (volume != nullptr && volume->volume != nullptr) {
@@ -96,9 +97,10 @@ int CheckPath(const Service& service, const Wanted& file) {
   return EOPNOTSUPP;
 }
 
-int CheckFlags(const FileShape& shape, int flags) {
-  if (Inode::FromKernel(shape.node.id).read_only &&
-      (ForWriting(flags) || (flags & O_TRUNC) != 0)) {
+int CheckFlags(const Service& service, const FileShape& shape, int flags) {
+  const bool read_only =
+      service.read_only || Inode::FromKernel(shape.node.id).read_only;
+  if (read_only && (ForWriting(flags) || (flags & O_TRUNC) != 0)) {
     return EROFS;
   }
   if (shape.is_meta() && ForWriting(flags)) return EACCES;
@@ -134,7 +136,7 @@ int OpenNode(Service& service, fuse_ino_t id, int flags,
              std::shared_ptr<OpenInode>& opened) {
   std::optional<Wanted> wanted;
   int error = FindFile(service, id, wanted);
-  if (error == 0) error = CheckFlags(wanted->shape, flags);
+  if (error == 0) error = CheckFlags(service, wanted->shape, flags);
   if (error == 0) error = CheckDevices(service, *wanted);
   if (error == 0) error = CheckPath(service, *wanted);
   // Without its row nobody waits for what is opened here. It was logged.

@@ -121,7 +121,7 @@ std::optional<timespec> TimeToSet(int to_set, int flag, int now_flag,
 void SetAttributes(fuse_req_t request, fuse_ino_t id, struct stat* asked,
                    int to_set, fuse_file_info*) {
   Service& service = Service::Of(request);
-  if (Inode::FromKernel(id).read_only) {
+  if (service.read_only || Inode::FromKernel(id).read_only) {
     fuse_reply_err(request, EROFS);
     return;
   }

@@ -98,13 +98,15 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   server->options_ = options;
   server->service_.devices = reader->devices();
   server->service_.path_asked = options.data_path;
+  server->service_.read_only = options.salvage;
   server->service_.reader = std::move(reader);
 
   FAMFS_ASSIGN_OR_RETURN(
       NewMount mount,
       CreateMount(options.source.empty()
                       ? server->service_.reader->device()->spec()
-                      : options.source));
+                      : options.source,
+                  options.salvage));
   FAMFS_RETURN_IF_ERROR(server->OpenSession(std::move(mount.fuse)));
   FAMFS_RETURN_IF_ERROR(server->Negotiate());
   FAMFS_RETURN_IF_ERROR(server->JoinHostTable(ConnectionOf(mount)));
@@ -184,7 +186,7 @@ absl::Status Server::Negotiate() {
 absl::Status Server::JoinHostTable(std::uint32_t connection) {
   std::unique_ptr<HostSession> session;
   DaxDevice& primary = *service_.devices->primary();
-  if (!primary.has_extent_files()) {
+  if (!primary.has_extent_files() && !options_.salvage) {
     FAMFS_ASSIGN_OR_RETURN(const HostIdentity identity,
                            MakeHostIdentity(connection));
     FAMFS_ASSIGN_OR_RETURN(

@@ -27,13 +27,16 @@ struct ServerOptions {
   std::chrono::milliseconds poll{200};
   bool allow_existing_mount = false;
   std::string memory_report{};  // see MemoryErrors; empty: none
+  /// The reader is one of a damaged instance: nothing can be opened for writing
+  /// or changed, and nobody waits for this server.
+  bool salvage = false;
 };
 
 class Server {
  public:
-  /// The reader's devices are open for writing. Unimplemented when the data
-  /// path asked for cannot be served, or FUSE is too old; else an error of
-  /// mounting. Nothing is mounted then.
+  /// The reader's devices are open for writing (not to salvage). Unimplemented
+  /// when the data path asked for cannot be served, or FUSE is too old; else an
+  /// error of mounting. Nothing is mounted then.
   static absl::StatusOr<std::unique_ptr<Server>> Start(
       std::unique_ptr<Reader> reader, const ServerOptions& options);
   /// Detaches the mount if it is still there, and waits for the session's end.

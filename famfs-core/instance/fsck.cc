@@ -46,6 +46,7 @@ class Checker {
 
  private:
   bool CheckHead();
+  void CheckTag(const DaxDevice& device, const Uuid& uuid);
   void CheckRegion();
   void CheckMemory();
   template <typename Record, typename Decode>
@@ -127,8 +128,18 @@ bool Checker::CheckHead() {
       !status.ok()) {
     Error("superblock", std::string(Message(status)));
   }
+  if (report_.have_superblock) CheckTag(device_, super.device_uuid);
   device_size_ = std::min(super.device_size, device_.size());
   return TellsWhereTheLogLies(super, device_.size());
+}
+
+/// A device is known by its tag, and says itself which one it is: both must say
+/// the same.
+void Checker::CheckTag(const DaxDevice& device, const Uuid& uuid) {
+  if (device.tag().is_nil() || device.tag() == uuid) return;
+  Error("tag",
+        fmt::format("{} has the tag {}, but its superblock says {}",
+                    device.spec(), device.tag().ToString(), uuid.ToString()));
 }
 
 /// The newest valid copy of a pair. Each copy is also judged alone, because a
@@ -352,6 +363,7 @@ void Checker::CheckDevices(const LogPlayer& player) {
       continue;
     }
     report_.devices[i].spec = (*device)->spec();
+    if (i > 0) CheckTag(**device, report_.devices[i].uuid);
     const ExtentFileCheck check{
         .device_index = i,
         .log_length = i == 0 ? report_.superblock.log_length : 0,

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "instance/unfinished.h"
 #include "media/checksum.h"
 #include "media/format.h"
 
@@ -55,7 +56,7 @@ absl::Status DeviceIdentity::CheckSuperblock() const {
   if (line.magic == kSuperblockMagic && line.fs_uuid == fs_uuid_) {
     return absl::OkStatus();
   }
-  if (line.magic == 0) {
+  if (line.magic == 0 || line.magic == kUnfinishedMagic) {
     return ReplacedError(spec_, fs_uuid_,
                          "it has no superblock, or one is being made");
   }

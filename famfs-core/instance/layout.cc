@@ -29,8 +29,8 @@ absl::StatusOr<Copies> LoadCopies(const Mapping& head, std::size_t at) {
   return copies;
 }
 
-/// What a log header that is whole says of its own length, in bytes; 0: there
-/// is none.
+}  // namespace
+
 std::uint64_t LogLengthByItsHeader(DaxDevice& device) {
   const auto log = device.Map(kLogOffset, kMinLogLength, Access::kRead);
   if (!log.ok()) return 0;
@@ -41,8 +41,6 @@ std::uint64_t LogLengthByItsHeader(DaxDevice& device) {
                     header.length <= device.size() - kLogOffset;
   return fits && CheckLogHeader(header, header.length).ok() ? header.length : 0;
 }
-
-}  // namespace
 
 absl::Status Layout::MapHead(DaxDevice& device, Access access) {
   if (device.size() < kSuperblockRegion) {

@@ -65,4 +65,8 @@ class Layout {
   DeviceIdentity identity_;
 };
 
+/// What a log header that is whole says of its own length, in bytes; 0: there
+/// is none, so there never was a famfs, or it is gone.
+std::uint64_t LogLengthByItsHeader(DaxDevice& device);
+
 }  // namespace famfs

@@ -1,7 +1,6 @@
 #include "instance/mkfs.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstring>
 #include <span>
@@ -9,7 +8,9 @@
 
 #include "base/units.h"
 #include "instance/in_use.h"
+#include "instance/layout.h"
 #include "instance/metadata_store.h"
+#include "instance/unfinished.h"
 #include "instance/writer_lock.h"
 #include "media/checksum.h"
 #include "media/rules.h"
@@ -35,6 +36,17 @@ absl::Status CheckOptions(const DaxDevice& device, const MkfsOptions& options) {
   }
   if (options.system_uuid.is_nil()) {
     return InvalidArgument("mkfs needs the owner's system uuid; it is nil");
+  }
+  if (options.fs_uuid && options.fs_uuid->is_nil()) {
+    return InvalidArgument("an instance needs a uuid; it is nil");
+  }
+  if (!device.tag().is_nil() && options.device_uuid &&
+      *options.device_uuid != device.tag()) {
+    return InvalidArgument(
+        "{}: has the tag {}, by which it is known; the device uuid {} would "
+        "contradict it",
+        device.spec(), device.tag().ToString(),
+        options.device_uuid->ToString());
   }
   return absl::OkStatus();
 }
@@ -65,6 +77,15 @@ absl::Status CheckOld(DaxDevice& device, const MediaSuperblock& old,
         device.spec(), old.fs_uuid.ToString(), old.version,
         old.system_uuid.ToString());
   }
+  FAMFS_ASSIGN_OR_RETURN(const bool unfinished, IsMarkedUnfinished(device));
+  if (unfinished) return absl::OkStatus();
+  if (LogLengthByItsHeader(device) != 0) {
+    return AlreadyExists(
+        "{0}: has a damaged superblock (its magic is {1:#x}) before the log of "
+        "a famfs; `famfs cp -r --salvage {0} : DIR` copies out what is whole, "
+        "--force gives it up",
+        device.spec(), old.magic);
+  }
   if (!data_extents.empty()) {
     return AlreadyExists(
         "{}: has no superblock, but {} allocated extents, the first at {:#x}; "
@@ -94,14 +115,14 @@ absl::Status CheckUnused(DaxDevice& device, const MediaSuperblock& old,
       device.spec(), old.fs_uuid.ToString(), fmt::join(users, ", "));
 }
 
-/// From here on the device counts as blank, for us and for upstream.
+/// From here on the device is no famfs, for us and for upstream, and a second
+/// attempt needs no force.
 absl::Status Invalidate(DaxDevice& device) {
   FAMFS_ASSIGN_OR_RETURN(
       const auto head,
       device.Map(kSuperblockOffset, kSuperblockRegion, Access::kReadWrite));
-  constexpr std::array<std::byte, sizeof(std::uint64_t)> kNoMagic{};
-  head->Store(0, kNoMagic);
-  head->WriteBack(0, kNoMagic.size());
+  head->Store(0, std::as_bytes(std::span(&kUnfinishedMagic, 1)));
+  head->WriteBack(0, sizeof(kUnfinishedMagic));
   return head->Check();
 }
 
@@ -147,17 +168,16 @@ absl::Status Write(DaxDevice& device, const MediaSuperblock& super) {
   FAMFS_ASSIGN_OR_RETURN(
       const auto log,
       device.Map(kLogOffset, super.log_length, Access::kReadWrite));
-  ZeroDirty(*head, 0, head->size());
+  ZeroDirty(*head, kLineSize, head->size() - kLineSize);
   ZeroDirty(*log, 0, log->size());
   StoreLogHeader(*log, super.log_length, 0);
   StoreState(*head,
              StateRecord{.writer_epoch = 1, .writer_host = super.system_uuid},
              super.fs_uuid);
-  // The magic is the last store: without it nobody takes the device for a
-  // famfs, and a second attempt needs no force.
+  // The magic is the last store; until then the mark stands in its place.
   FAMFS_RETURN_IF_ERROR(log->Check());
   MediaSuperblock unfinished = super;
-  unfinished.magic = 0;
+  unfinished.magic = kUnfinishedMagic;
   head->Store(0, std::as_bytes(std::span(&unfinished, 1)));
   head->WriteBack(0, sizeof(unfinished));
   head->Store(0, std::as_bytes(std::span(&super.magic, 1)));
@@ -202,6 +222,10 @@ absl::Status Mkfs(DaxDevice& device, const MkfsOptions& options) {
   } else {
     FAMFS_RETURN_IF_ERROR(Invalidate(device));
   }
+  // Later stores of a writer go there, too, and must not meet a full file
+  // system by a signal.
+  FAMFS_RETURN_IF_ERROR(device.Allocate(head));
+  FAMFS_RETURN_IF_ERROR(device.Allocate(log));
   return Write(device, MakeSuperblock(device, options));
 }
 

@@ -5,18 +5,14 @@
 #include <span>
 
 #include "instance/metadata_store.h"
+#include "instance/unfinished.h"
 #include "media/checksum.h"
-#include "media/region.h"
 #include "media/rules.h"
 
 namespace famfs {
 namespace {
 
 constexpr Range kHead{kSuperblockOffset, kSuperblockRegion};
-/// Stands in place of the magic while the head is written: whatever else the
-/// unit holds then is nobody's.
-constexpr std::uint64_t kUnfinishedMagic = 0x676e696464614d46;  // "FMadding"
-
 void StoreMagic(Mapping& head, const std::uint64_t& magic) {
   head.Store(0, std::as_bytes(std::span(&magic, 1)));
 }
@@ -25,20 +21,6 @@ void StoreMagic(Mapping& head, const std::uint64_t& magic) {
 bool MeansBlank(const absl::Status& status) {
   return absl::IsNotFound(status) || absl::IsOutOfRange(status) ||
          absl::IsDataLoss(status);
-}
-
-/// Leaves exactly the head's extent, and that without a superblock.
-absl::Status EmptyExtentFiles(DaxDevice& device) {
-  FAMFS_RETURN_IF_ERROR(device.CleanUp());
-  FAMFS_ASSIGN_OR_RETURN(const auto present, device.ListExtents());
-  const bool has_head =
-      std::find(present.begin(), present.end(), kHead) != present.end();
-  for (const Range& range : present) {
-    if (range != kHead) {
-      FAMFS_RETURN_IF_ERROR(device.RemoveExtent(range.offset));
-    }
-  }
-  return has_head ? absl::OkStatus() : device.CreateExtent(kHead);
 }
 
 }  // namespace
@@ -105,18 +87,10 @@ MediaSuperblock MakeSecondarySuperblock(const MediaSuperblock& primary,
 
 absl::Status WriteSecondaryHead(DaxDevice& device,
                                 const MediaSuperblock& superblock) {
-  if (device.has_extent_files()) {
-    FAMFS_RETURN_IF_ERROR(EmptyExtentFiles(device));
-  }
+  FAMFS_RETURN_IF_ERROR(MarkUnfinished(device));
   FAMFS_ASSIGN_OR_RETURN(
       const auto head,
       device.Map(kSuperblockOffset, kSuperblockRegion, Access::kReadWrite));
-  // One line: what a crash leaves of it begins with the mark.
-  StoreMagic(*head, kUnfinishedMagic);
-  head->StoreZeros(sizeof(superblock.magic),
-                   kLineSize - sizeof(superblock.magic));
-  head->WriteBack(0, kLineSize);
-  ZeroDirty(*head, kLineSize, head->size() - kLineSize);
   MediaSuperblock unfinished = superblock;
   unfinished.magic = kUnfinishedMagic;
   head->Store(0, std::as_bytes(std::span(&unfinished, 1)));

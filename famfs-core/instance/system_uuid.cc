@@ -1,15 +1,10 @@
 #include "instance/system_uuid.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <system_error>
 
-#include "base/unique_fd.h"
+#include "base/new_file.h"
 
 namespace famfs {
 namespace {
@@ -24,6 +19,12 @@ absl::StatusOr<Uuid> Load(const std::string& path) {
         "{}: does not begin with this host's uuid: {}; write one there, or "
         "remove the file to get a random one",
         path, Message(uuid.status()));
+  }
+  if (uuid->is_nil()) {
+    return InvalidArgument(
+        "{}: has the nil uuid, which is no host's; remove the file to get a "
+        "random one",
+        path);
   }
   return uuid;
 }
@@ -45,24 +46,9 @@ absl::Status Create(const std::string& path) {
     return ErrnoError(error.value(),
                       fmt::format("create the folder {}", parent.string()));
   }
-  const std::string text = Uuid::Random().ToString();
-  const std::string temporary = fmt::format("{}.{}", path, text);
-  absl::Status status;
-  {
-    FAMFS_ASSIGN_OR_RETURN(
-        UniqueFd fd, OpenFile(temporary, O_WRONLY | O_CREAT | O_EXCL, 0444));
-    const auto length = static_cast<ssize_t>(kTextLength + 1);
-    if (::fchmod(fd.get(), 0444) != 0 ||
-        ::write(fd.get(), text.c_str(), kTextLength + 1) != length) {
-      status = ErrnoError(errno, fmt::format("write {}", temporary));
-    }
-  }
-  if (status.ok() && ::link(temporary.c_str(), path.c_str()) != 0 &&
-      errno != EEXIST) {
-    status = ErrnoError(errno, fmt::format("create {}", path));
-  }
-  ::unlink(temporary.c_str());
-  return status;
+  const absl::Status made =
+      WriteNewFile(path, Uuid::Random().ToString() + "\n", 0444);
+  return absl::IsAlreadyExists(made) ? absl::OkStatus() : made;
 }
 
 }  // namespace

@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <functional>
 #include <system_error>
 #include <vector>
 
+#include "base/new_file.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
 #include "dax/emulated.h"
@@ -17,6 +19,8 @@
 #include "instance/fsck.h"
 #include "instance/reader.h"
 #include "instance/sparse_copy.h"
+#include "instance/unfinished.h"
+#include "media/checksum.h"
 
 namespace famfs {
 namespace {
@@ -37,9 +41,12 @@ class UndoGuard {
 };
 
 /// A reader of a device that somebody else owns.
-absl::StatusOr<std::unique_ptr<Reader>> OpenReader(DaxDevice& device) {
-  return Reader::Open(
+absl::StatusOr<std::unique_ptr<Reader>> OpenReader(DaxDevice& device,
+                                                   bool salvage) {
+  auto devices = std::make_shared<DeviceSet>(
       std::shared_ptr<DaxDevice>(std::shared_ptr<DaxDevice>(), &device));
+  return salvage ? Reader::OpenSalvaged(std::move(devices))
+                 : Reader::Open(std::move(devices));
 }
 
 /// All that counts on the device, the superblock region last: before it is
@@ -65,21 +72,24 @@ absl::StatusOr<std::vector<Range>> RangesOf(const Reader& reader) {
   return ranges;
 }
 
-/// Adds up what was done over all ranges.
+/// Adds up what was done over all ranges, and asks whether to go on.
 class Meter {
  public:
-  Meter(const std::vector<Range>& ranges, const Progress& progress)
-      : progress_(progress) {
+  Meter(const std::vector<Range>& ranges, const TransferOptions& options)
+      : options_(options) {
     for (const Range& range : ranges) total_ += range.length;
-    if (progress_) progress_(0, total_);
+    if (options_.progress) options_.progress(0, total_);
   }
   void Add(std::uint64_t bytes) {
     done_ += bytes;
-    if (progress_) progress_(done_, total_);
+    if (options_.progress) options_.progress(done_, total_);
+  }
+  [[nodiscard]] absl::Status GoOn() const {
+    return options_.go_on ? options_.go_on() : absl::OkStatus();
   }
 
  private:
-  const Progress& progress_;
+  const TransferOptions& options_;
   std::uint64_t done_ = 0;
   std::uint64_t total_ = 0;
 };
@@ -109,10 +119,35 @@ absl::Status ExportRange(DaxDevice& device, const Range& range, int to,
   FAMFS_RETURN_IF_ERROR(CopySparsely(
       mapping->bytes(), parts,
       [&](std::uint64_t at, std::span<const std::byte> bytes) {
+        FAMFS_RETURN_IF_ERROR(meter.GoOn());
         return WriteAt(to, range.offset + at, bytes, path);
       },
       [&](std::uint64_t bytes) { meter.Add(bytes); }));
   return mapping->Check();
+}
+
+/// The superblock region into a device that is marked as unfinished, and that
+/// by its magic as the last store. The device is known by its own tag.
+absl::Status ImportHead(DaxDevice& image, DaxDevice& device, Meter& meter) {
+  FAMFS_ASSIGN_OR_RETURN(
+      const auto from,
+      image.Map(kSuperblockOffset, kSuperblockRegion, Access::kRead));
+  FAMFS_ASSIGN_OR_RETURN(
+      const auto to,
+      device.Map(kSuperblockOffset, kSuperblockRegion, Access::kReadWrite));
+  MediaSuperblock super;
+  std::memcpy(static_cast<void*>(&super), from->data(), sizeof(super));
+  super.device_uuid = device.tag();
+  Seal(super);
+  const std::span<const std::byte> bytes = std::as_bytes(std::span(&super, 1));
+  constexpr std::size_t kMagic = sizeof(super.magic);
+  to->Store(kMagic, bytes.subspan(kMagic));
+  to->Store(sizeof(super), from->bytes().subspan(sizeof(super)));
+  to->WriteBack(0, to->size());
+  to->Store(0, bytes.first(kMagic));
+  to->WriteBack(0, kMagic);
+  meter.Add(kSuperblockRegion);
+  return absl::OkStatus();
 }
 
 absl::Status ImportRange(DaxDevice& image, int image_fd, DaxDevice& device,
@@ -125,6 +160,7 @@ absl::Status ImportRange(DaxDevice& image, int image_fd, DaxDevice& device,
   FAMFS_RETURN_IF_ERROR(CopySparsely(
       from->bytes(), DataParts(image_fd, range.offset, range.length),
       [&](std::uint64_t at, std::span<const std::byte> bytes) {
+        FAMFS_RETURN_IF_ERROR(meter.GoOn());
         to->Store(at, bytes);
         to->WriteBack(at, bytes.size());
         return to->Check();
@@ -141,6 +177,19 @@ absl::Status CheckImage(DaxDevice& image) {
       image.spec(), report.findings.size(), report.findings.front().ToString());
 }
 
+/// Whether the device that is there already is what an import of the same image
+/// left; else `exists`.
+absl::Status CheckLeft(const absl::Status& exists, const std::string& directory,
+                       std::uint64_t size, const Uuid& tag) {
+  if (!absl::IsAlreadyExists(exists)) return exists;
+  const auto device = OpenEmulatedDevice(directory, Access::kReadWrite);
+  if (!device.ok() || (*device)->size() != size || (*device)->tag() != tag) {
+    return exists;
+  }
+  FAMFS_ASSIGN_OR_RETURN(const bool nobodys, IsNobodys(**device));
+  return nobodys ? absl::OkStatus() : exists;
+}
+
 /// Removes what an import made; a directory that was there before stays.
 void RemoveImported(const std::string& directory, bool was_there) {
   std::error_code ignored;
@@ -155,24 +204,30 @@ void RemoveImported(const std::string& directory, bool was_there) {
 }  // namespace
 
 absl::Status ExportImage(DaxDevice& device, const std::string& image_path,
-                         const Progress& progress) {
-  FAMFS_ASSIGN_OR_RETURN(const auto reader, OpenReader(device));
-  FAMFS_ASSIGN_OR_RETURN(const std::vector<Range> ranges, RangesOf(*reader));
-  if (std::filesystem::exists(std::filesystem::symlink_status(image_path))) {
+                         const TransferOptions& options) {
+  FAMFS_ASSIGN_OR_RETURN(const auto reader,
+                         OpenReader(device, options.salvage));
+  std::vector<Range> ranges;
+  if (options.salvage) {
+    FAMFS_ASSIGN_OR_RETURN(ranges, device.ListExtents());
+  } else {
+    FAMFS_ASSIGN_OR_RETURN(ranges, RangesOf(*reader));
+  }
+  const auto exists = [&] {
     return AlreadyExists("{}: exists; name a new file", image_path);
+  };
+  // Only to answer before the bytes are copied; Publish decides.
+  if (std::filesystem::exists(std::filesystem::symlink_status(image_path))) {
+    return exists();
   }
-  const std::string temporary =
-      fmt::format("{}.{}", image_path, Uuid::Random().ToString());
-  FAMFS_ASSIGN_OR_RETURN(const UniqueFd fd,
-                         OpenFile(temporary, O_RDWR | O_CREAT | O_EXCL, 0600));
-  UndoGuard undo([&] { ::unlink(temporary.c_str()); });
-  if (::ftruncate(fd.get(), static_cast<off_t>(device.size())) != 0) {
-    return ErrnoError(errno, fmt::format("size {}", temporary));
+  FAMFS_ASSIGN_OR_RETURN(NewFile file, NewFile::Create(image_path));
+  if (::ftruncate(file.fd(), static_cast<off_t>(device.size())) != 0) {
+    return ErrnoError(errno, fmt::format("size {}", image_path));
   }
-  Meter meter(ranges, progress);
+  Meter meter(ranges, options);
   for (const Range& range : ranges) {
     FAMFS_RETURN_IF_ERROR(
-        ExportRange(device, range, fd.get(), temporary, meter));
+        ExportRange(device, range, file.fd(), image_path, meter));
   }
   // The log may have grown meanwhile: then the copy mixes two moments.
   FAMFS_ASSIGN_OR_RETURN(const std::vector<Change> changes, reader->Refresh());
@@ -181,32 +236,40 @@ absl::Status ExportImage(DaxDevice& device, const std::string& image_path,
         "{}: was changed while it was exported; stop its writer, or try again",
         device.spec());
   }
-  FAMFS_RETURN_IF_ERROR(RenameNew(temporary, image_path));
-  undo.Keep();
-  return absl::OkStatus();
+  const absl::Status named = file.Publish(false);
+  return absl::IsAlreadyExists(named) ? exists() : named;
 }
 
 absl::Status ImportImage(const std::string& image_path,
                          const std::string& directory, const Uuid& tag,
-                         const Progress& progress) {
+                         const TransferOptions& options) {
   FAMFS_ASSIGN_OR_RETURN(const auto image,
                          OpenImage(image_path, Access::kRead));
   FAMFS_RETURN_IF_ERROR(CheckImage(*image));
-  FAMFS_ASSIGN_OR_RETURN(const auto reader, OpenReader(*image));
-  FAMFS_ASSIGN_OR_RETURN(const std::vector<Range> ranges, RangesOf(*reader));
+  FAMFS_ASSIGN_OR_RETURN(const auto reader, OpenReader(*image, false));
+  FAMFS_ASSIGN_OR_RETURN(std::vector<Range> ranges, RangesOf(*reader));
   FAMFS_ASSIGN_OR_RETURN(const UniqueFd image_fd,
                          OpenFile(image_path, O_RDONLY));
   const bool was_there = std::filesystem::exists(directory);
-  FAMFS_RETURN_IF_ERROR(CreateEmulatedDevice(
-      directory, {.size = image->size(), .tag = tag, .hosts = {}}));
-  UndoGuard undo([&] { RemoveImported(directory, was_there); });
+  const absl::Status made = CreateEmulatedDevice(
+      directory, {.size = image->size(), .tag = tag, .hosts = {}});
+  if (!made.ok()) {
+    FAMFS_RETURN_IF_ERROR(CheckLeft(made, directory, image->size(), tag));
+  }
   FAMFS_ASSIGN_OR_RETURN(const auto device,
                          OpenEmulatedDevice(directory, Access::kReadWrite));
-  Meter meter(ranges, progress);
+  UndoGuard undo([&] {
+    if (made.ok()) return RemoveImported(directory, was_there);
+    IgnoreError(MarkUnfinished(*device), "it was nobody's before");
+  });
+  FAMFS_RETURN_IF_ERROR(MarkUnfinished(*device));
+  Meter meter(ranges, options);
+  ranges.pop_back();  // the head
   for (const Range& range : ranges) {
     FAMFS_RETURN_IF_ERROR(
         ImportRange(*image, image_fd.get(), *device, range, meter));
   }
+  FAMFS_RETURN_IF_ERROR(ImportHead(*image, *device, meter));
   undo.Keep();
   return absl::OkStatus();
 }

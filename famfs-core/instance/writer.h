@@ -131,6 +131,7 @@ struct AddDeviceOptions {
 
 class Writer {
  public:
+  /// InvalidArgument for the nil system uuid;
   /// PermissionDenied when another host owns the instance (says whose), else
   /// Unavailable when another process writes it, DataLoss when the log is
   /// broken.

@@ -66,6 +66,10 @@ absl::StatusOr<std::unique_ptr<Writer>> Writer::Open(
 absl::StatusOr<std::unique_ptr<Writer>> Writer::Open(
     std::shared_ptr<DeviceSet> devices, const WriterOptions& options) {
   const std::shared_ptr<DaxDevice> device = devices->primary();
+  if (options.system_uuid.is_nil()) {
+    return InvalidArgument(
+        "{}: a writer needs its host's system uuid; it is nil", device->spec());
+  }
   FAMFS_RETURN_IF_ERROR(MendOwner(*device));
   FAMFS_ASSIGN_OR_RETURN(Layout seen,
                          Layout::Open(*device, Access::kReadWrite));

@@ -3,6 +3,7 @@
 #include <absl/strings/cord.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 
@@ -22,27 +23,113 @@ std::uint32_t ParseMode(const std::string& text) {
   std::uint32_t mode = 0;
   const char* const end = text.data() + text.size();
   const auto [rest, error] = std::from_chars(text.data(), end, mode, 8);
-  if (error != std::errc{} || rest != end || mode > 07777) {
+  if (error != std::errc{} || rest != end) {
     throw CLI::ValidationError(
         "--mode",
         fmt::format("\"{}\" is not an octal mode such as 0644 or 750", text));
   }
+  if (mode > 0777) {
+    throw CLI::ValidationError(
+        "--mode",
+        fmt::format("\"{}\" has more than permission bits (0777): a famfs has "
+                    "no set-uid, set-gid and sticky files",
+                    text));
+  }
   return mode;
 }
 
-/// `spec`, or what is behind it when it is a path on a famfs mount.
-std::string DeviceOfMount(const std::string& spec) {
-  if (spec.find(':') != std::string::npos) return spec;
+/// What a device's name stands for.
+struct Named {
+  std::string device;  // a spec
+  std::string base{};  // where a path on a mount leads, in the instance
+};
+
+/// `inside`: also a path below a mount point.
+absl::StatusOr<Named> Resolve(const std::string& spec, bool inside) {
+  if (spec.find(':') != std::string::npos) return Named{.device = spec};
   const auto origin = OriginOf(spec);
-  if (!origin.ok() || !origin->has_value()) return spec;
-  return (*origin)->device;
+  if (!origin.ok() || !origin->has_value()) return Named{.device = spec};
+  const MountOrigin& mount = **origin;
+  if (!inside && !mount.is_mount_point) {
+    return AsUsage(InvalidArgument(
+        "{0}: lies inside of the mount {1}; name the mount, and what is in it "
+        "by its path in the instance: {1} {2}",
+        spec, mount.mount_point, Printable(mount.path)));
+  }
+  return Named{.device = mount.device, .base = mount.path};
 }
 
 absl::StatusOr<std::shared_ptr<DaxDevice>> Open(const std::string& spec,
                                                 Access access) {
-  auto device = OpenDevice(DeviceOfMount(spec), access);
+  FAMFS_ASSIGN_OR_RETURN(const Named named, Resolve(spec, false));
+  auto device = OpenDevice(named.device, access);
   if (!device.ok()) return AsUsage(device.status());
   return std::shared_ptr<DaxDevice>(*std::move(device));
+}
+
+absl::StatusOr<std::shared_ptr<DeviceSet>> OpenSet(const std::string& device,
+                                                   Access access) {
+  auto devices = DeviceSet::Open(device, OtherDevices(), access);
+  if (!devices.ok()) return AsUsage(devices.status());
+  return devices;
+}
+
+bool IsUtf8(std::string_view text) {
+  try {
+    [[maybe_unused]] const std::string checked = Json(std::string(text)).dump();
+    return true;
+  } catch (const nlohmann::json::exception&) {
+    return false;
+  }
+}
+
+/// So loudly that nobody takes what follows for the whole instance.
+void TellDamage(const Reader& reader) {
+  constexpr std::size_t kTold = 20;
+  const DamageList damage = reader.Damage();
+  if (damage.count() == 0) {
+    std::fputs("famfs: --salvage: nothing is damaged\n", stderr);
+    return;
+  }
+  std::string text =
+      "famfs: SALVAGE: the instance is damaged. What is whole follows; not in "
+      "it, or made up:\n";
+  const std::size_t told = std::min(kTold, damage.findings().size());
+  for (std::size_t i = 0; i < told; ++i) {
+    text += fmt::format("famfs:   {}\n", damage.findings()[i].ToString());
+  }
+  if (damage.count() > told) {
+    text += fmt::format("famfs:   ... and {} more\n", damage.count() - told);
+  }
+  std::fputs(text.c_str(), stderr);
+}
+
+/// With what to do about damage, where it helps.
+absl::Status AdviseSalvage(const absl::Status& status,
+                           const std::string& device) {
+  if (!absl::IsDataLoss(status)) return status;
+  auto devices = OpenSet(device, Access::kRead);
+  if (!devices.ok() || !Reader::OpenSalvaged(*std::move(devices)).ok()) {
+    return status;
+  }
+  return DataLoss(
+      "{}\nThe instance is damaged (famfs fsck {} tells where). What is whole "
+      "can be read with --salvage; famfs cp -r --salvage {} : DIR copies it "
+      "out.",
+      Message(status), device, device);
+}
+
+absl::StatusOr<std::unique_ptr<Reader>> OpenReaderOn(const std::string& device,
+                                                     bool salvage) {
+  FAMFS_ASSIGN_OR_RETURN(auto devices, OpenSet(device, Access::kRead));
+  if (!salvage) {
+    auto reader = Reader::Open(std::move(devices));
+    if (!reader.ok()) return AdviseSalvage(reader.status(), device);
+    return reader;
+  }
+  auto reader = Reader::OpenSalvaged(std::move(devices));
+  if (reader.ok()) TellDamage(**reader);
+  return reader;
 }
 
 }  // namespace
@@ -140,9 +227,14 @@ void AddOtherDevices(CLI::App& app) {
 
 absl::StatusOr<std::shared_ptr<DeviceSet>> OpenDevices(const std::string& spec,
                                                        Access access) {
-  auto devices = DeviceSet::Open(DeviceOfMount(spec), OtherDevices(), access);
-  if (!devices.ok()) return AsUsage(devices.status());
-  return devices;
+  FAMFS_ASSIGN_OR_RETURN(const Named named, Resolve(spec, false));
+  return OpenSet(named.device, access);
+}
+
+void AddSalvage(CLI::App* command, bool& salvage) {
+  command->add_flag("--salvage", salvage,
+                    "Read a damaged instance as far as it is whole; stderr "
+                    "tells what is not, and the exit code is 1 then");
 }
 
 void AddDevice(CLI::App* command, std::string& device) {
@@ -184,6 +276,10 @@ CLI::Option* AddUuid(CLI::App* command, const std::string& name,
               throw CLI::ValidationError(name,
                                          std::string(Message(uuid.status())));
             }
+            if (uuid->is_nil()) {
+              throw CLI::ValidationError(
+                  name, "the nil UUID stands for nobody; give another");
+            }
             value = *uuid;
           },
           help)
@@ -200,9 +296,44 @@ absl::StatusOr<std::shared_ptr<DaxDevice>> OpenForWriting(
   return Open(spec, Access::kReadWrite);
 }
 
-absl::StatusOr<std::unique_ptr<Reader>> OpenReader(const std::string& spec) {
-  FAMFS_ASSIGN_OR_RETURN(auto devices, OpenDevices(spec, Access::kRead));
-  return Reader::Open(std::move(devices));
+absl::StatusOr<std::unique_ptr<Reader>> OpenReader(const std::string& spec,
+                                                   bool salvage) {
+  FAMFS_ASSIGN_OR_RETURN(const Named named, Resolve(spec, false));
+  return OpenReaderOn(named.device, salvage);
+}
+
+absl::StatusOr<PlaceInInstance> OpenPlace(const std::string& spec,
+                                          bool salvage) {
+  FAMFS_ASSIGN_OR_RETURN(Named named, Resolve(spec, true));
+  FAMFS_ASSIGN_OR_RETURN(auto reader, OpenReaderOn(named.device, salvage));
+  return PlaceInInstance{.reader = std::move(reader),
+                         .base = std::move(named.base)};
+}
+
+std::string PlaceInInstance::Path(std::string_view path) const {
+  const std::string below = InstancePath(path);
+  if (base.empty() || below.empty()) return base + below;
+  return base + "/" + below;
+}
+
+ExitCode WholeOrDamaged(const Reader& reader) {
+  return reader.Damage().count() == 0 ? ExitCode::kOk : ExitCode::kProblems;
+}
+
+Json ToJson(const Finding& finding) {
+  return {{"severity", std::string(ToString(finding.severity))},
+          {"entry", finding.entry ? Json(*finding.entry) : Json(nullptr)},
+          {"rule", finding.rule},
+          {"message", JsonText(finding.message)}};
+}
+
+Json DamageJson(const Reader& reader) {
+  Json json = Json::array();
+  const DamageList damage = reader.Damage();
+  for (const Finding& finding : damage.findings()) {
+    json.push_back(ToJson(finding));
+  }
+  return json;
 }
 
 absl::StatusOr<ExitCode> CheckMemory(ExitCode outcome) {
@@ -236,17 +367,29 @@ absl::StatusOr<std::unique_ptr<Writer>> OpenWriter(
         "dead, make this one the owner with --take-over.",
         Message(writer.status()));
   }
+  if (!writer.ok()) {
+    FAMFS_ASSIGN_OR_RETURN(const Named named, Resolve(spec, false));
+    return AdviseSalvage(writer.status(), named.device);
+  }
   return writer;
 }
 
 std::string JsonText(std::string_view text) {
-  try {
-    std::string copy(text);
-    [[maybe_unused]] const std::string checked = Json(copy).dump();
-    return copy;
-  } catch (const nlohmann::json::exception&) {
-    return Printable(text);
+  return IsUtf8(text) ? std::string(text) : Printable(text);
+}
+
+void PutText(Json& json, const std::string& key, std::string_view text) {
+  json[key] = JsonText(text);
+  if (IsUtf8(text)) return;
+  std::string hex;
+  for (const char c : text) {
+    hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
   }
+  json[key + "_hex"] = hex;
+}
+
+void PrintErrorJson(const absl::Status& status) {
+  PrintJson({{"error", JsonText(Message(status))}});
 }
 
 void PrintJson(const Json& json) {

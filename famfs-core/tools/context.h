@@ -36,11 +36,15 @@ absl::Status AsUsage(absl::Status status);
 
 /// `famfs: MESSAGE` on stderr, and the exit code that fits.
 ExitCode Report(const absl::Status& status);
+/// {"error": MESSAGE} on stdout.
+void PrintErrorJson(const absl::Status& status);
 
 /// The outcome, unless memory that it may rest on was missing: DataLoss.
 absl::StatusOr<ExitCode> CheckMemory(ExitCode outcome);
 
 /// Runs `run(*options)` when `command` was given; the outcome goes to `exit`.
+/// With --json an error is told there, too: {"error": ...}. So a run that has
+/// printed its JSON answers no error.
 template <typename Options>
 void OnRun(CLI::App* command, std::shared_ptr<Options> options,
            absl::StatusOr<ExitCode> (*run)(const Options&), ExitCode& exit) {
@@ -48,6 +52,9 @@ void OnRun(CLI::App* command, std::shared_ptr<Options> options,
     auto outcome = run(*options);
     if (outcome.ok()) outcome = CheckMemory(*outcome);
     exit = outcome.ok() ? *outcome : Report(outcome.status());
+    if constexpr (requires { options->json; }) {
+      if (!outcome.ok() && options->json) PrintErrorJson(outcome.status());
+    }
   });
 }
 
@@ -108,15 +115,44 @@ absl::StatusOr<std::shared_ptr<DaxDevice>> OpenForWriting(
 absl::StatusOr<std::shared_ptr<DeviceSet>> OpenDevices(const std::string& spec,
                                                        Access access);
 
+/// The option --salvage, of commands that read.
+void AddSalvage(CLI::App* command, bool& salvage);
+
 /// Opens the device, then the instance on it. The message says what to do about
-/// another host's or another program's instance.
-absl::StatusOr<std::unique_ptr<Reader>> OpenReader(const std::string& spec);
+/// another host's or another program's instance, and about a damaged one. With
+/// `salvage` that is read as far as it is whole, and stderr tells what is not.
+absl::StatusOr<std::unique_ptr<Reader>> OpenReader(const std::string& spec,
+                                                   bool salvage = false);
+/// What a command answers that has shown all that it was asked for: kProblems
+/// when something of a damaged instance is missing from it.
+ExitCode WholeOrDamaged(const Reader& reader);
+/// {severity, entry, rule, message}
+Json ToJson(const Finding& finding);
+/// What could not be read, as an array; for answers of a salvaging command.
+Json DamageJson(const Reader& reader);
+
+/// A place in an instance: where a path on a mount leads.
+struct PlaceInInstance {
+  std::unique_ptr<Reader> reader;
+  std::string base;  // a path of the instance; "" is the root
+
+  /// `path` as people write it, from the base on.
+  [[nodiscard]] std::string Path(std::string_view path) const;
+};
+/// As OpenReader, but the device may also be named by a path below a mount
+/// point; everywhere else that is refused.
+absl::StatusOr<PlaceInInstance> OpenPlace(const std::string& spec,
+                                          bool salvage);
+
 absl::StatusOr<std::unique_ptr<Writer>> OpenWriter(const std::string& spec,
                                                    const WriteOptions& options);
 
 /// `text` itself when it is UTF-8, else with \xNN for what is not printable
 /// ASCII: so that JSON of any medium is valid.
 std::string JsonText(std::string_view text);
+/// Sets `key`; and `key_hex`, the bytes as hexadecimal digits, when the text is
+/// not UTF-8 and so another text may look the same.
+void PutText(Json& json, const std::string& key, std::string_view text);
 
 /// One JSON value and a newline on stdout; never throws.
 void PrintJson(const Json& json);

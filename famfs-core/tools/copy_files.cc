@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "dax/guarded_copy.h"
+#include "tools/interrupt.h"
 #include "tools/local_file.h"
 
 namespace famfs {
@@ -50,6 +51,7 @@ absl::Status CompareRange(DeviceSet& devices, const InstanceFile& file,
   return VisitRange(
       devices, file, at, length,
       [&](std::uint64_t from, std::span<const std::byte> bytes) {
+        FAMFS_RETURN_IF_ERROR(CheckInterrupted());
         const std::span<std::byte> there(buffer.data(), bytes.size());
         FAMFS_RETURN_IF_ERROR(local.Read(from, there));
         if (std::memcmp(there.data(), bytes.data(), bytes.size()) != 0) {
@@ -132,6 +134,7 @@ class CopyIn final : public FileCopy {
       buffer = std::make_unique_for_overwrite<std::byte[]>(kBuffer);
     }
     for (const std::uint64_t end = at + length; at < end;) {
+      FAMFS_RETURN_IF_ERROR(CheckInterrupted());
       const std::span<std::byte> to = file_->At(at);
       const std::uint64_t step = std::min({memory.empty() ? kBuffer : kStep,
                                            end - at, std::uint64_t{to.size()}});
@@ -211,6 +214,7 @@ class CopyOut final : public FileCopy {
     return VisitRange(
         devices_, from_, at, length,
         [&](std::uint64_t where, std::span<const std::byte> bytes) {
+          FAMFS_RETURN_IF_ERROR(CheckInterrupted());
           FAMFS_RETURN_IF_ERROR(target_->Write(where, bytes));
           advance(bytes.size());
           return absl::OkStatus();

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <set>
 
+#include "base/new_file.h"
 #include "base/text.h"
 #include "media/rules.h"
 #include "tools/local_file.h"
@@ -184,6 +185,8 @@ class LocalWalk {
     }
     if (!S_ISREG(info.st_mode)) {
       LeaveOut(from, "no regular file");
+    } else if (IsPartName(fs::path(from).filename().string())) {
+      LeaveOut(from, "an unfinished copy");
     } else if (info.st_size == 0) {
       LeaveOut(from, "empty, and an instance has no files of 0 bytes");
     } else {

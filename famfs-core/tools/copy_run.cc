@@ -20,7 +20,8 @@ struct Part {
 
 bool EndsAll(const absl::Status& status) {
   return absl::IsResourceExhausted(status) || absl::IsAborted(status) ||
-         absl::IsDataLoss(status) || absl::IsInternal(status);
+         absl::IsDataLoss(status) || absl::IsInternal(status) ||
+         absl::IsCancelled(status);
 }
 
 class Run {

@@ -41,8 +41,9 @@ struct CopyResult {
 };
 
 /// Copies each file; one that fails does not keep the others from it, but for
-/// errors that the next file would meet too (no room, another writer, damage).
-/// Files are begun in order and are gone from `files` when they are done.
+/// errors that the next file would meet too (no room, another writer, damage,
+/// an interruption). Files are begun in order and are gone from `files` when
+/// they are done.
 CopyResult RunCopies(std::vector<std::unique_ptr<FileCopy>> files,
                      unsigned threads, const std::string& label);
 

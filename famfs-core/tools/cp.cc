@@ -12,6 +12,7 @@
 #include "tools/commands.h"
 #include "tools/copy_files.h"
 #include "tools/copy_plan.h"
+#include "tools/interrupt.h"
 #include "tools/layout_options.h"
 #include "tools/parallel.h"
 
@@ -47,8 +48,12 @@ an interrupted file was never there. One that differs is an error; the others ar
 copied. Symbolic links, empty files and special files in a directory cannot be in
 an instance: they are told and left out (exit code 1).
 
-Exit codes: 0 all is there; 1 something was refused or left out; 2 a wrong command
-line, or a device that could not be opened.)";
+Of a damaged instance:  famfs cp DEVICE -r --salvage : DIR
+copies what is whole. A directory whose own entry is damaged is there all the
+same, with owner 0 and mode 0700.
+
+Exit codes: 0 all is there; 1 something was refused, left out or damaged; 2 a
+wrong command line, or a device that could not be opened.)";
 
 struct Options {
   std::string device;
@@ -57,6 +62,7 @@ struct Options {
   bool recursive = false;
   bool go_on = false;
   bool dereference = false;
+  bool salvage = false;
   bool json = false;
   Compare compare = Compare::kSample;
   unsigned threads = 1;
@@ -85,8 +91,9 @@ std::vector<std::string> Sources(const Options& options) {
   return sources;
 }
 
+/// `damage`: what a salvaging copy could not read; null: of no such copy.
 ExitCode Tell(const CopyPlan& plan, const CopyResult& result,
-              const Options& options) {
+              const Options& options, const Json& damage = nullptr) {
   for (const absl::Status& problem : result.problems) Report(problem);
   for (const std::string& sentence : plan.left_out) {
     std::fputs(fmt::format("famfs: left out: {}\n", sentence).c_str(), stderr);
@@ -106,6 +113,7 @@ ExitCode Tell(const CopyPlan& plan, const CopyResult& result,
     for (const absl::Status& problem : result.problems) {
       json["problems"].push_back(JsonText(Message(problem)));
     }
+    if (!damage.is_null()) json["damage"] = damage;
     PrintJson(json);
   } else if (options.recursive || options.go_on) {
     fmt::print(
@@ -114,7 +122,8 @@ ExitCode Tell(const CopyPlan& plan, const CopyResult& result,
         result.copied, FormatSize(result.copied_bytes), result.skipped,
         result.problems.size(), result.not_begun, plan.left_out.size());
   }
-  const bool whole = result.problems.empty() && plan.left_out.empty();
+  const bool whole = result.problems.empty() && plan.left_out.empty() &&
+                     (damage.is_null() || damage.empty());
   return whole ? ExitCode::kOk : ExitCode::kProblems;
 }
 
@@ -203,7 +212,8 @@ class LocalDirectories {
 };
 
 absl::StatusOr<ExitCode> RunOut(const Options& options) {
-  FAMFS_ASSIGN_OR_RETURN(const auto reader, OpenReader(options.device));
+  FAMFS_ASSIGN_OR_RETURN(const auto reader,
+                         OpenReader(options.device, options.salvage));
   const Destination destination{.kind = LocalKind, .make = "mkdir"};
   FAMFS_ASSIGN_OR_RETURN(
       const CopyPlan plan,
@@ -220,7 +230,8 @@ absl::StatusOr<ExitCode> RunOut(const Options& options) {
   const CopyResult result =
       RunCopies(std::move(copies), options.threads, "copying out");
   FAMFS_RETURN_IF_ERROR(directories.SetModes());
-  return Tell(plan, result, options);
+  return Tell(plan, result, options,
+              options.salvage ? DamageJson(*reader) : Json(nullptr));
 }
 
 absl::StatusOr<ExitCode> Run(const Options& options) {
@@ -237,6 +248,12 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
           into ? "in the instance" : "local"));
     }
   }
+  if (into && options.salvage) {
+    return AsUsage(InvalidArgument(
+        "--salvage is for copies out of an instance; nothing is written to a "
+        "damaged one"));
+  }
+  const InterruptScope interrupts;
   return into ? RunIn(options) : RunOut(options);
 }
 
@@ -265,6 +282,7 @@ void AddHow(CLI::App* command, Options& options) {
   AddThreads(command, options.threads);
   command->add_flag("-f,--force", options.force,
                     "Replace a local file that is there (copying out)");
+  AddSalvage(command, options.salvage);
   command->add_flag("--json", options.json, "Tell the outcome in JSON");
 }
 

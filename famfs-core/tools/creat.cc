@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "tools/commands.h"
+#include "tools/interrupt.h"
 #include "tools/layout_options.h"
 #include "tools/parallel.h"
 #include "tools/progress.h"
@@ -50,6 +51,7 @@ absl::Status CreateSeeded(Writer& writer, const Options& options,
   std::uint64_t done = 0;
   FAMFS_RETURN_IF_ERROR(RunParallel(
       options.threads, (size + kStep - 1) / kStep, [&](std::size_t index) {
+        FAMFS_RETURN_IF_ERROR(CheckInterrupted());
         const std::uint64_t at = index * kStep;
         const std::uint64_t length = std::min(kStep, size - at);
         // Extents and strips begin at multiples of 8 bytes in the file.
@@ -70,6 +72,7 @@ absl::Status CreateSeeded(Writer& writer, const Options& options,
 }
 
 absl::StatusOr<ExitCode> Run(const Options& options) {
+  const InterruptScope interrupts;
   FAMFS_ASSIGN_OR_RETURN(const FileLayout layout, options.layout.Resolve());
   FAMFS_ASSIGN_OR_RETURN(const auto writer,
                          OpenWriter(options.device, options.write));

@@ -18,13 +18,16 @@ is quarantined. `pending` is what deleted volumes still hold. On devices that ho
 share it is first quarantined, until every host has let go of it (famfs hosts), then
 scrubbed, then free after a compaction; on emulated ones a compaction is enough.
 `largest` is the largest free range: the largest file in one extent. `unbacked` is what
-of `free` cannot be had, since the file system under the device has less left.
+of `free` cannot be had, since the file system under the device has less left. Of a
+damaged instance (--salvage) free is what no entry names that can be read: at most so
+much.
 Exit codes: 0 shown; 1 the instance could not be read; 2 a wrong command line, or
 a device that could not be opened.)";
 
 struct Options {
   std::string device;
   bool verbose = false;
+  bool salvage = false;
   bool json = false;
 };
 
@@ -132,14 +135,17 @@ void Print(const PoolSpace& pool, const DaxDevice& device, bool verbose) {
 }
 
 absl::StatusOr<ExitCode> Run(const Options& options) {
-  FAMFS_ASSIGN_OR_RETURN(const auto reader, OpenReader(options.device));
+  FAMFS_ASSIGN_OR_RETURN(const auto reader,
+                         OpenReader(options.device, options.salvage));
   const PoolSpace pool = SpaceOf(*reader);
   if (options.json) {
-    PrintJson(ToJson(pool, *reader->device()));
+    Json json = ToJson(pool, *reader->device());
+    if (options.salvage) json["damage"] = DamageJson(*reader);
+    PrintJson(json);
   } else {
     Print(pool, *reader->device(), options.verbose);
   }
-  return ExitCode::kOk;
+  return WholeOrDamaged(*reader);
 }
 
 }  // namespace
@@ -152,6 +158,7 @@ void AddDf(CLI::App& app, ExitCode& exit) {
   AddDevice(command, options->device);
   command->add_flag("-v,--volumes", options->verbose,
                     "Also each volume, and each deleted one that holds space");
+  AddSalvage(command, options->salvage);
   command->add_flag("--json", options->json, "Answer in JSON");
   OnRun(command, options, Run, exit);
 }

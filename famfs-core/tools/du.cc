@@ -14,8 +14,8 @@ Examples:
   famfs du emulated:/dev/shm/pool -s --json
 One line for each directory, with what lies below it: bytes of the device that
 are allocated (whole units of 2 MiB), bytes of the files' contents, path.
-Exit codes: 0 shown; 1 the path is not in the instance; 2 a wrong command line, or
-a device that could not be opened.)";
+Exit codes: 0 shown; 1 the path is not in the instance, or something is damaged; 2
+a wrong command line, or a device that could not be opened.)";
 
 struct Options {
   std::string device;
@@ -23,6 +23,7 @@ struct Options {
   bool all = false;
   bool summary = false;
   bool bytes = false;
+  bool salvage = false;
   bool json = false;
 };
 
@@ -58,23 +59,26 @@ Usage Measure(const Namespace& tree, const Node& node, const Options& options,
 }
 
 absl::StatusOr<ExitCode> Run(const Options& options) {
-  FAMFS_ASSIGN_OR_RETURN(const auto reader, OpenReader(options.device));
+  FAMFS_ASSIGN_OR_RETURN(const PlaceInInstance place,
+                         OpenPlace(options.device, options.salvage));
   std::vector<Usage> lines;
   {
-    const auto tree = reader->Tree();
+    const auto tree = place.reader->Tree();
     FAMFS_ASSIGN_OR_RETURN(const Node* const node,
-                           FindNode(*tree, options.path));
+                           FindNode(*tree, place.Path(options.path)));
     Usage own = Measure(*tree, *node, options, lines);
     lines.push_back(std::move(own));
   }
   Json json = Json::array();
   for (const Usage& line : lines) {
     if (options.json) {
-      json.push_back({{"path", JsonText(line.path)},
-                      {"type", line.is_directory ? "directory" : "file"},
-                      {"allocated", line.allocated},
-                      {"size", line.size},
-                      {"files", line.files}});
+      Json one;
+      PutText(one, "path", line.path);
+      one["type"] = line.is_directory ? "directory" : "file";
+      one["allocated"] = line.allocated;
+      one["size"] = line.size;
+      one["files"] = line.files;
+      json.push_back(std::move(one));
       continue;
     }
     const std::string name =
@@ -87,7 +91,7 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
     }
   }
   if (options.json) PrintJson(json);
-  return ExitCode::kOk;
+  return WholeOrDamaged(*place.reader);
 }
 
 }  // namespace
@@ -107,6 +111,7 @@ void AddDu(CLI::App& app, ExitCode& exit) {
                     "Only one line, of PATH itself");
   command->add_flag("-b,--bytes", options->bytes,
                     "Plain numbers instead of MiB and GiB");
+  AddSalvage(command, options->salvage);
   command->add_flag("--json", options->json, "Answer in JSON: an array");
   OnRun(command, options, Run, exit);
 }

@@ -42,6 +42,13 @@ absl::Status FlushOnDevice(Reader& reader, const std::string& path) {
 }
 
 absl::Status FlushMounted(const std::string& path) {
+  FAMFS_ASSIGN_OR_RETURN(const auto origin, OriginOf(path));
+  if (!origin) {
+    return InvalidArgument(
+        "{}: does not lie on a famfs mount, so no memory is shared by it; "
+        "without a mount: famfs flush DEVICE :PATH",
+        path);
+  }
   FAMFS_ASSIGN_OR_RETURN(MountedFile file,
                          MountedFile::Open(path, Access::kRead));
   // Through the page cache, where the mount has one; then the lines of what is

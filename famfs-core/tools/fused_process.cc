@@ -45,6 +45,10 @@ std::vector<std::string> CommandLine(const std::string& program,
   for (const std::string& other : arguments.others) {
     words.push_back("--device=" + other);
   }
+  if (arguments.salvage) words.emplace_back("--salvage");
+  if (arguments.allow_existing_mount) {
+    words.emplace_back("--allow-existing-mount");
+  }
   if (ready_fd >= 0) {
     words.insert(words.end(), {"--ready-fd", std::to_string(ready_fd)});
   }

@@ -14,6 +14,8 @@ struct FusedArguments {
   std::string data_path;              // "auto", "passthrough", "copy", "fmap"
   std::string log_file;               // absolute; empty: the log is dropped
   std::vector<std::string> others{};  // specs with absolute paths
+  bool salvage = false;
+  bool allow_existing_mount = false;
 };
 
 /// Starts the server in a session of its own and waits until it serves; the

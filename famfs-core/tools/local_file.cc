@@ -6,8 +6,6 @@
 #include <sys/statfs.h>
 
 #include <cerrno>
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <utility>
 
@@ -16,6 +14,53 @@ namespace {
 
 absl::Status TargetExists(const std::string& path) {
   return AlreadyExists("{}: is there already; --force replaces it", path);
+}
+
+const char* KindOf(mode_t mode) {
+  switch (mode & S_IFMT) {
+    case S_IFDIR:
+      return "a directory";
+    case S_IFCHR:
+      return "a character device";
+    case S_IFBLK:
+      return "a block device";
+    case S_IFIFO:
+      return "a pipe";
+    case S_IFSOCK:
+      return "a socket";
+    default:
+      return "no regular file";
+  }
+}
+
+/// A link of /dev or /proc (/dev/stdout) belongs to the system, whatever it
+/// leads to.
+bool IsOfTheSystem(const std::string& link) {
+  std::error_code ignored;
+  const std::string to =
+      std::filesystem::read_symlink(link, ignored).string() + "/";
+  return to.starts_with("/proc/") || to.starts_with("/dev/");
+}
+
+/// Whether a new file may have this name, in place of what has it now.
+absl::Status CheckTarget(const std::string& path, bool replace) {
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0) {
+    return errno == ENOENT ? absl::OkStatus() : ErrnoError(errno, path);
+  }
+  const bool is_link = S_ISLNK(info.st_mode);
+  if (is_link && IsOfTheSystem(path)) {
+    return InvalidArgument(
+        "{}: is a symbolic link of the system's; name a regular file", path);
+  }
+  // A link to nothing may be replaced.
+  const bool known = !is_link || ::stat(path.c_str(), &info) == 0;
+  if (known && !S_ISREG(info.st_mode)) {
+    return InvalidArgument("{}: is {}{}; name a regular file", path,
+                           is_link ? "a symbolic link to " : "",
+                           KindOf(info.st_mode));
+  }
+  return replace ? absl::OkStatus() : TargetExists(path);
 }
 
 }  // namespace
@@ -93,27 +138,16 @@ absl::Status LocalSource::Read(std::uint64_t at,
 
 absl::StatusOr<LocalTarget> LocalTarget::Create(const std::string& path,
                                                 bool replace) {
-  std::error_code ignored;
-  const auto existing = std::filesystem::symlink_status(path, ignored);
-  if (std::filesystem::exists(existing) && !replace) return TargetExists(path);
-  if (std::filesystem::is_directory(existing)) {
-    return InvalidArgument("{}: is a directory", path);
-  }
-  std::string temporary = path + ".XXXXXX";
-  UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));
-  if (!fd.valid()) return ErrnoError(errno, path);
-  return LocalTarget(path, std::move(temporary), std::move(fd), replace);
-}
-
-LocalTarget::~LocalTarget() {
-  if (fd_.valid()) ::unlink(temporary_.c_str());
+  FAMFS_RETURN_IF_ERROR(CheckTarget(path, replace));
+  FAMFS_ASSIGN_OR_RETURN(NewFile file, NewFile::Create(path));
+  return LocalTarget(path, std::move(file), replace);
 }
 
 absl::Status LocalTarget::Write(std::uint64_t at,
                                 std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
-    const ssize_t n =
-        ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(at));
+    const ssize_t n = ::pwrite(file_.fd(), bytes.data(), bytes.size(),
+                               static_cast<off_t>(at));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return ErrnoError(errno, path_);
     at += static_cast<std::uint64_t>(n);
@@ -123,17 +157,9 @@ absl::Status LocalTarget::Write(std::uint64_t at,
 }
 
 absl::Status LocalTarget::Finish(std::uint32_t mode) {
-  if (::fchmod(fd_.get(), mode & 0777) != 0) return ErrnoError(errno, path_);
-  if (replace_) {
-    if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
-      return ErrnoError(errno, path_);
-    }
-  } else if (const absl::Status status = RenameNew(temporary_, path_);
-             !status.ok()) {
-    return absl::IsAlreadyExists(status) ? TargetExists(path_) : status;
-  }
-  fd_.reset();
-  return absl::OkStatus();
+  if (::fchmod(file_.fd(), mode & 0777) != 0) return ErrnoError(errno, path_);
+  const absl::Status status = file_.Publish(replace_);
+  return absl::IsAlreadyExists(status) ? TargetExists(path_) : status;
 }
 
 }  // namespace famfs

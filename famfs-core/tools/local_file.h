@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "base/new_file.h"
 #include "base/status.h"
 #include "base/unique_fd.h"
 
@@ -48,18 +49,14 @@ class LocalSource {
   std::span<const std::byte> memory_;
 };
 
-/// Written under a temporary name beside `path`, which is removed when Finish
-/// is not reached.
+/// A file that gets its name when it is whole (base/new_file.h).
 class LocalTarget {
  public:
-  /// AlreadyExists when `path` is there, without `replace`.
+  /// AlreadyExists when `path` is there, without `replace`. InvalidArgument,
+  /// with or without it, when what is there is neither a regular file nor a
+  /// symbolic link to one or to nothing: a device, a pipe, /dev/stdout.
   static absl::StatusOr<LocalTarget> Create(const std::string& path,
                                             bool replace);
-  ~LocalTarget();
-  LocalTarget(LocalTarget&& other) noexcept = default;
-  LocalTarget& operator=(LocalTarget&&) = delete;
-  LocalTarget(const LocalTarget&) = delete;
-  LocalTarget& operator=(const LocalTarget&) = delete;
 
   /// Bytes from byte `at` on; from any thread.
   [[nodiscard]] absl::Status Write(std::uint64_t at,
@@ -68,16 +65,11 @@ class LocalTarget {
   [[nodiscard]] absl::Status Finish(std::uint32_t mode);
 
  private:
-  LocalTarget(std::string path, std::string temporary, UniqueFd fd,
-              bool replace)
-      : path_(std::move(path)),
-        temporary_(std::move(temporary)),
-        fd_(std::move(fd)),
-        replace_(replace) {}
+  LocalTarget(std::string path, NewFile file, bool replace)
+      : path_(std::move(path)), file_(std::move(file)), replace_(replace) {}
 
   std::string path_;
-  std::string temporary_;
-  UniqueFd fd_;  // invalid: moved from, or finished
+  NewFile file_;
   bool replace_;
 };
 

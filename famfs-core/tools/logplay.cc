@@ -154,8 +154,8 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
       absl::IsUnavailable(status)) {
     return Unavailable(
         "{}: a compaction is replacing the log; try again, and if it stays so, "
-        "famfs fsck --repair completes it",
-        device->spec());
+        "famfs fsck {} tells what became of it",
+        device->spec(), device->spec());
   } else if (!status.ok()) {
     return status;
   }

@@ -11,8 +11,12 @@ Examples:
   famfs ls emulated:/dev/shm/pool
   famfs ls emulated:/dev/shm/pool data -l
   famfs ls emulated:/dev/shm/pool -R --json
+  famfs ls /mnt/pool/data                       a directory on a mount
 -l shows mode, uid, gid, size in bytes, number of extents and name; of a CSI
-volume's directory also the volume's name, state and capacity.)";
+volume's directory also the volume's name, state and capacity. Names are shown as
+they are, but for what a terminal could take for more than text (\xNN).
+Exit codes: 0 shown; 1 something is damaged, or not there; 2 a wrong command line,
+or a device that could not be opened.)";
 
 struct Options {
   std::string device;
@@ -20,6 +24,7 @@ struct Options {
   bool details = false;
   bool recursive = false;
   bool all = false;
+  bool salvage = false;
   bool json = false;
 };
 
@@ -57,25 +62,28 @@ void Walk(const Namespace& tree, const Node& node, const Options& options,
 }
 
 absl::StatusOr<ExitCode> Run(const Options& options) {
-  FAMFS_ASSIGN_OR_RETURN(const auto reader, OpenReader(options.device));
-  const auto view = reader->Tree();
+  FAMFS_ASSIGN_OR_RETURN(const PlaceInInstance place,
+                         OpenPlace(options.device, options.salvage));
+  const Reader& reader = *place.reader;
+  const auto view = reader.Tree();
   const Namespace& tree = *view;
-  const std::string path = InstancePath(options.path);
+  const std::string path = place.Path(options.path);
   FAMFS_ASSIGN_OR_RETURN(const Node* const node, FindNode(tree, path));
   if (options.json) {
-    Json json = {{"device", JsonText(reader->device()->spec())},
-                 {"path", JsonText(path)},
-                 {"entries", Json::array()}};
+    Json json = {{"device", JsonText(reader.device()->spec())}};
+    PutText(json, "path", path);
+    json["entries"] = Json::array();
     Walk(tree, *node, options, [&](const Node& found) {
       json["entries"].push_back(ToJson(FactsOf(tree, found)));
     });
+    if (options.salvage) json["damage"] = DamageJson(reader);
     PrintJson(json);
   } else {
     Walk(tree, *node, options, [&](const Node& found) {
       fmt::print("{}\n", LineOf(tree, found, options.details));
     });
   }
-  return ExitCode::kOk;
+  return WholeOrDamaged(reader);
 }
 
 }  // namespace
@@ -95,6 +103,7 @@ void AddLs(CLI::App& app, ExitCode& exit) {
                     "Also what lies in directories");
   command->add_flag("-a,--all", options->all,
                     "Also .meta, which is not in the log");
+  AddSalvage(command, options->salvage);
   command->add_flag("--json", options->json, "Answer in JSON");
   OnRun(command, options, Run, exit);
 }

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "tools/commands.h"
+#include "tools/interrupt.h"
 
 namespace famfs {
 namespace {
@@ -36,10 +37,16 @@ extern "C" void OnBusError(int /*signal*/) {
   constexpr std::string_view kText =
       "famfs: the memory behind the device gave way (SIGBUS): the file system "
       "that holds its file is full, or the file was shortened. Make room, then "
-      "run famfs fsck and try again.\n";
+      "run the same command again.\n";
   [[maybe_unused]] const auto ignored =
       ::write(STDERR_FILENO, kText.data(), kText.size());
   ::_exit(static_cast<int>(ExitCode::kProblems));
+}
+
+/// The subcommand that was given, with a space behind it; or nothing.
+std::string GivenCommand(const CLI::App& app) {
+  const std::vector<CLI::App*> given = app.get_subcommands();
+  return given.empty() ? std::string() : given.front()->get_name() + " ";
 }
 
 int Main(int argc, char** argv) {
@@ -89,12 +96,16 @@ int Main(int argc, char** argv) {
   } catch (const CLI::Success& help) {
     app.exit(help);  // --help and --version
   } catch (const CLI::ParseError& error) {
-    std::fprintf(stderr, "famfs: %s\nTry: famfs --help\n", error.what());
+    std::fputs(fmt::format("famfs: {}\nTry: famfs {}--help\n", error.what(),
+                           GivenCommand(app))
+                   .c_str(),
+               stderr);
     return static_cast<int>(ExitCode::kUsage);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "famfs: %s\n", error.what());
     return static_cast<int>(ExitCode::kProblems);
   }
+  EndIfInterrupted();
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
     std::fputs("famfs: the output could not be written whole\n", stderr);
     return static_cast<int>(ExitCode::kProblems);

@@ -34,6 +34,7 @@ struct Options {
   unsigned rows = 16;
   unsigned width = 0;  // characters; 0: the terminal's
   bool force = false;
+  bool salvage = false;
   bool json = false;
 };
 
@@ -72,14 +73,15 @@ Json ToJson(const DeviceMap& map) {
                 {"offset", segment.range.offset},
                 {"length", segment.range.length},
                 {"kind", NameOf(segment.kind)}};
-    if (!segment.path.empty()) one["path"] = JsonText(segment.path);
+    if (!segment.path.empty()) PutText(one, "path", segment.path);
     json["segments"].push_back(std::move(one));
   }
   return json;
 }
 
 absl::StatusOr<ExitCode> Run(const Options& options) {
-  FAMFS_ASSIGN_OR_RETURN(const auto reader, OpenReader(options.device));
+  FAMFS_ASSIGN_OR_RETURN(const auto reader,
+                         OpenReader(options.device, options.salvage));
   const PoolSpace pool = SpaceOf(*reader);
   if (options.index >= pool.devices.size()) {
     return AsUsage(NotFound("{}: has {} device{}, so no device {}",
@@ -97,14 +99,16 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
   if (!options.svg.empty()) {
     FAMFS_RETURN_IF_ERROR(WriteSvg(map, options));
   } else if (options.json) {
-    PrintJson(ToJson(map));
+    Json json = ToJson(map);
+    if (options.salvage) json["damage"] = DamageJson(*reader);
+    PrintJson(json);
   } else {
     const unsigned width = options.width != 0 ? options.width : TerminalWidth();
     fmt::print("{}", DrawText(map, {.width = width,
                                     .rows = options.rows,
                                     .color = Colored(options.color)}));
   }
-  return ExitCode::kOk;
+  return WholeOrDamaged(*reader);
 }
 
 }  // namespace
@@ -139,6 +143,7 @@ void AddMap(CLI::App& app, ExitCode& exit) {
       ->check(CLI::IsMember({"auto", "always", "never"}))
       ->capture_default_str()
       ->type_name("WHEN");
+  AddSalvage(command, options->salvage);
   command->add_flag("--json", options->json, "Answer in JSON");
   OnRun(command, options, Run, exit);
 }

@@ -1,13 +1,20 @@
 // famfs mkfs: makes an instance, and with --size the device under it.
 #include "instance/mkfs.h"
 
+#include <fcntl.h>
+
+#include <cerrno>
 #include <filesystem>
+#include <optional>
 #include <system_error>
 
+#include "base/new_file.h"
 #include "base/units.h"
 #include "dax/emulated.h"
 #include "dax/image.h"
+#include "instance/unfinished.h"
 #include "tools/commands.h"
+#include "tools/interrupt.h"
 
 namespace famfs {
 namespace {
@@ -39,7 +46,16 @@ struct Options {
   WriteOptions write;
 };
 
-/// Removes what --size made, unless the instance got onto it.
+absl::Status Exists(std::string_view what) {
+  return AlreadyExists(
+      "{}\nLeave out --size to make an instance on the device that is there "
+      "(with --force when it holds one already).",
+      what);
+}
+
+/// The device that --size asks for. Nothing is left of it, however the process
+/// ends, unless the instance got onto it; but for an emulated device of a
+/// process that was killed, which the same command takes again.
 class NewDevice {
  public:
   NewDevice() = default;
@@ -52,44 +68,81 @@ class NewDevice {
     }
   }
 
-  absl::Status Create(const Options& options) {
+  absl::StatusOr<std::shared_ptr<DaxDevice>> Create(const Options& options) {
     const std::size_t colon = options.device.find(':');
     const std::string kind = options.device.substr(0, colon);
     const std::string path =
         colon == std::string::npos ? "" : options.device.substr(colon + 1);
     if (kind == "emulated" && !path.empty()) return Emulated(path, options);
-    if (kind == "image" && !path.empty()) return Image(path, options);
+    if (kind == "image" && !path.empty()) return Image(path, *options.size);
     return AsUsage(InvalidArgument(
         "device {}: --size makes a new device; write emulated:DIR or "
         "image:FILE, or leave out --size for a device that is there",
         options.device));
   }
-  void Keep() { paths_.clear(); }
+
+  /// The instance is on it.
+  absl::Status Keep() {
+    paths_.clear();
+    if (!image_) return absl::OkStatus();
+    const absl::Status named = image_->Publish(false);
+    return absl::IsAlreadyExists(named) ? Exists(Message(named)) : named;
+  }
 
  private:
-  absl::Status Emulated(const std::string& directory, const Options& options) {
+  absl::StatusOr<std::shared_ptr<DaxDevice>> Emulated(
+      const std::string& directory, const Options& options) {
     // A directory that was there stays, also when what follows fails.
     const bool existed = std::filesystem::exists(directory);
-    FAMFS_RETURN_IF_ERROR(CreateEmulatedDevice(
+    const absl::Status made = CreateEmulatedDevice(
         directory, {.size = *options.size,
                     .tag = options.tag ? *options.tag : Uuid::Random(),
                     .hosts = options.hosts,
-                    .sparse = options.sparse}));
-    if (existed) {
+                    .sparse = options.sparse});
+    if (absl::IsAlreadyExists(made)) {
+      FAMFS_ASSIGN_OR_RETURN(const bool left, IsLeft(directory, options));
+      if (!left) return Exists(Message(made));
+    } else if (!made.ok()) {
+      return made;
+    } else if (existed) {
       paths_ = {directory + "/device.yaml", directory + "/extents"};
     } else {
       paths_ = {directory};
     }
-    return absl::OkStatus();
+    return OpenForWriting(options.device);
   }
 
-  absl::Status Image(const std::string& path, const Options& options) {
-    FAMFS_RETURN_IF_ERROR(CreateImage(path, *options.size));
-    paths_ = {path};
-    return absl::OkStatus();
+  /// Whether the device that is there is the one that is asked for, and nobody
+  /// made an instance on it.
+  static absl::StatusOr<bool> IsLeft(const std::string& directory,
+                                     const Options& options) {
+    const auto config = ReadEmulatedConfig(directory);
+    if (!config.ok() || config->size != *options.size ||
+        config->hosts != options.hosts || config->sparse != options.sparse ||
+        config->tag != options.tag.value_or(config->tag)) {
+      return false;
+    }
+    FAMFS_ASSIGN_OR_RETURN(const auto device, OpenForWriting(options.device));
+    return IsNobodys(*device);
   }
 
-  std::vector<std::string> paths_;
+  absl::StatusOr<std::shared_ptr<DaxDevice>> Image(const std::string& path,
+                                                   std::uint64_t size) {
+    // Only to answer before it is made; Keep decides.
+    if (std::filesystem::exists(std::filesystem::symlink_status(path))) {
+      return Exists(fmt::format("image:{}: there is a file already", path));
+    }
+    FAMFS_ASSIGN_OR_RETURN(NewFile file, NewFile::Create(path, 0644));
+    FAMFS_RETURN_IF_ERROR(SizeImage(file.fd(), path, size));
+    UniqueFd fd(::fcntl(file.fd(), F_DUPFD_CLOEXEC, 0));
+    if (!fd.valid()) return ErrnoError(errno, path);
+    FAMFS_ASSIGN_OR_RETURN(auto device, AdoptImage(std::move(fd), path));
+    image_.emplace(std::move(file));
+    return std::shared_ptr<DaxDevice>(std::move(device));
+  }
+
+  std::vector<std::string> paths_;  // to be removed
+  std::optional<NewFile> image_;
 };
 
 absl::Status CheckOptions(const Options& options) {
@@ -106,23 +159,14 @@ absl::Status CheckOptions(const Options& options) {
       "--size and emulated:DIR"));
 }
 
-absl::Status CreateDevice(const Options& options, NewDevice& made) {
-  const absl::Status status = made.Create(options);
-  if (absl::IsAlreadyExists(status)) {
-    return AlreadyExists(
-        "{}\nLeave out --size to make an instance on the device that is there "
-        "(with --force when it holds one already).",
-        Message(status));
-  }
-  return status;
-}
-
 absl::StatusOr<ExitCode> Run(const Options& options) {
   FAMFS_RETURN_IF_ERROR(CheckOptions(options));
   FAMFS_ASSIGN_OR_RETURN(const Uuid owner, options.write.Owner());
+  const InterruptScope interrupts;
   NewDevice made;
-  if (options.size) FAMFS_RETURN_IF_ERROR(CreateDevice(options, made));
-  FAMFS_ASSIGN_OR_RETURN(const auto device, OpenForWriting(options.device));
+  FAMFS_ASSIGN_OR_RETURN(
+      const auto device,
+      options.size ? made.Create(options) : OpenForWriting(options.device));
   const MkfsOptions mkfs{
       .log_length = options.log_length.value_or(kMinLogLength),
       .fs_uuid = options.uuid,
@@ -134,7 +178,8 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
       .self = {.host = owner, .boot = LoadBoot().value_or(0)},
       .lock_directory = options.write.lock_directory};
   FAMFS_RETURN_IF_ERROR(Mkfs(*device, mkfs));
-  made.Keep();
+  FAMFS_RETURN_IF_ERROR(CheckInterrupted());
+  FAMFS_RETURN_IF_ERROR(made.Keep());
   FAMFS_ASSIGN_OR_RETURN(const Layout layout,
                          Layout::Open(*device, Access::kRead));
   const MediaSuperblock& super = layout.superblock();

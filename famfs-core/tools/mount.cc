@@ -22,7 +22,10 @@ Prints the data path that is served:
   passthrough  mapped pages are the device's memory: one copy for all mounts
   copy         mapped pages are this mount's page cache, filled from the device
 --data-path names one; it is served or refused, never replaced by a lesser one.
-The server (famfs-fused) runs until famfs umount. Needs root.)";
+The server (famfs-fused) runs until famfs umount. Needs root.
+A damaged instance is mounted by --salvage alone: what is whole of it, for reading.
+Exit codes: 0 mounted; 1 refused, and nothing is mounted; 2 a wrong command line,
+or a device that could not be opened.)";
 
 constexpr const char* kUmountExamples = R"(
 Example:
@@ -58,22 +61,39 @@ struct MountOptions {
   std::string data_path = "auto";
   std::string log_file;
   bool foreground = false;
+  bool salvage = false;
+  bool allow_existing_mount = false;
 };
 
 absl::StatusOr<ExitCode> RunMount(const MountOptions& options) {
-  FAMFS_ASSIGN_OR_RETURN(const auto device, OpenForReading(options.device));
-  FusedArguments arguments{.device = device->spec(),
-                           .mount_point = MountPointPath(options.mount_point),
-                           .data_path = options.data_path,
-                           .log_file = "",
-                           .others = AbsoluteSpecs(OtherDevices())};
+  FAMFS_ASSIGN_OR_RETURN(const auto device,
+                         options.salvage ? OpenForReading(options.device)
+                                         : OpenForWriting(options.device));
+  if (options.salvage) {
+    // It tells what is damaged.
+    FAMFS_RETURN_IF_ERROR(OpenReader(options.device, true).status());
+  }
+  FusedArguments arguments{
+      .device = device->spec(),
+      .mount_point = MountPointPath(options.mount_point),
+      .data_path = options.data_path,
+      .log_file = "",
+      .others = AbsoluteSpecs(OtherDevices()),
+      .salvage = options.salvage,
+      .allow_existing_mount = options.allow_existing_mount};
   if (!options.log_file.empty()) {
     arguments.log_file = fs::absolute(options.log_file).string();
   }
   if (options.foreground) return BecomeFused(arguments);
-  FAMFS_ASSIGN_OR_RETURN(const std::string path, StartFused(arguments));
-  fmt::print("{} is mounted on {}, data path {}\n", arguments.device,
-             arguments.mount_point, path);
+  const auto path = StartFused(arguments);
+  if (!path.ok()) {
+    // Of a damaged instance this knows more.
+    FAMFS_RETURN_IF_ERROR(OpenReader(options.device, options.salvage).status());
+    return path.status();
+  }
+  fmt::print("{} is mounted on {}, data path {}{}\n", arguments.device,
+             arguments.mount_point, *path,
+             options.salvage ? ", for reading alone" : "");
   return ExitCode::kOk;
 }
 
@@ -145,6 +165,11 @@ void AddMount(CLI::App& app, ExitCode& exit) {
       ->type_name("FILE");
   command->add_flag("--foreground", options->foreground,
                     "Serve from this terminal until unmounted, and log there");
+  command->add_flag("--allow-existing-mount", options->allow_existing_mount,
+                    "Mount over a mount point");
+  command->add_flag("--salvage", options->salvage,
+                    "Mount a damaged instance as far as it is whole, for "
+                    "reading alone; stderr tells what is not");
   OnRun(command, options, RunMount, exit);
 }
 

@@ -37,6 +37,17 @@ bool IsBelow(const std::string& path, const std::string& directory) {
          path.starts_with(directory + "/");
 }
 
+/// A read-only publication is a bind of the view below .meta/ro, which is the
+/// whole tree once more (fuse/view.h).
+std::string WithoutView(std::string path) {
+  constexpr std::string_view kView = ".meta/ro";
+  if (path == kView) return "";
+  if (path.starts_with(std::string(kView) + "/")) {
+    path.erase(0, kView.size() + 1);
+  }
+  return path;
+}
+
 struct MountLine {
   std::string device_number;  // "0:52"
   std::string root;           // of the bind mount, in its file system
@@ -91,7 +102,10 @@ absl::StatusOr<std::optional<MountOrigin>> OriginOf(const std::string& path) {
     inside += (inside.empty() ? "" : "/") + rest;
   }
   return std::optional(
-      MountOrigin{.device = best->source, .path = std::move(inside)});
+      MountOrigin{.device = best->source,
+                  .path = WithoutView(std::move(inside)),
+                  .mount_point = best->mount_point,
+                  .is_mount_point = real == best->mount_point});
 }
 
 absl::StatusOr<MountedFile> MountedFile::Open(const std::string& path,

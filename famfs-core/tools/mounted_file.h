@@ -19,6 +19,8 @@ namespace famfs {
 struct MountOrigin {
   std::string device;  // the mount's source: normally the device's spec
   std::string path;    // in the instance; "" is the root
+  std::string mount_point;
+  bool is_mount_point = false;  // the path itself is the mount point
 };
 /// Nothing for a path that does not lie on a famfs mount. NotFound when there
 /// is no such path.

@@ -136,29 +136,48 @@ const char* WhatWasDone(const Finding& finding) {
   return "completed";
 }
 
-const char* WhyNot(const std::string& rule) {
+/// What to do where nothing can be mended.
+std::string GetOut(const std::string& device) {
+  return fmt::format(
+      "copy out what is whole (famfs cp -r --salvage {0} : DIR), then make the "
+      "instance anew (famfs mkfs --force {0})",
+      device);
+}
+
+std::string WhyNot(const std::string& rule, const std::string& device) {
   if (rule == "superblock") {
-    return "the superblock says where everything lies; nothing else tells it";
+    return "the superblock says where everything lies; nothing else tells it "
+           "for certain; " +
+           GetOut(device);
   }
   if (rule == "log_header") {
-    return "how many entries count is not known for certain";
+    return "how many entries count is not known for certain; " + GetOut(device);
   }
   if (rule == "region") {
-    return "no valid copy is left that could be written again";
+    return "no valid copy is left that could be written again; " +
+           GetOut(device);
   }
   if (rule == "extent_file") {
-    return "the bytes of a file are gone, and nothing can bring them back; "
-           "copy the "
-           " other files out (famfs cp -r)";
+    return "the bytes of a file are gone, and nothing can bring them back; the "
+           "other files are not touched by it";
+  }
+  if (rule == "unnamed") {
+    return "it may hold the bytes of a file whose entry is damaged, and "
+           "nothing "
+           "removes it while that stands; famfs export --salvage " +
+           device + " IMAGE keeps it with all the rest";
+  }
+  if (rule == "tag") {
+    return "which of both is right is not known; write the superblock's into "
+           "device.yaml if the device is the one that the instance was made on";
   }
   return "an entry is never changed or dropped by a repair: what it says may "
-         "be "
-         "all that is known of a file; copy what can be read out (famfs cp -r) "
-         "and make the instance anew";
+         "be all that is known of a file; " +
+         GetOut(device);
 }
 
 /// What is gone was mended; what is there again is told why.
-void Judge(RepairReport& report) {
+void Judge(RepairReport& report, const std::string& device) {
   std::set<std::string> left;
   for (const Finding& finding : report.after.findings) {
     left.insert(finding.ToString());
@@ -175,7 +194,7 @@ void Judge(RepairReport& report) {
     if (finding.severity != Severity::kError) continue;
     if (!rules.insert(finding.rule).second) continue;
     report.refused.push_back(
-        fmt::format("{}: {}", finding.rule, WhyNot(finding.rule)));
+        fmt::format("{}: {}", finding.rule, WhyNot(finding.rule, device)));
   }
 }
 
@@ -217,7 +236,7 @@ absl::StatusOr<RepairReport> Repair(const std::string& spec,
     if (!mended.ok()) report.refused.emplace_back(Message(mended));
   }
   report.after = Fsck(*devices);
-  Judge(report);
+  Judge(report, device->spec());
   return report;
 }
 

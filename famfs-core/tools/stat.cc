@@ -14,12 +14,13 @@ Examples:
 Shows type, owner, size, where each extent (or strip, of an interleaved file)
 lies, and of a CSI volume's directory the volume's attributes. Needs no mount and
 no lock.
-Exit codes: 0 all shown; 1 a path is not in the instance; 2 a wrong command line,
-or a device that could not be opened.)";
+Exit codes: 0 all shown; 1 a path is not in the instance, or something is damaged;
+2 a wrong command line, or a device that could not be opened.)";
 
 struct Options {
   std::string device;
   std::vector<std::string> paths;
+  bool salvage = false;
   bool json = false;
 };
 
@@ -106,13 +107,17 @@ absl::StatusOr<Found> Find(const Namespace& tree, const std::string& path) {
 }
 
 absl::StatusOr<ExitCode> Run(const Options& options) {
-  FAMFS_ASSIGN_OR_RETURN(const auto reader, OpenReader(options.device));
-  ExitCode exit = ExitCode::kOk;
+  FAMFS_ASSIGN_OR_RETURN(const PlaceInInstance place,
+                         OpenPlace(options.device, options.salvage));
+  ExitCode exit = WholeOrDamaged(*place.reader);
   Json all = Json::array();
   for (const std::string& path : options.paths) {
-    const auto found = Find(*reader->Tree(), path);
+    const auto found = Find(*place.reader->Tree(), place.Path(path));
     if (!found.ok()) {
       exit = Report(found.status());
+      Json missing = {{"error", JsonText(Message(found.status()))}};
+      PutText(missing, "path", path);
+      all.push_back(std::move(missing));
     } else if (options.json) {
       all.push_back(ToJson(*found));
     } else {
@@ -134,6 +139,7 @@ void AddStat(CLI::App& app, ExitCode& exit) {
   command->add_option("PATHS", options->paths, "Files or directories")
       ->required()
       ->type_name("");
+  AddSalvage(command, options->salvage);
   command->add_flag("--json", options->json, "Answer in JSON: an array");
   OnRun(command, options, Run, exit);
 }

@@ -4,6 +4,7 @@
 
 #include "instance/layout.h"
 #include "tools/commands.h"
+#include "tools/interrupt.h"
 #include "tools/progress.h"
 
 namespace famfs {
@@ -13,7 +14,8 @@ constexpr const char* kExportExamples = R"(
 Example:
   famfs export emulated:/dev/shm/pool /tmp/pool.img
 The image is as large as the device, and sparse. Copy it while nobody writes the
-instance: what is written meanwhile may be in it or not.)";
+instance: what is written meanwhile may be in it or not. With --salvage the image
+is as damaged as the device: it also has what damaged entries named.)";
 
 constexpr const char* kImportExamples = R"(
 Example:
@@ -24,12 +26,21 @@ image must be clean (famfs fsck).)";
 struct ExportOptions {
   std::string device;
   std::string image;
+  bool salvage = false;
 };
 
 absl::StatusOr<ExitCode> RunExport(const ExportOptions& options) {
   FAMFS_ASSIGN_OR_RETURN(const auto device, OpenForReading(options.device));
+  if (!options.salvage) {
+    // For its message about a damaged instance.
+    FAMFS_RETURN_IF_ERROR(OpenReader(options.device).status());
+  }
+  const InterruptScope interrupts;
   ProgressBar bar("exporting");
-  FAMFS_RETURN_IF_ERROR(ExportImage(*device, options.image, bar.Callback()));
+  FAMFS_RETURN_IF_ERROR(ExportImage(*device, options.image,
+                                    {.progress = bar.Callback(),
+                                     .go_on = CheckInterrupted,
+                                     .salvage = options.salvage}));
   return ExitCode::kOk;
 }
 
@@ -51,10 +62,11 @@ absl::StatusOr<Uuid> TagOf(const std::string& image) {
 
 absl::StatusOr<ExitCode> RunImport(const ImportOptions& options) {
   FAMFS_ASSIGN_OR_RETURN(const Uuid own_tag, TagOf(options.image));
+  const InterruptScope interrupts;
   ProgressBar bar("importing");
-  FAMFS_RETURN_IF_ERROR(ImportImage(options.image, options.directory,
-                                    options.tag.value_or(own_tag),
-                                    bar.Callback()));
+  FAMFS_RETURN_IF_ERROR(ImportImage(
+      options.image, options.directory, options.tag.value_or(own_tag),
+      {.progress = bar.Callback(), .go_on = CheckInterrupted}));
   return ExitCode::kOk;
 }
 
@@ -69,6 +81,9 @@ void AddExport(CLI::App& app, ExitCode& exit) {
   command->add_option("IMAGE", options->image, "The new image file")
       ->required()
       ->type_name("");
+  command->add_flag("--salvage", options->salvage,
+                    "Also of a damaged instance: all that the device holds, so "
+                    "that nothing is lost that could still be read out");
   OnRun(command, options, RunExport, exit);
 }
 

@@ -74,12 +74,13 @@ const char* LayoutText(VolumeLayout layout) {
 }
 
 Json ToJson(const NodeFacts& facts) {
-  Json json = {{"path", JsonText(facts.path)},
-               {"type", facts.is_directory ? "directory" : "file"},
-               {"uid", facts.owner.uid},
-               {"gid", facts.owner.gid},
-               {"mode", facts.owner.mode},
-               {"mode_octal", fmt::format("0o{:o}", facts.owner.mode)}};
+  Json json;
+  PutText(json, "path", facts.path);
+  json["type"] = facts.is_directory ? "directory" : "file";
+  json["uid"] = facts.owner.uid;
+  json["gid"] = facts.owner.gid;
+  json["mode"] = facts.owner.mode;
+  json["mode_octal"] = fmt::format("0o{:o}", facts.owner.mode);
   if (!facts.is_directory) {
     json["size"] = facts.size;
     json["chunk"] = facts.chunk;
@@ -91,27 +92,30 @@ Json ToJson(const NodeFacts& facts) {
     }
   }
   if (facts.volume) {
-    json["volume"] = {{"name", JsonText(facts.volume->name)},
-                      {"state", StateText(facts.volume->state)},
-                      {"capacity", facts.volume->capacity},
-                      {"revision", facts.volume->revision}};
+    Json& volume = json["volume"];
+    PutText(volume, "name", facts.volume->name);
+    volume["state"] = StateText(facts.volume->state);
+    volume["capacity"] = facts.volume->capacity;
+    volume["revision"] = facts.volume->revision;
   }
   return json;
 }
 
 Json VolumeJson(const VolumeAttributes& volume) {
-  return {{"name", JsonText(volume.name)},
-          {"kind", KindText(volume.kind)},
-          {"layout", LayoutText(volume.layout)},
-          {"state", StateText(volume.state)},
-          {"data_path", std::string(ToString(volume.data_path))},
-          {"capacity", volume.capacity},
-          {"interleave_strips", volume.interleave_strips},
-          {"interleave_chunk", volume.interleave_chunk},
-          {"content_source", JsonText(volume.content_source)},
-          {"created_unix_ns", volume.created_unix_ns},
-          {"revision", volume.revision},
-          {"deletion_number", volume.deletion_number}};
+  Json json;
+  PutText(json, "name", volume.name);
+  json.update({{"kind", KindText(volume.kind)},
+               {"layout", LayoutText(volume.layout)},
+               {"state", StateText(volume.state)},
+               {"data_path", std::string(ToString(volume.data_path))},
+               {"capacity", volume.capacity},
+               {"interleave_strips", volume.interleave_strips},
+               {"interleave_chunk", volume.interleave_chunk},
+               {"content_source", JsonText(volume.content_source)},
+               {"created_unix_ns", volume.created_unix_ns},
+               {"revision", volume.revision},
+               {"deletion_number", volume.deletion_number}});
+  return json;
 }
 
 }  // namespace famfs

@@ -18,13 +18,14 @@ Examples:
   famfs verify /mnt/pool/data/test --seed 42                 through its mapping
 Every byte is compared with the stream of famfs creat --seed. Cache lines are
 invalidated first, so what another host wrote back is seen.
-Exit codes: 0 all bytes are right; 1 some is not (the first is told), or the file
-cannot be read; 2 a wrong command line, or a device that could not be opened.)";
+Exit codes: 0 all bytes are right; 1 some is not (the first is told), the file
+cannot be read, or something is damaged (--salvage); 2 a wrong command line, or a device that could not be opened.)";
 
 struct Options {
   std::vector<std::string> words;  // [DEVICE] FILE
   std::uint64_t seed = 0;
   unsigned threads = 1;
+  bool salvage = false;
   bool json = false;
 };
 
@@ -45,11 +46,13 @@ class Verdict {
 
   [[nodiscard]] ExitCode Tell(bool json) const {
     if (json) {
-      PrintJson({{"file", JsonText(name_)},
-                 {"size", size_},
-                 {"seed", seed_},
-                 {"ok", !wrong_},
-                 {"first_difference", wrong_ ? Json(*wrong_) : Json(nullptr)}});
+      Json json;
+      PutText(json, "file", name_);
+      json["size"] = size_;
+      json["seed"] = seed_;
+      json["ok"] = !wrong_;
+      json["first_difference"] = wrong_ ? Json(*wrong_) : Json(nullptr);
+      PrintJson(json);
     } else if (wrong_) {
       fmt::print(
           "{}: differs from seed {} at byte {} ({:#x}): {:#04x} is there, "
@@ -76,7 +79,8 @@ class Verdict {
 };
 
 absl::StatusOr<ExitCode> VerifyOnDevice(const Options& options) {
-  FAMFS_ASSIGN_OR_RETURN(const auto reader, OpenReader(options.words[0]));
+  FAMFS_ASSIGN_OR_RETURN(const auto reader,
+                         OpenReader(options.words[0], options.salvage));
   FAMFS_ASSIGN_OR_RETURN(const InstanceFile file,
                          InstanceFile::Find(*reader->Tree(), options.words[1]));
   Verdict verdict(file.path, options.seed, file.size);
@@ -90,7 +94,9 @@ absl::StatusOr<ExitCode> VerifyOnDevice(const Options& options) {
         verdict.Check(part.at, mapping->bytes());
         return mapping->Check();
       }));
-  return verdict.Tell(options.json);
+  const ExitCode whole = WholeOrDamaged(*reader);
+  const ExitCode right = verdict.Tell(options.json);
+  return whole == ExitCode::kOk ? right : whole;
 }
 
 absl::StatusOr<ExitCode> VerifyMounted(const Options& options) {
@@ -133,6 +139,7 @@ void AddVerify(CLI::App& app, ExitCode& exit) {
       ->required()
       ->type_name("NUMBER");
   AddThreads(command, options->threads);
+  AddSalvage(command, options->salvage);
   command->add_flag("--json", options->json, "Answer in JSON");
   OnRun(command, options, Run, exit);
 }

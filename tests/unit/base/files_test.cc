@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/new_file.h"
 #include "base/unique_fd.h"
 #include "tests/unit/base/status_matchers.h"
 #include "tests/unit/base/temporary_directory.h"

@@ -297,7 +297,7 @@ std::shared_ptr<DaxDevice> RawImage::OpenAsEmulated(
     const std::string& directory, const std::vector<Range>& extents) const {
   EmulatedConfig config;
   config.size = kImageSize;
-  config.tag = Uuid::Random();
+  config.tag = superblock().device_uuid;
   config.sparse = true;
   Must(CreateEmulatedDevice(directory, config));
   std::shared_ptr<DaxDevice> device =

@@ -10,6 +10,7 @@
 #include "dax/image.h"
 #include "fixture.h"
 #include "instance/fsck.h"
+#include "instance/unfinished.h"
 
 namespace famfs {
 namespace {
@@ -52,20 +53,19 @@ class TransferTest : public WriteTest {
     EXPECT_OK(mapping);
     return {(*mapping)->bytes().begin(), (*mapping)->bytes().end()};
   }
-  static Progress Ignored() {
-    return [](std::uint64_t, std::uint64_t) {};
-  }
+  static TransferOptions Ignored() { return {}; }
 };
 
 TEST_F(TransferTest, ThereAndBackIsTheSame) {
   std::uint64_t last = 0;
   std::uint64_t total = 0;
-  ASSERT_OK(ExportImage(*device_, Path("flat.img"),
-                        [&](std::uint64_t done, std::uint64_t all) {
-                          EXPECT_GE(done, last);
-                          last = done;
-                          total = all;
-                        }));
+  ASSERT_OK(
+      ExportImage(*device_, Path("flat.img"),
+                  {.progress = [&](std::uint64_t done, std::uint64_t all) {
+                    EXPECT_GE(done, last);
+                    last = done;
+                    total = all;
+                  }}));
   EXPECT_EQ(last, total);
   EXPECT_EQ(total, 2 * kMiB + 8 * kMiB + 8 * kMiB + 4 * kMiB);
   struct stat info {};
@@ -124,13 +124,13 @@ TEST_F(TransferTest, AFailedExportLeavesNothing) {
 TEST_F(TransferTest, AChangeDuringTheExportIsNoticed) {
   Open();
   bool made = false;
-  const absl::Status status =
-      ExportImage(*device_, Path("flat.img"),
-                  [&](std::uint64_t /*done*/, std::uint64_t /*total*/) {
-                    if (made) return;
-                    made = true;
-                    EXPECT_OK(writer_->Mkdir("meanwhile", {}));
-                  });
+  const absl::Status status = ExportImage(
+      *device_, Path("flat.img"),
+      {.progress = [&](std::uint64_t /*done*/, std::uint64_t /*total*/) {
+        if (made) return;
+        made = true;
+        EXPECT_OK(writer_->Mkdir("meanwhile", {}));
+      }});
   EXPECT_TRUE(absl::IsAborted(status)) << Say(status);
   EXPECT_FALSE(std::filesystem::exists(Path("flat.img")));
 }
@@ -166,6 +166,38 @@ TEST_F(TransferTest, AFailedImportLeavesADirectoryThatWasThereEmpty) {
   EXPECT_FALSE(
       ImportImage(Path("flat.img"), Path("pool2"), Uuid{}, Ignored()).ok());
   EXPECT_TRUE(std::filesystem::is_empty(Path("pool2")));
+}
+
+TEST_F(TransferTest, WhatAKilledImportLeftIsTakenByTheNextOne) {
+  ASSERT_OK(ExportImage(*device_, Path("flat.img"), Ignored()));
+  const Uuid tag = Uuid::Random();
+  ASSERT_OK(CreateEmulatedDevice(
+      Path("pool2"), {.size = kDeviceSize, .tag = tag, .hosts = {}}));
+  {
+    const auto left = OpenEmulatedDevice(Path("pool2"), Access::kReadWrite);
+    ASSERT_OK(left);
+    ASSERT_OK(MarkUnfinished(**left));
+    ASSERT_OK((*left)->CreateExtent({kLogOffset, kMinLogLength}));
+    ASSERT_OK((*left)->CreateExtent({64 * kMiB, kAllocUnit}));
+  }
+  EXPECT_FALSE(
+      ImportImage(Path("flat.img"), Path("pool2"), Uuid::Random(), Ignored())
+          .ok());
+  ASSERT_OK(ImportImage(Path("flat.img"), Path("pool2"), tag, Ignored()));
+  const auto copy = OpenEmulatedDevice(Path("pool2"), Access::kRead);
+  EXPECT_TRUE(famfs::Fsck(**copy).clean());
+}
+
+TEST_F(TransferTest, OneThatIsToldToEndLeavesNothing) {
+  const TransferOptions told{.go_on = [] { return Aborted("told to end"); }};
+  const std::size_t before = FileCount();
+  EXPECT_EQ(Say(ExportImage(*device_, Path("flat.img"), told)), "told to end");
+  EXPECT_EQ(FileCount(), before);
+  ASSERT_OK(ExportImage(*device_, Path("flat.img"), Ignored()));
+  EXPECT_EQ(
+      Say(ImportImage(Path("flat.img"), Path("pool2"), Uuid::Random(), told)),
+      "told to end");
+  EXPECT_FALSE(std::filesystem::exists(Path("pool2")));
 }
 
 }  // namespace

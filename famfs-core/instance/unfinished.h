@@ -1,0 +1,27 @@
+// A device that is being made, or that a process left so when it ended: its
+// first bytes are a mark where a superblock has its magic, and whatever else is
+// on it is nobody's.
+#pragma once
+
+#include <cstdint>
+
+#include "base/status.h"
+#include "dax/device.h"
+
+namespace famfs {
+
+inline constexpr std::uint64_t kUnfinishedMagic = 0x676e696464614d46;
+
+/// Empties the device: the mark and, but for that, a first unit of zeros.
+/// Emulated: other extents are removed. Elsewhere what lies behind stays as it
+/// was.
+[[nodiscard]] absl::Status MarkUnfinished(DaxDevice& device);
+absl::StatusOr<bool> IsMarkedUnfinished(DaxDevice& device);
+
+/// Whether nobody loses a file when an instance is made there: the mark, or no
+/// superblock and, on an emulated device, no extents but those that mkfs begins
+/// with. What stands on another device cannot be known, only that it is no
+/// famfs.
+absl::StatusOr<bool> IsNobodys(DaxDevice& device);
+
+}  // namespace famfs
