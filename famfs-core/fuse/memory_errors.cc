@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <fstream>
 
+#include "base/text.h"
 #include "media/format.h"
 
 namespace famfs {

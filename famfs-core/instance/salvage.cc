@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/text.h"
 #include "instance/metadata_store.h"
 #include "media/checksum.h"
 #include "media/volume_attributes.h"

@@ -116,13 +116,14 @@ absl::Status ExportRange(DaxDevice& device, const Range& range, int to,
   if (const auto file = device.OpenExtent(range.offset); file.ok()) {
     parts = DataParts(file->get(), 0, range.length);
   }
-  FAMFS_RETURN_IF_ERROR(CopySparsely(
+  const absl::Status copied = CopySparsely(
       mapping->bytes(), parts,
       [&](std::uint64_t at, std::span<const std::byte> bytes) {
         FAMFS_RETURN_IF_ERROR(meter.GoOn());
         return WriteAt(to, range.offset + at, bytes, path);
       },
-      [&](std::uint64_t bytes) { meter.Add(bytes); }));
+      [&](std::uint64_t bytes) { meter.Add(bytes); });
+  FAMFS_RETURN_IF_ERROR(copied);
   return mapping->Check();
 }
 
@@ -157,7 +158,7 @@ absl::Status ImportRange(DaxDevice& image, int image_fd, DaxDevice& device,
                          image.Map(range.offset, range.length, Access::kRead));
   FAMFS_ASSIGN_OR_RETURN(const auto to, device.Map(range.offset, range.length,
                                                    Access::kReadWrite));
-  FAMFS_RETURN_IF_ERROR(CopySparsely(
+  const absl::Status copied = CopySparsely(
       from->bytes(), DataParts(image_fd, range.offset, range.length),
       [&](std::uint64_t at, std::span<const std::byte> bytes) {
         FAMFS_RETURN_IF_ERROR(meter.GoOn());
@@ -165,7 +166,8 @@ absl::Status ImportRange(DaxDevice& image, int image_fd, DaxDevice& device,
         to->WriteBack(at, bytes.size());
         return to->Check();
       },
-      [&](std::uint64_t bytes) { meter.Add(bytes); }));
+      [&](std::uint64_t bytes) { meter.Add(bytes); });
+  FAMFS_RETURN_IF_ERROR(copied);
   return from->Check();
 }
 
