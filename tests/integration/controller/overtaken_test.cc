@@ -103,9 +103,9 @@ TEST_F(Overtaken, ByAnotherHostItIsNotReadyUntilItIsTheOwnerAgain) {
   ASSERT_NO_FATAL_FAILURE(TakeOver(other, "d1"));
   EXPECT_TRUE(rig::Eventually([&] { return Ready() == 503; }));
   // For longer than the pause: it is not the owner.
-  ASSERT_TRUE(
-      controller().WaitForOutput("is owned by the host " + other.ToString())
-          .ok());
+  ASSERT_TRUE(controller()
+                  .WaitForOutput("is owned by the host " + other.ToString())
+                  .ok());
   EXPECT_EQ(Ready(), 503);
   EXPECT_EQ(rig::Http(port_, "/healthz").code, 200);
   EXPECT_EQ(Value("available"), 0);
