@@ -9,7 +9,6 @@
 #include "base/units.h"
 #include "controller/capacity_range.h"
 #include "controller/servable.h"
-#include "base/text.h"
 #include "csi/volume_id.h"
 
 namespace famfs::controller {
@@ -152,7 +151,7 @@ absl::StatusOr<VolumeInfo> Provisioner::Find(std::string_view volume_id) {
     }
   }
   return NotFound("no volume has the id {}",
-                  csi::Printable(volume_id, csi::kMaxVolumeId));
+                  Printable(volume_id, csi::kMaxVolumeId));
 }
 
 absl::StatusOr<std::optional<Provisioner::Located>> Provisioner::Locate(

@@ -46,13 +46,13 @@ class Verdict {
 
   [[nodiscard]] ExitCode Tell(bool json) const {
     if (json) {
-      Json json;
-      PutText(json, "file", name_);
-      json["size"] = size_;
-      json["seed"] = seed_;
-      json["ok"] = !wrong_;
-      json["first_difference"] = wrong_ ? Json(*wrong_) : Json(nullptr);
-      PrintJson(json);
+      Json shown;
+      PutText(shown, "file", name_);
+      shown["size"] = size_;
+      shown["seed"] = seed_;
+      shown["ok"] = !wrong_;
+      shown["first_difference"] = wrong_ ? Json(*wrong_) : Json(nullptr);
+      PrintJson(shown);
     } else if (wrong_) {
       fmt::print(
           "{}: differs from seed {} at byte {} ({:#x}): {:#04x} is there, "

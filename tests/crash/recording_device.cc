@@ -51,7 +51,7 @@ std::string NameOf(Range range) {
 /// real flush instructions are left out.
 class RecordingMapping final : public Mapping {
  public:
-  RecordingMapping(Medium& medium, Range range, Recorder* recorder)
+  RecordingMapping(crash::Medium& medium, Range range, Recorder* recorder)
       : Mapping(medium.data() + range.offset, range.length),
         medium_(medium),
         base_(range.offset),
@@ -94,7 +94,7 @@ class RecordingMapping final : public Mapping {
         {kind, {base_ + at, length}, {stored.begin(), stored.end()}});
   }
 
-  Medium& medium_;
+  crash::Medium& medium_;
   std::uint64_t base_;
   Recorder* recorder_;
 };
@@ -195,7 +195,8 @@ absl::StatusOr<UniqueFd> RecordingDevice::OpenExtent(std::uint64_t offset) {
   return Unimplemented("the simulated extent at {:#x} has no file", offset);
 }
 
-std::shared_ptr<DeviceSet> MakeDevices(Medium& medium, Recorder* recorder) {
+std::shared_ptr<DeviceSet> MakeDevices(crash::Medium& medium,
+                                       Recorder* recorder) {
   auto devices = std::make_shared<DeviceSet>(
       std::make_shared<RecordingDevice>(medium, recorder));
   devices->AddCandidate(

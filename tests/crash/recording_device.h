@@ -1,4 +1,5 @@
-// A DaxDevice on a part of a Medium that writes down each store and write-back.
+// A DaxDevice on a part of a Medium that writes down each store and
+// write-back.
 #pragma once
 
 #include <deque>
@@ -50,7 +51,8 @@ class RecordingDevice final : public DaxDevice {
  public:
   /// `place`: kPrimary or kSecondary. `recorder` may be null, and outlives the
   /// device's mappings otherwise.
-  RecordingDevice(Medium& medium, Recorder* recorder, Range place = kPrimary)
+  RecordingDevice(crash::Medium& medium, Recorder* recorder,
+                  Range place = kPrimary)
       : medium_(medium), recorder_(recorder), place_(place) {}
 
   [[nodiscard]] std::string spec() const override {
@@ -70,12 +72,13 @@ class RecordingDevice final : public DaxDevice {
   absl::StatusOr<UniqueFd> OpenExtent(std::uint64_t offset) override;
 
  private:
-  Medium& medium_;
+  crash::Medium& medium_;
   Recorder* recorder_;
   Range place_;
 };
 
 /// Both devices, the secondary one as a candidate.
-std::shared_ptr<DeviceSet> MakeDevices(Medium& medium, Recorder* recorder);
+std::shared_ptr<DeviceSet> MakeDevices(crash::Medium& medium,
+                                       Recorder* recorder);
 
 }  // namespace famfs::crash

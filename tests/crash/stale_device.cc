@@ -75,7 +75,7 @@ class StaleDevice final : public DaxDevice {
 
 }  // namespace
 
-StaleCache::StaleCache(const Medium& medium, std::uint64_t seed)
+StaleCache::StaleCache(const crash::Medium& medium, std::uint64_t seed)
     : medium_(medium), random_(seed), cached_(kMediumSize / kCacheLine) {
   void* memory = ::mmap(nullptr, kMediumSize, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -19,7 +19,7 @@ namespace famfs::crash {
 class StaleCache {
  public:
   /// `medium`: what all hosts share. Both outlive the devices on it.
-  StaleCache(const Medium& medium, std::uint64_t seed);
+  StaleCache(const crash::Medium& medium, std::uint64_t seed);
   ~StaleCache();
   StaleCache(const StaleCache&) = delete;
   StaleCache& operator=(const StaleCache&) = delete;
@@ -38,12 +38,12 @@ class StaleCache {
   void DropSome();
 
   [[nodiscard]] std::byte* data() const { return data_; }
-  [[nodiscard]] const Medium& medium() const { return medium_; }
+  [[nodiscard]] const crash::Medium& medium() const { return medium_; }
 
  private:
   void Fetch(std::uint64_t line);
 
-  const Medium& medium_;
+  const crash::Medium& medium_;
   std::mt19937_64 random_;
   std::byte* data_;
   std::vector<bool> cached_;  // by line
