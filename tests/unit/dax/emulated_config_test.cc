@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "base/new_file.h"
 #include "base/units.h"
 #include "dax/emulated.h"
 #include "tests/unit/base/status_matchers.h"
