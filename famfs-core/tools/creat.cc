@@ -49,7 +49,7 @@ absl::Status CreateSeeded(Writer& writer, const Options& options,
   ProgressBar bar("filling");
   std::mutex mutex;  // bar, done
   std::uint64_t done = 0;
-  FAMFS_RETURN_IF_ERROR(RunParallel(
+  const absl::Status filled = RunParallel(
       options.threads, (size + kStep - 1) / kStep, [&](std::size_t index) {
         FAMFS_RETURN_IF_ERROR(CheckInterrupted());
         const std::uint64_t at = index * kStep;
@@ -67,7 +67,8 @@ absl::Status CreateSeeded(Writer& writer, const Options& options,
         const std::lock_guard lock(mutex);
         bar.Update(done += length, size);
         return file->Check();
-      }));
+      });
+  FAMFS_RETURN_IF_ERROR(filled);
   return file->Commit();
 }
 
