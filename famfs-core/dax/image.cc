@@ -103,7 +103,10 @@ absl::StatusOr<std::optional<Backing>> ImageDevice::FindBacking(
   constexpr std::uint64_t kBlock = 512;  // bytes, whatever the file system
   const std::uint64_t held =
       static_cast<std::uint64_t>(info.st_blocks) * kBlock;
+  // What it holds beyond that, of files that were deleted, goes to new ones.
   backing.owed = taken - std::min(taken, held);
+  const std::uint64_t kept = held - std::min(taken, held);
+  if (backing.free <= UINT64_MAX - kept) backing.free += kept;
   return backing;
 }
 

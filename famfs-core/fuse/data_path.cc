@@ -43,7 +43,8 @@ absl::StatusOr<ChosenPath> ChooseDataPath(DataPath asked, DaxDevice& device,
   switch (asked) {
     case DataPath::kFmap:
       return Unimplemented(
-          "data path fmap: this build speaks to no kernel with famfs maps; ask "
+          "data path fmap: this build knows no kernel that maps famfs files; "
+          "ask "
           "for passthrough, copy or auto");
     case DataPath::kCopy:
       return ChosenPath{DataPath::kCopy, "copy was asked for"};

@@ -109,7 +109,7 @@ absl::Status CheckUnused(DaxDevice& device, const MediaSuperblock& old,
       WhoUses(device, old.fs_uuid, options.self);
   if (users.empty()) return absl::OkStatus();
   return FailedPrecondition(
-      "{}: the famfs {} on it is in use: {}; end that (famfs umount, stop the "
+      "{}: the famfs {} on it is in use: {}; end that (unmount it, stop the "
       "controller; famfs evict for a host that is dead), or add --force-in-use "
       "to replace it all the same: whoever uses it then gets ESTALE for good",
       device.spec(), old.fs_uuid.ToString(), fmt::join(users, ", "));

@@ -152,7 +152,8 @@ absl::StatusOr<std::vector<Change>> Reader::TryRefresh() {
 /// stays so. Whose lines they are is looked at first, and so before and after
 /// each pass: an instance made anew is never taken for this one's next state.
 absl::StatusOr<Reader::Moment> Reader::LoadMoment() const {
-  FAMFS_RETURN_IF_ERROR(layout_.identity().Check());
+  // Of a damaged superblock nothing can be told.
+  if (!salvage_) FAMFS_RETURN_IF_ERROR(layout_.identity().Check());
   absl::Status last;
   for (int attempt = 0; attempt < kLoadRetries; ++attempt) {
     if (attempt > 0) Pause(attempt);

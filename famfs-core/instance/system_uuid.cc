@@ -46,8 +46,8 @@ absl::Status Create(const std::string& path) {
     return ErrnoError(error.value(),
                       fmt::format("create the folder {}", parent.string()));
   }
-  const absl::Status made =
-      WriteNewFile(path, Uuid::Random().ToString() + "\n", 0444);
+  const absl::Status made = WriteNewFile(
+      path, Uuid::Random().ToString() + std::string(1, '\0'), 0444);
   return absl::IsAlreadyExists(made) ? absl::OkStatus() : made;
 }
 

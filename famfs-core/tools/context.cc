@@ -114,8 +114,8 @@ absl::Status AdviseSalvage(const absl::Status& status,
   }
   return DataLoss(
       "{}\nThe instance is damaged (famfs fsck {} tells where). What is whole "
-      "can be read with --salvage; famfs cp -r --salvage {} : DIR copies it "
-      "out.",
+      "can be read with --salvage, and copied out (famfs cp -r --salvage {} : "
+      "DIR).",
       Message(status), device, device);
 }
 

@@ -39,7 +39,9 @@ bool IsOfTheSystem(const std::string& link) {
   std::error_code ignored;
   const std::string to =
       std::filesystem::read_symlink(link, ignored).string() + "/";
-  return to.starts_with("/proc/") || to.starts_with("/dev/");
+  // /dev/shm holds files like any tmpfs.
+  return to.starts_with("/proc/") ||
+         (to.starts_with("/dev/") && !to.starts_with("/dev/shm/"));
 }
 
 /// Whether a new file may have this name, in place of what has it now.

@@ -45,7 +45,7 @@ class CodesTest : public ControllerTest {
     ASSERT_NO_FATAL_FAILURE(MakeDevice());
     const std::string image = dir() / "flat.img";
     rig::WriteFile(image, "");
-    std::filesystem::resize_file(image, kGiB);
+    std::filesystem::resize_file(image, 4 * kGiB);
     ASSERT_NO_FATAL_FAILURE(StartWith(
         PoolConfig() + "  - name: flat\n    device: image:" + image +
         "\n    format: if-blank\n  - name: away\n    device: emulated:" +

@@ -70,7 +70,7 @@ class ReclaimTest : public ::testing::Test {
     auto& capability = *request.add_volume_capabilities();
     capability.mutable_mount();
     capability.mutable_access_mode()->set_mode(
-        pb::VolumeCapability::AccessMode::MULTI_NODE_MULTI_WRITER);
+        pb::VolumeCapability::AccessMode::SINGLE_NODE_WRITER);
     const auto created =
         rig::Call(*stub_, &pb::Controller::Stub::CreateVolume, request);
     EXPECT_TRUE(created.ok()) << created.status();

@@ -42,10 +42,9 @@ class MissingMemoryTest : public ::testing::TestWithParam<const char*> {
       VolumeAttributes attributes;
       attributes.name = name;
       attributes.capacity = kVolumeSize;
-      ASSERT_TRUE(writer_
-                      ->CreateVolume(name, attributes,
-                                     {.uid = 0, .gid = 0, .mode = 0777})
-                      .ok());
+      const absl::Status made = writer_->CreateVolume(
+          name, attributes, {.uid = 0, .gid = 0, .mode = 0777});
+      ASSERT_TRUE(made.ok()) << made;
     }
     auto mount =
         Mount::Start(spec_, {.arguments = {"--memory-report", Report()}});
@@ -102,7 +101,7 @@ class MissingMemoryTest : public ::testing::TestWithParam<const char*> {
     }
   }
   const rig::TempDir locks_;
-  const rig::Tmpfs memory_{"40M"};
+  const rig::Tmpfs memory_{"64M"};
   std::string spec_;
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<Mount> mount_;

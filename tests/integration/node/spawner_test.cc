@@ -159,7 +159,9 @@ TEST_F(SpawnerTest, ServersHaveNoMoreThanWhatTheyNeed) {
 }
 
 TEST_F(SpawnerTest, AStartWithoutFuseIsRefused) {
-  nlohmann::json request = ToJson({.device = pool_.spec()});
+  FusedOptions options;
+  options.device = pool_.spec();
+  nlohmann::json request = ToJson(options);
   request["op"] = "start";
   const auto caller = ConnectToSpawner(socket_, {.tv_sec = 30, .tv_usec = 0});
   ASSERT_TRUE(caller.ok()) << Message(caller.status());

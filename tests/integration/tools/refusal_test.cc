@@ -97,7 +97,7 @@ TEST(FullMemory, IsAnErrorAndNeverASignal) {
   EXPECT_THAT(place.Write("creat", device, {"f", "--size", "20M"}), Exits(kOk));
 }
 
-TEST(FullMemory, UnderAnImageIsToldWhenAStoreMeetsIt) {
+TEST(FullMemory, UnderAnImageIsToldBeforeAStoreMeetsIt) {
   const Place place;
   const rig::Tmpfs memory("64M");
   const std::string device = "image:" + memory / "pool.img";
@@ -105,7 +105,7 @@ TEST(FullMemory, UnderAnImageIsToldWhenAStoreMeetsIt) {
   rig::WriteFile(place.File("source"), Pattern(100U << 20));
   const Outcome cp = place.Write("cp", device, {place.File("source"), ":f"});
   EXPECT_THAT(cp, Exits(kProblems));
-  EXPECT_THAT(cp.err, HasSubstr("full"));
+  EXPECT_THAT(cp.err, HasSubstr("has room for"));
   EXPECT_EQ(Famfs({"ls", device}).out, "");
 }
 
