@@ -186,13 +186,7 @@ SpawnerMessage Spawner::Answer(const SpawnerMessage& request) {
     }
     FAMFS_ASSIGN_OR_RETURN(const FusedOptions options,
                            FusedOptionsFromJson(json));
-    if (request.descriptors.size() != 1) {
-      return InvalidArgument(
-          "the request to start comes with {} descriptors, not with one, "
-          "/dev/fuse",
-          request.descriptors.size());
-    }
-    return StartChild(options, request.descriptors[0]);
+    return StartChild(options);
   }();
   if (answer.ok()) return *std::move(answer);
   spdlog::error("a request was refused: {}", Message(answer.status()));
@@ -201,11 +195,11 @@ SpawnerMessage Spawner::Answer(const SpawnerMessage& request) {
                              nlohmann::json::error_handler_t::replace)};
 }
 
-absl::StatusOr<SpawnerMessage> Spawner::StartChild(const FusedOptions& options,
-                                                   const UniqueFd& fuse) {
+absl::StatusOr<SpawnerMessage> Spawner::StartChild(
+    const FusedOptions& options) {
   FusedOptions own = options;
   own.program = fused_program_;
-  FAMFS_ASSIGN_OR_RETURN(StartingFused starting, SpawnFused(own, fuse));
+  FAMFS_ASSIGN_OR_RETURN(StartingFused starting, SpawnFused(own));
   const pid_t pid = starting.process.pid;
   children_[pid] = options.lock_file;
   spdlog::info("process {} serves {} at {}", pid, options.device,

@@ -11,9 +11,7 @@ namespace famfs::node {
 
 /// Asks the spawner at options.spawner to start the server. Unavailable: no
 /// spawner answers there (its container starts, as a rule), or what it says.
-/// `fuse`: an open /dev/fuse for it.
-absl::StatusOr<StartingFused> AskToStart(const FusedOptions& options,
-                                         UniqueFd fuse);
+absl::StatusOr<StartingFused> AskToStart(const FusedOptions& options);
 
 /// The spawner's living child that was started with this lock file; nullopt:
 /// it has none.

@@ -212,21 +212,6 @@ TEST_F(SubPathTest, IsReachedThroughNoLinkAndOnlyInTheKubeletsDirectory) {
   node_.Run([&] { EXPECT_EQ(::umount2(outside.c_str(), MNT_DETACH), 0); });
 }
 
-// The plugin has no capability that overrides permissions, but for looking
-// into directories.
-TEST_F(SubPathTest, IsBoundAgainBelowADirectoryThatItsUsersAloneEnter) {
-  const std::string secret = pool_.Create(
-      {.csi_name = "pvc-2", .owner = {.uid = 1000, .gid = 1000, .mode = 0700}});
-  const std::string staging = node_.StagingPath("v2");
-  const std::string target = node_.TargetPath("pod-c");
-  ASSERT_THAT(node_.Stage(secret, staging), IsOk());
-  ASSERT_THAT(node_.Publish(secret, staging, target), IsOk());
-  const std::string bound = BindSubPath("pod-c", target);
-  KillFused();
-  EXPECT_TRUE(rig::Eventually([&] { return OpenErrnoAt(bound, O_RDWR) == 0; }));
-  node_.Run([&] { EXPECT_EQ(::umount2(bound.c_str(), MNT_DETACH), 0); });
-}
-
 // A container of a pod that follows the node's mounts (HostToContainer): of
 // the node's tree it has nothing but a copy of one publication, which receives
 // what is mounted on that.
