@@ -81,8 +81,8 @@ class Pool {
   std::mutex open_mutex_;  // one opening at a time; all that follows
   std::shared_ptr<Writer> writer_;
   std::weak_ptr<Writer> lost_writer_;  // calls may still end with it
-  absl::Status lost_;                  // why; OK: it never was, or is open again
-  std::optional<Uuid> last_uuid_;      // of the instance that was last open
+  absl::Status lost_;              // why; OK: it never was, or is open again
+  std::optional<Uuid> last_uuid_;  // of the instance that was last open
   ReopenPause pause_;
   std::uint64_t losses_ = 0;
   std::string told_;  // the error of the last OpenOrTell

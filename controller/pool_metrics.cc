@@ -72,8 +72,7 @@ void CollectPools(const PoolSet& pools, csi::Exposition& page) {
     page.Counter("famfs_csi_pool_losses_total",
                  "Times that another writer took the pool over from this "
                  "controller.",
-                 {{"pool", pool->name()}},
-                 static_cast<double>(pool->losses()));
+                 {{"pool", pool->name()}}, static_cast<double>(pool->losses()));
     if (!open) continue;
     const std::shared_ptr<Writer> writer = pool->OpenedWriter();
     if (writer == nullptr) continue;  // lost a moment ago

@@ -22,9 +22,7 @@ class ReopenPause {
   void Opened(Clock::time_point now) { opened_ = now; }
   /// The pause begins.
   void Overtaken(Clock::time_point now);
-  [[nodiscard]] bool IsOver(Clock::time_point now) const {
-    return now >= end_;
-  }
+  [[nodiscard]] bool IsOver(Clock::time_point now) const { return now >= end_; }
   [[nodiscard]] std::chrono::seconds length() const { return length_; }
 
  private:

@@ -45,8 +45,8 @@ class CountingSink final : public spdlog::sinks::sink {
       std::unique_ptr<spdlog::formatter> /*formatter*/) override {}
 };
 
-// gRPC has a log of its own: its lines take the same way as ours. Its errors may
-// be whatever a stranger makes happen.
+// gRPC has a log of its own: its lines take the same way as ours. Its errors
+// may be whatever a stranger makes happen.
 void LogForGrpc(gpr_log_func_args* args) {
   if (args->severity != GPR_LOG_SEVERITY_ERROR) {
     spdlog::debug("gRPC: {}", args->message);

@@ -95,8 +95,7 @@ struct statvfs PoolStatfs(const PoolFigures& pool, std::size_t nodes) {
   struct statvfs figures = {};
   figures.f_bsize = figures.f_frsize = kFragment;
   figures.f_blocks = pool.size / kFragment;
-  figures.f_bfree = figures.f_bavail =
-      (pool.free - pool.unbacked) / kFragment;
+  figures.f_bfree = figures.f_bavail = (pool.free - pool.unbacked) / kFragment;
   figures.f_files = nodes + (pool.slots - pool.entries);
   figures.f_ffree = figures.f_favail = pool.slots - pool.entries;
   figures.f_namemax = kMaxName;

@@ -29,8 +29,8 @@ void KeepStandardDescriptors() {
 
 absl::StatusOr<UniqueFd> TakeLockFile(const std::string& path) {
   // Nobody else's: who can open it could lock it, and keep every server away.
-  FAMFS_ASSIGN_OR_RETURN(
-      UniqueFd fd, OpenFile(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+  FAMFS_ASSIGN_OR_RETURN(UniqueFd fd,
+                         OpenFile(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
   // A supervisor that asks whether somebody serves has it for a moment, too.
   for (int patience = kLockPatience;
        ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0;) {

@@ -1,7 +1,7 @@
 // Who uses a device: asked before what is on it is thrown away. Only as far as
-// this machine and the device can tell: processes of other pid namespaces (other
-// containers) are not seen, and a row of a host that died stands until it is
-// evicted.
+// this machine and the device can tell: processes of other pid namespaces
+// (other containers) are not seen, and a row of a host that died stands until
+// it is evicted.
 #pragma once
 
 #include <string>
