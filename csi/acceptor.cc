@@ -24,7 +24,6 @@ namespace {
 
 // Until descriptors or memory may be there again.
 constexpr int kPauseMs = 100;
-constexpr int kStrangersBuffer = 16 << 10;  // bytes received and not yet read
 // After so many, the end and the other sockets have their turn.
 constexpr int kBatch = 64;
 
@@ -119,13 +118,6 @@ absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Start(
       new Acceptor(std::move(listener), limits, std::move(taker)));
   acceptor->stop_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!acceptor->stop_.valid()) return ErrnoError(errno, "eventfd");
-  if (limits.from_strangers) {
-    // What nobody has looked at yet is memory, too. Connections inherit it.
-    for (const int fd : acceptor->listener().fds()) {
-      ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &kStrangersBuffer,
-                   sizeof(kStrangersBuffer));
-    }
-  }
   try {
     acceptor->thread_ = std::thread([self = acceptor.get()] { self->Run(); });
   } catch (const std::system_error& error) {

@@ -1,13 +1,10 @@
 #include "csi/unary_server.h"
 
-#include <fcntl.h>
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 #include <grpcpp/server_posix.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 
 #include <condition_variable>
 #include <mutex>
@@ -21,13 +18,6 @@ namespace {
 
 int Milliseconds(std::chrono::milliseconds time) {
   return static_cast<int>(time.count());
-}
-
-bool IsSameSocket(int a, int b) {
-  struct stat first = {};
-  struct stat second = {};
-  return ::fstat(a, &first) == 0 && ::fstat(b, &second) == 0 &&
-         first.st_dev == second.st_dev && first.st_ino == second.st_ino;
 }
 
 }  // namespace
@@ -69,11 +59,9 @@ class UnaryServer::Impl {
 
   void Build();
   void Run();
-  /// In the acceptor's thread.
-  void Take(UniqueFd connection);
   /// Waits for one more call, unless the end has come.
   void Expect();
-  /// Counts a call that has come; false: its connection has too many.
+  /// Counts a call that has come; false: its connection has enough.
   bool Enter(const std::string& peer);
   /// A Call has ended; `peer` is empty if it never came.
   void Leave(const std::string& peer);
@@ -91,8 +79,6 @@ class UnaryServer::Impl {
   bool stopping_ = false;             // under mutex_, like what follows
   std::size_t there_ = 0;             // Calls, with those that are waited for
   std::map<std::string, int> calls_;  // that have come, by peer
-  /// Those that are open: gRPC's descriptor, and one of ours; by peer.
-  std::map<std::string, std::pair<int, UniqueFd>> connections_;
 };
 
 // Deletes itself when it has ended. gRPC hands it from one thread to another,
@@ -184,29 +170,13 @@ absl::Status UnaryServer::Impl::Start(const Endpoint& endpoint) {
     return Unavailable("no thread for {}: {}", endpoint.ToString(),
                        error.what());
   }
-  FAMFS_ASSIGN_OR_RETURN(acceptor_,
-                         Acceptor::Start(std::move(listener), limits_.accept,
-                                         [this](UniqueFd connection) {
-                                           Take(std::move(connection));
-                                         }));
+  FAMFS_ASSIGN_OR_RETURN(
+      acceptor_, Acceptor::Start(std::move(listener), limits_.accept,
+                                 [this](UniqueFd connection) {
+                                   grpc::AddInsecureChannelFromFd(
+                                       server_.get(), connection.release());
+                                 }));
   return absl::OkStatus();
-}
-
-// gRPC heeds its own limit of calls only when the client has acknowledged it,
-// and it may never. So a second descriptor of each connection is kept, by which
-// it can be ended; gRPC names a connection after the first one.
-void UnaryServer::Impl::Take(UniqueFd connection) {
-  UniqueFd second(::fcntl(connection.get(), F_DUPFD_CLOEXEC, 0));
-  if (!second.valid()) return;
-  const std::string peer = fmt::format("fd:{}", connection.get());
-  {
-    const std::lock_guard lock(mutex_);
-    std::erase_if(connections_, [](const auto& known) {
-      return !IsSameSocket(known.second.first, known.second.second.get());
-    });
-    connections_[peer] = {connection.get(), std::move(second)};
-  }
-  grpc::AddInsecureChannelFromFd(server_.get(), connection.release());
 }
 
 void UnaryServer::Impl::Build() {
@@ -260,14 +230,7 @@ void UnaryServer::Impl::Expect() {
 
 bool UnaryServer::Impl::Enter(const std::string& peer) {
   const std::lock_guard lock(mutex_);
-  const int calls = ++calls_[peer];
-  // Those whose end a thread of ours has yet to note count no more.
-  if (calls <= limits_.calls + limits_.threads) return true;
-  const auto connection = connections_.find(peer);
-  if (calls > 4 * limits_.calls && connection != connections_.end()) {
-    ::shutdown(connection->second.second.get(), SHUT_RDWR);
-  }
-  return false;
+  return ++calls_[peer] <= limits_.calls;
 }
 
 void UnaryServer::Impl::Leave(const std::string& peer) {

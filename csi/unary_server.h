@@ -69,10 +69,7 @@ class UnaryMethods {
 struct UnaryLimits {
   AcceptLimits accept{
       .connections = 32, .per_address = 8, .from_strangers = true};
-  /// Of one connection at the same time. A client that heeds HTTP/2's settings
-  /// waits with more; of one that does not, calls are refused, and then the
-  /// connection is closed.
-  int calls = 4;
+  int calls = 4;  // of one connection at the same time; others are refused
   /// Without a call; and of a connection's whole life, after which its calls
   /// have `grace`.
   std::chrono::milliseconds idle{10'000};
