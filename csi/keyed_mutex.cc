@@ -4,18 +4,20 @@
 
 namespace famfs::csi {
 
-KeyedMutex::Guard::Guard(KeyedMutex* owner, std::string key)
-    : owner_(owner), key_(std::move(key)) {}
+KeyedMutex::Guard::Guard(std::string key, bool shared)
+    : key_(std::move(key)), shared_(shared) {}
 
 KeyedMutex::Guard::Guard(Guard&& other) noexcept
     : owner_(std::exchange(other.owner_, nullptr)),
-      key_(std::move(other.key_)) {}
+      key_(std::move(other.key_)),
+      shared_(other.shared_) {}
 
 KeyedMutex::Guard& KeyedMutex::Guard::operator=(Guard&& other) noexcept {
   if (this != &other) {
     Release();
     owner_ = std::exchange(other.owner_, nullptr);
     key_ = std::move(other.key_);
+    shared_ = other.shared_;
   }
   return *this;
 }
@@ -23,43 +25,64 @@ KeyedMutex::Guard& KeyedMutex::Guard::operator=(Guard&& other) noexcept {
 KeyedMutex::Guard::~Guard() { Release(); }
 
 void KeyedMutex::Guard::Release() {
-  if (owner_ != nullptr) std::exchange(owner_, nullptr)->Unlock(key_);
+  if (owner_ != nullptr) std::exchange(owner_, nullptr)->Unlock(key_, shared_);
 }
 
 KeyedMutex::Guard KeyedMutex::Lock(std::string_view key) {
-  Guard guard(nullptr, std::string(key));
+  Guard guard(std::string(key), /*shared=*/false);
   std::unique_lock lock(mutex_);
   // Elements of a map stay where they are: `entry` is good while we wait, since
   // an entry with somebody waiting is never erased.
   Entry& entry = entries_[guard.key_];
   ++entry.waiting;
-  entry.freed.wait(lock, [&entry] { return !entry.held; });
+  ++entry.waiting_alone;
+  entry.freed.wait(lock, [&] { return !entry.held && entry.sharers == 0; });
   --entry.waiting;
+  --entry.waiting_alone;
   entry.held = true;
+  guard.owner_ = this;
+  return guard;
+}
+
+KeyedMutex::Guard KeyedMutex::LockShared(std::string_view key) {
+  Guard guard(std::string(key), /*shared=*/true);
+  std::unique_lock lock(mutex_);
+  Entry& entry = entries_[guard.key_];
+  ++entry.waiting;
+  entry.freed.wait(lock,
+                   [&] { return !entry.held && entry.waiting_alone == 0; });
+  --entry.waiting;
+  ++entry.sharers;
   guard.owner_ = this;
   return guard;
 }
 
 std::optional<KeyedMutex::Guard> KeyedMutex::TryLock(std::string_view key) {
-  Guard guard(nullptr, std::string(key));
+  Guard guard(std::string(key), /*shared=*/false);
   const std::lock_guard lock(mutex_);
   Entry& entry = entries_[guard.key_];
   // Somebody who waits goes first, also in the moment between a release and
   // their waking up.
-  if (entry.held || entry.waiting > 0) return std::nullopt;
+  if (entry.held || entry.sharers > 0 || entry.waiting > 0) {
+    return std::nullopt;
+  }
   entry.held = true;
   guard.owner_ = this;
   return guard;
 }
 
-void KeyedMutex::Unlock(const std::string& key) {
+void KeyedMutex::Unlock(const std::string& key, bool shared) {
   const std::lock_guard lock(mutex_);
   const auto it = entries_.find(key);
-  it->second.held = false;
-  if (it->second.waiting == 0) {
-    entries_.erase(it);
+  if (shared) {
+    --it->second.sharers;
   } else {
-    it->second.freed.notify_one();
+    it->second.held = false;
+  }
+  if (it->second.waiting > 0) {
+    it->second.freed.notify_all();
+  } else if (it->second.sharers == 0) {
+    entries_.erase(it);
   }
 }
 

@@ -1,5 +1,6 @@
-// One lock per key: two keys never wait on each other. A key costs memory only
-// while somebody holds it or waits for it.
+// One lock per key: two keys never wait on each other. A key is held by one
+// alone, or shared by many. It costs memory only while somebody holds it or
+// waits for it.
 #pragma once
 
 #include <condition_variable>
@@ -26,19 +27,24 @@ class KeyedMutex {
 
    private:
     friend class KeyedMutex;
-    Guard(KeyedMutex* owner, std::string key);
+    Guard(std::string key, bool shared);
     void Release();
-    KeyedMutex* owner_;
+    KeyedMutex* owner_ = nullptr;  // null: holds nothing
     std::string key_;
+    bool shared_;
   };
 
   KeyedMutex() = default;
   KeyedMutex(const KeyedMutex&) = delete;
   KeyedMutex& operator=(const KeyedMutex&) = delete;
 
-  /// Waits while somebody else holds the key.
+  /// Waits while somebody else holds the key, alone or shared.
   Guard Lock(std::string_view key);
-  /// nullopt when somebody holds it: for callers that answer ABORTED instead.
+  /// Waits while somebody holds the key alone, or waits to: many who share a
+  /// key do not keep that one out for ever.
+  Guard LockShared(std::string_view key);
+  /// Alone, too. nullopt when somebody holds it: for callers that answer
+  /// ABORTED instead.
   std::optional<Guard> TryLock(std::string_view key);
 
   /// How many threads wait for the key now (tests, metrics).
@@ -48,11 +54,13 @@ class KeyedMutex {
 
  private:
   struct Entry {
-    bool held = false;
-    std::size_t waiting = 0;
+    bool held = false;  // by one alone
+    std::size_t sharers = 0;
+    std::size_t waiting = 0;        // all who wait
+    std::size_t waiting_alone = 0;  // those who wait to hold it alone
     std::condition_variable freed;
   };
-  void Unlock(const std::string& key);
+  void Unlock(const std::string& key, bool shared);
 
   mutable std::mutex
       mutex_;  // held for a few instructions, never while waiting

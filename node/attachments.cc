@@ -2,19 +2,24 @@
 
 #include <spdlog/spdlog.h>
 
+#include <filesystem>
 #include <utility>
 
+#include "node/instances.h"
+#include "node/mount_at.h"
 #include "node/mounts.h"
 
 namespace famfs::node {
 namespace {
 
-absl::Status NotOurs(const Place& place, const VolumeMounts& mounts,
+absl::Status NotOurs(const Place& place, const Standing& standing,
                      std::string_view volume_id) {
+  const MountEntry* top = standing.mounts->table().Top(place.path());
   return FailedPrecondition(
       "{} is a mount point of something else ({}), not of volume {}; it was "
       "left as it is: unmount it, then call again",
-      place.path(), Describe(*mounts.table().Top(place.path())), volume_id);
+      place.path(), top == nullptr ? "gone meanwhile" : Describe(*top),
+      volume_id);
 }
 
 absl::Status ParentMissing(const absl::Status& status) {
@@ -22,151 +27,214 @@ absl::Status ParentMissing(const absl::Status& status) {
   return FailedPrecondition("{}", Message(status));
 }
 
-// Dead mounts may be stacked: a recovery that was interrupted, a mount table
-// that was copied from elsewhere.
-absl::Status DetachDead(const Place& place, const csi::VolumeId& volume,
-                        const std::string& pools_directory) {
-  while (true) {
-    FAMFS_ASSIGN_OR_RETURN(const VolumeMounts mounts,
-                           VolumeMounts::Read(pools_directory));
-    if (mounts.Examine(place.path(), volume) != PlaceState::kDead) {
-      return absl::OkStatus();
-    }
-    FAMFS_RETURN_IF_ERROR(DetachTop(place));
-  }
+std::string RealPath(const std::string& path) {
+  std::error_code error;
+  const auto real = std::filesystem::canonical(path, error);
+  return error ? path : real.string();
 }
 
 }  // namespace
 
-Attachments::Attachments(Volumes& volumes, std::string kubelet_path,
-                         std::string pools_directory)
+absl::Status DetachDead(const Place& place, const csi::VolumeId& volume,
+                        const VolumeMounts& mounts, std::size_t keep) {
+  std::vector<const MountEntry*> stack = mounts.table().At(place.path());
+  while (stack.size() > keep && mounts.IsDead(*stack.back(), volume)) {
+    FAMFS_RETURN_IF_ERROR(DetachTop(place));
+    stack.pop_back();
+  }
+  return absl::OkStatus();
+}
+
+Attachments::Attachments(Volumes& volumes, const std::string& kubelet_path,
+                         std::string pools_directory,
+                         const VolumeMounts& mounts)
     : volumes_(volumes),
-      kubelet_path_(std::move(kubelet_path)),
-      pools_directory_(std::move(pools_directory)) {}
+      kubelet_directory_(RealPath(kubelet_path)),
+      pools_directory_(std::move(pools_directory)),
+      places_(kubelet_path, pools_directory_),
+      publications_(mounts) {}
+
+absl::Status Attachments::Bind(const UniqueFd& clone, const Place& place,
+                               const csi::VolumeId& volume,
+                               const Standing& standing) {
+  bool made = false;
+  if (standing.state == PlaceState::kDead) {
+    FAMFS_RETURN_IF_ERROR(DetachDead(place, volume, *standing.mounts, 0));
+  } else {
+    FAMFS_ASSIGN_OR_RETURN(made, place.MakeDirectory());
+  }
+  absl::Status bound = AttachMount(clone, place);
+  if (bound.ok()) {
+    // A server that died since the clone was made has a successor by now, maybe
+    // one that has looked for what is to be bound again before this was there.
+    FAMFS_ASSIGN_OR_RETURN(const DeviceNumber device, DeviceOf(clone.get()));
+    if (ServedInstances(pools_directory_).contains(device)) return bound;
+    FAMFS_RETURN_IF_ERROR(DetachTop(place));
+    bound = Unavailable(
+        "volume {}: its famfs-fused has gone and is being replaced; call again",
+        volume.ToString());
+  }
+  if (made) IgnoreError(place.RemoveDirectory(), "the first error says more");
+  return bound;
+}
 
 absl::Status Attachments::BindStaged(const ServedPool& served,
                                      const csi::VolumeId& volume,
-                                     const Place& place, PlaceState state) {
-  FAMFS_ASSIGN_OR_RETURN(
-      const UniqueFd clone,
-      CloneMount(VolumePath(served.mount_point, volume, false)));
-  if (state == PlaceState::kDead) {
-    FAMFS_RETURN_IF_ERROR(DetachDead(place, volume, pools_directory_));
+                                     const Place& place,
+                                     const Standing& standing) {
+  FAMFS_ASSIGN_OR_RETURN(const UniqueFd clone,
+                         CloneVolume(served, {.directory = volume.directory}));
+  FAMFS_RETURN_IF_ERROR(MarkStaging(clone));
+  if (standing.state == PlaceState::kDead) {
     spdlog::warn("volume {}: staging it again at {}, its server had died",
                  volume.ToString(), place.path());
   }
-  FAMFS_RETURN_IF_ERROR(place.EnsureDirectory());
-  return AttachMount(clone, place);
+  return Bind(clone, place, volume, standing);
 }
 
 absl::Status Attachments::Stage(const std::string& volume_id,
                                 const std::string& staging_path) {
-  const auto volume_lock = by_volume_.Lock(volume_id);
   FAMFS_ASSIGN_OR_RETURN(const FoundVolume found, volumes_.Find(volume_id));
-  auto place = Place::Resolve(staging_path, kubelet_path_);
-  if (!place.ok()) return ParentMissing(place.status());
-  const auto path_lock = by_path_.Lock(place->path());
-  FAMFS_ASSIGN_OR_RETURN(const ServedPool served, found.pool->Served());
-  FAMFS_RETURN_IF_ERROR(CheckDataPath(found.volume, served.data_path));
-  FAMFS_ASSIGN_OR_RETURN(const VolumeMounts mounts,
-                         VolumeMounts::Read(pools_directory_));
-  const PlaceState state = mounts.Examine(place->path(), found.volume.id);
-  if (state == PlaceState::kLive) return absl::OkStatus();
-  if (state == PlaceState::kForeign) return NotOurs(*place, mounts, volume_id);
-  FAMFS_RETURN_IF_ERROR(found.volume.devices);
-  return BindStaged(served, found.volume.id, *place, state);
-}
-
-absl::Status Attachments::BindTarget(const std::string& source,
-                                     const Place& target,
-                                     const csi::MountFlags& flags,
-                                     bool replaces_dead) {
-  FAMFS_ASSIGN_OR_RETURN(const UniqueFd clone, CloneMount(source));
-  FAMFS_RETURN_IF_ERROR(SetAttributes(clone, flags));
-  if (replaces_dead) return AttachMount(clone, target);
-  FAMFS_ASSIGN_OR_RETURN(const bool made, target.MakeDirectory());
-  absl::Status attached = AttachMount(clone, target);
-  if (!attached.ok() && made) {
-    IgnoreError(target.RemoveDirectory(), "the first error says more");
-  }
-  return attached;
-}
-
-absl::Status Attachments::Publish(const Publication& publication) {
-  const auto volume_lock = by_volume_.Lock(publication.volume_id);
-  FAMFS_ASSIGN_OR_RETURN(const FoundVolume found,
-                         volumes_.Find(publication.volume_id));
   const csi::VolumeId& id = found.volume.id;
-  csi::MountFlags flags = publication.flags;
-  flags.read_only = flags.read_only || found.volume.sealed;
-  auto staging = Place::Resolve(publication.staging_path, kubelet_path_);
-  if (!staging.ok()) return ParentMissing(staging.status());
-  auto target = Place::Resolve(publication.target_path, kubelet_path_);
-  if (!target.ok()) return ParentMissing(target.status());
-  const auto path_lock = by_path_.Lock(target->path());
-
+  const auto place = places_.Resolve(staging_path);
+  if (!place.ok()) return ParentMissing(place.status());
+  // Before the locks: who binds again what a dead server left takes them, too,
+  // and only afterwards looks for the next server.
   FAMFS_ASSIGN_OR_RETURN(const ServedPool served, found.pool->Served());
+  const auto volume_lock = by_volume_.Lock(volume_id);
+  const auto path_lock = by_path_.Lock(place->path());
   FAMFS_RETURN_IF_ERROR(CheckDataPath(found.volume, served.data_path));
-  FAMFS_RETURN_IF_ERROR(CheckWriters(publication.multi_node_writer,
-                                     flags.read_only, served.data_path));
-  FAMFS_ASSIGN_OR_RETURN(const VolumeMounts mounts,
-                         VolumeMounts::Read(pools_directory_));
-  const PlaceState at_target = mounts.Examine(target->path(), id);
-  if (at_target == PlaceState::kForeign) {
-    return NotOurs(*target, mounts, publication.volume_id);
+  FAMFS_ASSIGN_OR_RETURN(const Standing standing, ExamineAt(*place, id));
+  if (standing.state == PlaceState::kForeign) {
+    return NotOurs(*place, standing, volume_id);
   }
-  if (at_target != PlaceState::kFree &&
-      mounts.table().Top(target->path())->read_only() != flags.read_only) {
+  if (standing.state == PlaceState::kLive) {
+    // One that an earlier release has staged has no mark yet.
+    return standing.staging ? absl::OkStatus() : MarkStaging(*place);
+  }
+  FAMFS_RETURN_IF_ERROR(found.volume.devices);
+  return BindStaged(served, id, *place, standing);
+}
+
+absl::StatusOr<bool> Attachments::IsPublished(const Publication& publication,
+                                              const Place& target,
+                                              const Standing& standing,
+                                              bool read_only) const {
+  if (standing.state == PlaceState::kFree) return false;
+  if (standing.state == PlaceState::kForeign) {
+    return NotOurs(target, standing, publication.volume_id);
+  }
+  if (standing.read_only != read_only) {
     return AlreadyExists(
         "{}: volume {} is published there {}; unpublish it before it is "
         "published otherwise",
-        target->path(), publication.volume_id,
-        flags.read_only ? "writable" : "read-only");
+        target.path(), publication.volume_id,
+        read_only ? "writable" : "read-only");
   }
-  if (at_target == PlaceState::kLive) return absl::OkStatus();
+  return standing.state == PlaceState::kLive;
+}
+
+absl::Status Attachments::CheckOnlyPublication(const Publication& publication,
+                                               const csi::VolumeId& volume,
+                                               const std::string& target) {
+  for (const std::string& path : publications_.Of(volume.directory)) {
+    if (path == target) continue;
+    const auto place = places_.Resolve(path);
+    if (absl::IsUnavailable(place.status())) return place.status();
+    if (place.ok()) {
+      FAMFS_ASSIGN_OR_RETURN(const Standing standing,
+                             ExamineAt(*place, volume));
+      if (standing.state == PlaceState::kLive ||
+          standing.state == PlaceState::kDead) {
+        return FailedPrecondition(
+            "volume {} is published at {}, and its access mode allows one "
+            "path; unpublish it there first",
+            publication.volume_id, path);
+      }
+    }
+    publications_.Remove(volume.directory, path);  // taken away by others
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Attachments::Publish(const Publication& publication) {
+  Attempt attempt;
+  FAMFS_ASSIGN_OR_RETURN(attempt.found, volumes_.Find(publication.volume_id));
+  auto staging = places_.Resolve(publication.staging_path);
+  if (!staging.ok()) return ParentMissing(staging.status());
+  auto target = places_.Resolve(publication.target_path);
+  if (!target.ok()) return ParentMissing(target.status());
+  // Before the locks, as in Stage.
+  FAMFS_ASSIGN_OR_RETURN(attempt.served, attempt.found.pool->Served());
+  attempt.alone = !csi::AllowsSecondPublish(publication.mode);
+  while (true) {
+    const auto volume_lock = attempt.alone
+                                 ? by_volume_.Lock(publication.volume_id)
+                                 : by_volume_.LockShared(publication.volume_id);
+    const auto path_lock = by_path_.Lock(target->path());
+    FAMFS_ASSIGN_OR_RETURN(const bool done, PublishLocked(publication, attempt,
+                                                          *staging, *target));
+    if (done) return absl::OkStatus();
+    attempt.alone = true;
+  }
+}
+
+absl::StatusOr<bool> Attachments::PublishLocked(const Publication& publication,
+                                                const Attempt& attempt,
+                                                const Place& staging,
+                                                const Place& target) {
+  const auto& [found, served, alone] = attempt;
+  const csi::VolumeId& id = found.volume.id;
+  csi::MountFlags flags = publication.flags;
+  flags.read_only = flags.read_only || found.volume.sealed;
+  FAMFS_RETURN_IF_ERROR(CheckDataPath(found.volume, served.data_path));
+  FAMFS_RETURN_IF_ERROR(CheckWriters(publication.multi_node_writer,
+                                     flags.read_only, served.data_path));
+  FAMFS_ASSIGN_OR_RETURN(const Standing at_target, ExamineAt(target, id));
+  FAMFS_ASSIGN_OR_RETURN(
+      const bool published,
+      IsPublished(publication, target, at_target, flags.read_only));
+  if (published) return true;
   FAMFS_RETURN_IF_ERROR(found.volume.devices);
-  const auto elsewhere =
-      mounts.ElsewhereThan(id, staging->path(), target->path());
-  if (!elsewhere.empty() && !csi::AllowsSecondPublish(publication.mode)) {
-    return FailedPrecondition(
-        "volume {} is published at {}, and its access mode allows one path; "
-        "unpublish it there first",
-        publication.volume_id, elsewhere.front()->mount_point);
+  if (!csi::AllowsSecondPublish(publication.mode)) {
+    FAMFS_RETURN_IF_ERROR(CheckOnlyPublication(publication, id, target.path()));
   }
-  const PlaceState at_staging = mounts.Examine(staging->path(), id);
-  if (at_staging == PlaceState::kForeign) {
-    return NotOurs(*staging, mounts, publication.volume_id);
+  FAMFS_ASSIGN_OR_RETURN(const Standing at_staging, ExamineAt(staging, id));
+  if (at_staging.state == PlaceState::kForeign) {
+    return NotOurs(staging, at_staging, publication.volume_id);
   }
-  if (at_staging == PlaceState::kFree) {
+  if (at_staging.state == PlaceState::kFree) {
     return FailedPrecondition(
         "volume {} is not staged at {}; call NodeStageVolume first",
-        publication.volume_id, staging->path());
+        publication.volume_id, staging.path());
   }
-  if (at_staging == PlaceState::kDead) {
-    FAMFS_RETURN_IF_ERROR(BindStaged(served, id, *staging, at_staging));
+  if (at_staging.state == PlaceState::kDead) {
+    if (!alone) return false;
+    FAMFS_RETURN_IF_ERROR(BindStaged(served, id, staging, at_staging));
   }
-  if (at_target == PlaceState::kDead) {
-    FAMFS_RETURN_IF_ERROR(DetachDead(*target, id, pools_directory_));
-  }
-  return BindTarget(VolumePath(served.mount_point, id, flags.read_only),
-                    *target, flags, at_target == PlaceState::kDead);
+  FAMFS_ASSIGN_OR_RETURN(const UniqueFd clone,
+                         CloneVolume(served, {.directory = id.directory,
+                                              .read_only = flags.read_only}));
+  FAMFS_RETURN_IF_ERROR(SetAttributes(clone, flags));
+  FAMFS_RETURN_IF_ERROR(Bind(clone, target, id, at_target));
+  publications_.Add(id.directory, target.path());
+  return true;
 }
 
 absl::Status Attachments::RemoveMounts(const csi::VolumeId& volume,
                                        const Place& place) {
   while (true) {
-    FAMFS_ASSIGN_OR_RETURN(const VolumeMounts mounts,
-                           VolumeMounts::Read(pools_directory_));
-    switch (mounts.Examine(place.path(), volume)) {
+    FAMFS_ASSIGN_OR_RETURN(const Standing standing, ExamineAt(place, volume));
+    switch (standing.state) {
       case PlaceState::kFree:
         return absl::OkStatus();
       case PlaceState::kForeign:
-        return NotOurs(place, mounts, volume.ToString());
+        return NotOurs(place, standing, volume.ToString());
       case PlaceState::kDead:
-        FAMFS_RETURN_IF_ERROR(DetachTop(place));
+        FAMFS_RETURN_IF_ERROR(DetachDead(place, volume, *standing.mounts, 0));
         break;
       case PlaceState::kLive:
-        FAMFS_RETURN_IF_ERROR(UnmountTop(place, mounts.table()));
+        FAMFS_RETURN_IF_ERROR(UnmountTop(place));
         break;
     }
   }
@@ -175,8 +243,8 @@ absl::Status Attachments::RemoveMounts(const csi::VolumeId& volume,
 absl::Status Attachments::Unstage(const std::string& volume_id,
                                   const std::string& staging_path) {
   const auto id = csi::ParseVolumeId(volume_id);
-  auto place = Place::Resolve(staging_path, kubelet_path_);
-  if (!id.ok() || place.status().code() == absl::StatusCode::kNotFound) {
+  const auto place = places_.Resolve(staging_path);
+  if (!id.ok() || absl::IsNotFound(place.status())) {
     return absl::OkStatus();  // nothing of ours can be there
   }
   if (!place.ok()) return place.status();
@@ -188,25 +256,26 @@ absl::Status Attachments::Unstage(const std::string& volume_id,
 absl::Status Attachments::Unpublish(const std::string& volume_id,
                                     const std::string& target_path) {
   const auto id = csi::ParseVolumeId(volume_id);
-  auto place = Place::Resolve(target_path, kubelet_path_);
-  if (!id.ok() || place.status().code() == absl::StatusCode::kNotFound) {
+  const auto place = places_.Resolve(target_path);
+  if (!id.ok() || absl::IsNotFound(place.status())) {
     return absl::OkStatus();  // nothing of ours can be there
   }
   if (!place.ok()) return place.status();
-  const auto volume_lock = by_volume_.Lock(volume_id);
+  const auto volume_lock = by_volume_.LockShared(volume_id);
   const auto path_lock = by_path_.Lock(place->path());
   FAMFS_RETURN_IF_ERROR(RemoveMounts(*id, *place));
+  publications_.Remove(id->directory, place->path());
   return place->RemoveDirectory();
 }
 
 absl::Status Attachments::CheckMounted(const csi::VolumeId& volume,
                                        const std::string& path) {
-  const auto place = Place::Resolve(path, kubelet_path_);
+  const auto place = places_.Resolve(path);
+  if (absl::IsUnavailable(place.status())) return place.status();
   if (!place.ok()) return NotFound("{}", Message(place.status()));
-  FAMFS_ASSIGN_OR_RETURN(const VolumeMounts mounts,
-                         VolumeMounts::Read(pools_directory_));
-  const PlaceState state = mounts.Examine(place->path(), volume);
-  if (state == PlaceState::kLive || state == PlaceState::kDead) {
+  FAMFS_ASSIGN_OR_RETURN(const Standing standing, ExamineAt(*place, volume));
+  if (standing.state == PlaceState::kLive ||
+      standing.state == PlaceState::kDead) {
     return absl::OkStatus();
   }
   return NotFound("volume {} is neither staged nor published at {}",

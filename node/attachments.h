@@ -1,9 +1,10 @@
 // Staging and publishing: which mounts a call makes or takes away. The Node
 // service's methods check their requests and call this.
 //
-// mountinfo is read anew in each call and is the only memory (design §7). A
-// volume's calls are serialised by its id, and calls on one path by that path;
-// nothing else waits.
+// The kernel's mounts are the only memory: each call asks what is mounted where
+// it is to mount. A volume is staged and unstaged by one call at a time, and
+// published by any number, one for each path: a hundred pods of one volume do
+// not wait for each other. Nothing else waits.
 #pragma once
 
 #include <string>
@@ -12,6 +13,8 @@
 #include "csi/capabilities.h"
 #include "csi/keyed_mutex.h"
 #include "node/place.h"
+#include "node/publications.h"
+#include "node/standing.h"
 #include "node/volume_mounts.h"
 #include "node/volumes.h"
 
@@ -28,12 +31,14 @@ struct Publication {
 
 class Attachments {
  public:
-  /// `kubelet_path` as configured; `pools_directory` a real path.
-  Attachments(Volumes& volumes, std::string kubelet_path,
-              std::string pools_directory);
+  /// `kubelet_path` as configured; `pools_directory` a real path; `mounts`:
+  /// what an earlier plugin has left.
+  Attachments(Volumes& volumes, const std::string& kubelet_path,
+              std::string pools_directory, const VolumeMounts& mounts);
 
   /// Binds the volume's directory at the staging path, writable. Staged
-  /// already: OK; staged from a dead server: bound again.
+  /// already: OK; staged from a dead server: bound again. What the directory
+  /// holds is never covered: FailedPrecondition.
   [[nodiscard]] absl::Status Stage(const std::string& volume_id,
                                    const std::string& staging_path);
   /// Takes our mounts of the volume away; absent is OK. The directory is the
@@ -51,30 +56,66 @@ class Attachments {
   /// NotFound unless the volume, living or dead, is mounted exactly there.
   [[nodiscard]] absl::Status CheckMounted(const csi::VolumeId& volume,
                                           const std::string& path);
-  /// Binds again what a dead server of this pool left staged and published;
-  /// what was read-only stays so. Failures are logged.
-  void Rebind(Pool& pool, const ServedPool& served);
+  /// Binds again what a dead server of this pool left staged and published, and
+  /// kubelet's subPath binds of it; what was read-only stays so. Failures are
+  /// logged. False: not all of it, and trying again may help. Ends early when
+  /// the pool's questions are stopped.
+  bool Rebind(Pool& pool, const ServedPool& served);
+  /// The plugin ends: nobody waits for a file system any more.
+  void Stop() { places_.Stop(); }
 
  private:
+  absl::StatusOr<Standing> ExamineAt(const Place& place,
+                                     const csi::VolumeId& volume) const {
+    return Examine(place, volume, pools_directory_);
+  }
+  struct Attempt {
+    FoundVolume found;
+    ServedPool served;
+    bool alone = false;  // nobody else holds the volume
+  };
+  /// False: the staged mount is dead; again, with the volume held alone.
+  absl::StatusOr<bool> PublishLocked(const Publication& publication,
+                                     const Attempt& attempt,
+                                     const Place& staging, const Place& target);
+  /// Whether the volume is published there as asked, or may be.
+  absl::StatusOr<bool> IsPublished(const Publication& publication,
+                                   const Place& target,
+                                   const Standing& standing,
+                                   bool read_only) const;
+  [[nodiscard]] absl::Status CheckOnlyPublication(
+      const Publication& publication, const csi::VolumeId& volume,
+      const std::string& target);
   [[nodiscard]] absl::Status BindStaged(const ServedPool& served,
                                         const csi::VolumeId& volume,
-                                        const Place& place, PlaceState state);
-  [[nodiscard]] absl::Status BindTarget(const std::string& source,
-                                        const Place& target,
-                                        const csi::MountFlags& flags,
-                                        bool replaces_dead);
+                                        const Place& place,
+                                        const Standing& standing);
+  [[nodiscard]] absl::Status Bind(const UniqueFd& clone, const Place& place,
+                                  const csi::VolumeId& volume,
+                                  const Standing& standing);
   [[nodiscard]] absl::Status RebindOne(const ServedPool& served,
                                        const csi::VolumeId& volume,
-                                       const std::string& path);
+                                       const MountEntry& dead,
+                                       const VolumeMounts& mounts);
   [[nodiscard]] absl::Status RemoveMounts(const csi::VolumeId& volume,
                                           const Place& place);
 
   Volumes& volumes_;
-  const std::string kubelet_path_;
+  const std::string kubelet_directory_;  // a real path
   const std::string pools_directory_;
-  csi::KeyedMutex by_volume_;
-  csi::KeyedMutex by_path_;  // locked after by_volume_
+  Places places_;
+  Publications publications_;
+  csi::KeyedMutex by_volume_;  // staging holds it alone, publishing shares it
+  csi::KeyedMutex by_path_;    // locked after by_volume_
 };
+
+/// Detaches the volume's dead mounts at the place from the top on, as long as
+/// more than `keep` are left there. Dead mounts may be stacked: a recovery that
+/// was interrupted, a mount table that was copied from elsewhere.
+[[nodiscard]] absl::Status DetachDead(const Place& place,
+                                      const csi::VolumeId& volume,
+                                      const VolumeMounts& mounts,
+                                      std::size_t keep);
 
 /// Whether a publication is allowed over the data path that the pool is served
 /// by. FailedPrecondition names both.

@@ -12,11 +12,9 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <memory>
 #include <utility>
 #include <vector>
 
-#include "node/mounts.h"
 #include "node/spawner_client.h"
 
 extern char** environ;
@@ -133,9 +131,8 @@ absl::StatusOr<StartingFused> SpawnFused(const FusedOptions& options) {
   StartingFused starting;
   starting.ready = UniqueFd(pipe[0]);
   const UniqueFd write_end(pipe[1]);
+  // "--" ends the options: a device is never one, however it is spelled.
   std::vector<std::string> words = {options.program,
-                                    options.device,
-                                    options.mount_point,
                                     "--data-path",
                                     "auto",
                                     "--ready-fd",
@@ -145,7 +142,10 @@ absl::StatusOr<StartingFused> SpawnFused(const FusedOptions& options) {
                                     "--device-list",
                                     options.device_list,
                                     "--log-format",
-                                    options.log_format};
+                                    options.log_format,
+                                    "--",
+                                    options.device,
+                                    options.mount_point};
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
@@ -176,20 +176,19 @@ absl::StatusOr<DataPath> ParseReadyLine(std::string_view line) {
   return Unavailable("famfs-fused said neither ready nor error: \"{}\"", line);
 }
 
-absl::StatusOr<DataPath> AskDataPath(const std::string& mount_point) {
-  auto answer = std::make_shared<std::string>();
-  const auto asked = Bounded(
-      mount_point, kServerPatience,
-      [answer, mount_point]() -> absl::StatusOr<UniqueFd> {
-        std::array<char, 64> value = {};
-        const ssize_t length = ::lgetxattr(mount_point.c_str(), kDataPathXattr,
-                                           value.data(), value.size());
-        if (length < 0) return ErrnoError(errno, mount_point);
-        answer->assign(value.data(), static_cast<std::size_t>(length));
-        return UniqueFd();
-      });
-  if (!asked.ok()) return asked.status();
-  return ParseDataPath(*answer);
+absl::StatusOr<DataPath> AskDataPath(const std::string& mount_point,
+                                     Questions& questions) {
+  const auto ask = [mount_point]() -> absl::StatusOr<Questions::Answer> {
+    std::array<char, 64> value = {};
+    const ssize_t length = ::lgetxattr(mount_point.c_str(), kDataPathXattr,
+                                       value.data(), value.size());
+    if (length < 0) return ErrnoError(errno, mount_point);
+    return Questions::Answer{
+        .text = std::string(value.data(), static_cast<std::size_t>(length))};
+  };
+  FAMFS_ASSIGN_OR_RETURN(const auto answer,
+                         questions.Ask(mount_point, kServerPatience, ask));
+  return ParseDataPath(answer->text);
 }
 
 std::string DescribeStatus(int status) {

@@ -16,6 +16,7 @@
 #include "base/status.h"
 #include "base/unique_fd.h"
 #include "media/volume_attributes.h"
+#include "node/questions.h"
 
 namespace famfs::node {
 
@@ -54,9 +55,10 @@ absl::StatusOr<StartingFused> SpawnFused(const FusedOptions& options);
 /// error, for another line, and for none (the process ended).
 absl::StatusOr<DataPath> ParseReadyLine(std::string_view line);
 
-/// The data path of a mounted instance, asked by xattr, within
+/// The data path of a mounted instance, asked of its server by xattr, within
 /// kServerPatience.
-absl::StatusOr<DataPath> AskDataPath(const std::string& mount_point);
+absl::StatusOr<DataPath> AskDataPath(const std::string& mount_point,
+                                     Questions& questions);
 
 /// What waitpid(2) tells of an end: "was killed by signal 9", "ended with
 /// status 1".

@@ -121,6 +121,7 @@ absl::Status Run(const Flags& flags) {
                signals.Wait());
   // First: kubelet calls nobody who is about to go.
   if (registration != nullptr) registration->Stop();
+  node->Interrupt();
   server->Stop();
   return absl::OkStatus();
 }

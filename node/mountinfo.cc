@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
+#include <numeric>
 #include <optional>
+#include <set>
+#include <utility>
 
 #include "base/unique_fd.h"
 
@@ -69,11 +73,7 @@ std::optional<MountEntry> ParseLine(std::string_view line) {
       !ParseDevice(fields[2], entry.device)) {
     return std::nullopt;
   }
-  entry.root = Unescape(fields[3]);
-  if (entry.root.ends_with(kDeleted)) {
-    entry.root.resize(entry.root.size() - kDeleted.size());
-    entry.root_deleted = true;
-  }
+  entry.SetRoot(Unescape(fields[3]));
   entry.mount_point = Unescape(fields[4]);
   entry.options = fields[5];
   entry.shared = std::any_of(fields.begin() + 6, dash, [](auto field) {
@@ -85,7 +85,37 @@ std::optional<MountEntry> ParseLine(std::string_view line) {
   return entry;
 }
 
+// Ids are used again, so neither they nor the table's order tell who lies on
+// whom; the parents do.
+void SortStack(std::vector<const MountEntry*>& stack) {
+  if (stack.size() < 2) return;
+  std::map<int, const MountEntry*> on;  // by what they are mounted on
+  std::set<int> ids;
+  for (const MountEntry* entry : stack) {
+    ids.insert(entry->id);
+    on.emplace(entry->parent, entry);
+  }
+  std::vector<const MountEntry*> sorted;
+  for (const MountEntry* entry : stack) {
+    if (entry->parent != entry->id && ids.contains(entry->parent)) continue;
+    for (auto it = on.find(entry->parent); it != on.end();
+         it = on.find(sorted.back()->id)) {
+      sorted.push_back(it->second);
+      on.erase(it);
+    }
+  }
+  // Parents that form a circle, which no kernel shows.
+  for (const auto& [parent, entry] : on) sorted.push_back(entry);
+  if (sorted.size() == stack.size()) stack = std::move(sorted);
+}
+
 }  // namespace
+
+void MountEntry::SetRoot(std::string text) {
+  root = std::move(text);
+  root_deleted = root.ends_with(kDeleted);
+  if (root_deleted) root.resize(root.size() - kDeleted.size());
+}
 
 bool MountEntry::HasOption(std::string_view name) const {
   const std::vector<std::string_view> set = Split(options, ',');
@@ -108,34 +138,48 @@ absl::StatusOr<MountTable> MountTable::Parse(std::string_view text) {
     }
     table.entries_.push_back(*std::move(entry));
   }
+  table.Index();
   return table;
+}
+
+void MountTable::Index() {
+  by_point_.resize(entries_.size());
+  std::iota(by_point_.begin(), by_point_.end(), 0U);
+  std::stable_sort(by_point_.begin(), by_point_.end(),
+                   [&](std::uint32_t a, std::uint32_t b) {
+                     return entries_[a].mount_point < entries_[b].mount_point;
+                   });
 }
 
 std::vector<const MountEntry*> MountTable::At(std::string_view path) const {
   std::vector<const MountEntry*> found;
-  for (const MountEntry& entry : entries_) {
-    if (entry.mount_point == path) found.push_back(&entry);
-  }
-  // Ids are used again, so neither they nor the table's order tell who lies on
-  // whom; the parents do.
-  const auto depth = [&](const MountEntry* entry) {
-    std::size_t steps = 0;
-    while (steps < found.size()) {
-      const auto parent =
-          std::find_if(found.begin(), found.end(), [&](const MountEntry* e) {
-            return e->id == entry->parent && e != entry;
-          });
-      if (parent == found.end()) break;
-      entry = *parent;
-      ++steps;
-    }
-    return steps;
+  const auto below = [&](std::uint32_t index, std::string_view wanted) {
+    return entries_[index].mount_point < wanted;
   };
-  std::stable_sort(found.begin(), found.end(),
-                   [&](const MountEntry* a, const MountEntry* b) {
-                     return depth(a) < depth(b);
-                   });
+  for (auto it =
+           std::lower_bound(by_point_.begin(), by_point_.end(), path, below);
+       it != by_point_.end() && entries_[*it].mount_point == path; ++it) {
+    found.push_back(&entries_[*it]);
+  }
+  SortStack(found);
   return found;
+}
+
+std::vector<const MountEntry*> MountTable::Tops() const {
+  std::vector<const MountEntry*> tops;
+  std::vector<const MountEntry*> stack;
+  for (std::size_t i = 0; i < by_point_.size(); ++i) {
+    const MountEntry& entry = entries_[by_point_[i]];
+    stack.push_back(&entry);
+    if (i + 1 < by_point_.size() &&
+        entries_[by_point_[i + 1]].mount_point == entry.mount_point) {
+      continue;
+    }
+    SortStack(stack);
+    tops.push_back(stack.back());
+    stack.clear();
+  }
+  return tops;
 }
 
 const MountEntry* MountTable::Top(std::string_view path) const {

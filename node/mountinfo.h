@@ -5,6 +5,7 @@
 // hang us. Format: proc_pid_mountinfo(5).
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,8 @@ struct MountEntry {
   std::string source;
   std::string super_options;
 
+  /// `text` as the kernel writes it: "//deleted" at its end is no part of it.
+  void SetRoot(std::string text);
   [[nodiscard]] bool HasOption(std::string_view name) const;
   [[nodiscard]] bool read_only() const { return HasOption("ro"); }
 };
@@ -51,13 +54,18 @@ class MountTable {
   [[nodiscard]] std::vector<const MountEntry*> At(std::string_view path) const;
   /// The visible one of At(); null: not a mount point.
   [[nodiscard]] const MountEntry* Top(std::string_view path) const;
+  /// The visible one of each mount point, ordered by path.
+  [[nodiscard]] std::vector<const MountEntry*> Tops() const;
   /// Mounts that hang directly on the mount `id`.
   [[nodiscard]] std::vector<const MountEntry*> ChildrenOf(int id) const;
   /// The mount that `path` lies on (longest mount point that is a prefix).
   [[nodiscard]] const MountEntry* Containing(std::string_view path) const;
 
  private:
+  void Index();
+
   std::vector<MountEntry> entries_;
+  std::vector<std::uint32_t> by_point_;  // of entries_, ordered by mount point
 };
 
 }  // namespace famfs::node

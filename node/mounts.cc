@@ -1,44 +1,66 @@
 #include "node/mounts.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <spdlog/spdlog.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
-#include <condition_variable>
-#include <memory>
-#include <mutex>
-#include <optional>
-#include <thread>
+#include <cstring>
 #include <utility>
+
+#include "node/mount_at.h"
 
 namespace famfs::node {
 namespace {
 
-constexpr int kMaxHanging = 64;
-std::atomic<int> helpers = 0;
+// Whatever keeps an existing volume from being cloned passes: its server has
+// died or is being replaced, or has not read of it yet.
+absl::Status NotServed(int error, const std::string& path) {
+  if (error == EPERM || error == EACCES) return ErrnoError(error, path);
+  return Unavailable(
+      "{}: famfs-fused does not show it now ({}); if it has gone it is being "
+      "replaced, call again",
+      path, std::strerror(error));
+}
 
-struct Pending {
-  std::mutex mutex;
-  std::condition_variable done;
-  std::optional<absl::StatusOr<UniqueFd>> result;
-};
+// The one step that may hang: the server is asked for the names.
+absl::StatusOr<Questions::Answer> OpenInInstance(const std::string& mount_point,
+                                                 const std::string& inside) {
+  const std::string path = mount_point + "/" + inside;
+  const UniqueFd instance(
+      ::open(mount_point.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!instance.valid()) return NotServed(errno, path);
+  // Between two servers there is an empty directory of the node's own.
+  FAMFS_ASSIGN_OR_RETURN(const bool mounted, IsMountRoot(instance.get()));
+  if (!mounted) return NotServed(ENOTCONN, path);
+  open_how how = {};
+  how.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
+  UniqueFd found(static_cast<int>(::syscall(
+      SYS_openat2, instance.get(), inside.c_str(), &how, sizeof(how))));
+  if (!found.valid()) return NotServed(errno, path);
+  return Questions::Answer{.fd = std::move(found)};
+}
 
-absl::StatusOr<UniqueFd> OpenTree(int directory, const std::string& path,
-                                  const std::string& shown) {
-  UniqueFd tree(::open_tree(directory, path.c_str(),
-                            OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
-                                AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT));
-  if (tree.valid()) return tree;
-  const int error = errno;
-  if (error == ENOTCONN || error == ECONNABORTED || error == ESTALE) {
-    return Unavailable(
-        "{}: its famfs-fused has gone; it is being replaced, "
-        "call again",
-        shown);
+absl::Status SetOn(int directory, const char* path, unsigned flags,
+                   mount_attr attributes) {
+  if (::mount_setattr(directory, path, flags, &attributes,
+                      sizeof(attributes)) == 0) {
+    return absl::OkStatus();
   }
-  return ErrnoError(error, fmt::format("cloning the mount of {}", shown));
+  return ErrnoError(errno, "setting a mount's attributes");
+}
+
+absl::Status Mark(int directory, const char* path, unsigned flags) {
+  mount_attr attributes = {};
+  attributes.attr_set = MOUNT_ATTR_NOSYMFOLLOW;
+  const absl::Status marked = SetOn(directory, path, flags, attributes);
+  // Before Linux 5.14 there is no such attribute; then kubelet's name for the
+  // place has to tell.
+  return absl::IsInvalidArgument(marked) ? absl::OkStatus() : marked;
 }
 
 int Unmount(const Place& place, int flags) {
@@ -47,36 +69,27 @@ int Unmount(const Place& place, int flags) {
 
 }  // namespace
 
-absl::StatusOr<UniqueFd> Bounded(
-    const std::string& what, std::chrono::milliseconds limit,
-    std::function<absl::StatusOr<UniqueFd>()> work) {
-  if (helpers.fetch_add(1) >= kMaxHanging) {
-    helpers.fetch_sub(1);
-    return Unavailable("{}: too many calls wait for servers that do not answer",
-                       what);
-  }
-  auto pending = std::make_shared<Pending>();
-  std::thread([pending, work = std::move(work)] {
-    absl::StatusOr<UniqueFd> result = work();
-    helpers.fetch_sub(1);
-    const std::lock_guard lock(pending->mutex);
-    pending->result = std::move(result);
-    pending->done.notify_all();
-  }).detach();
-  std::unique_lock lock(pending->mutex);
-  if (!pending->done.wait_for(lock, limit,
-                              [&] { return pending->result.has_value(); })) {
-    return Unavailable(
-        "{}: famfs-fused did not answer within {} s; see its log, and restart "
-        "it if it hangs",
-        what, std::chrono::duration_cast<std::chrono::seconds>(limit).count());
-  }
-  return *std::move(pending->result);
-}
-
-absl::StatusOr<UniqueFd> CloneMount(const std::string& path) {
-  return Bounded(path, kServerPatience,
-                 [path] { return OpenTree(AT_FDCWD, path, path); });
+absl::StatusOr<UniqueFd> CloneVolume(const ServedPool& served,
+                                     const VolumeRoot& root) {
+  const std::string inside = root.PathInInstance();
+  const std::string path = served.mount_point + "/" + inside;
+  FAMFS_ASSIGN_OR_RETURN(
+      const auto found,
+      served.questions->Ask(path, kServerPatience,
+                            [at = served.mount_point, inside] {
+                              return OpenInInstance(at, inside);
+                            }));
+  UniqueFd tree(
+      ::open_tree(found->fd.get(), "",
+                  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH));
+  if (!tree.valid()) return NotServed(errno, path);
+  // A clone is a peer of what it was made from, and so of all other clones:
+  // what is mounted on one of them, when a dead one is bound again, would
+  // appear on each, with the attributes of that one.
+  mount_attr attributes = {};
+  attributes.propagation = MS_PRIVATE;
+  FAMFS_RETURN_IF_ERROR(SetOn(tree.get(), "", AT_EMPTY_PATH, attributes));
+  return tree;
 }
 
 absl::Status SetAttributes(const UniqueFd& clone,
@@ -92,11 +105,15 @@ absl::Status SetAttributes(const UniqueFd& clone,
     attributes.attr_set |= MOUNT_ATTR_NOATIME;
   }
   if (attributes.attr_set == 0) return absl::OkStatus();
-  if (::mount_setattr(clone.get(), "", AT_EMPTY_PATH, &attributes,
-                      sizeof(attributes)) != 0) {
-    return ErrnoError(errno, "setting a mount's attributes");
-  }
-  return absl::OkStatus();
+  return SetOn(clone.get(), "", AT_EMPTY_PATH, attributes);
+}
+
+absl::Status MarkStaging(const UniqueFd& clone) {
+  return Mark(clone.get(), "", AT_EMPTY_PATH);
+}
+
+absl::Status MarkStaging(const Place& place) {
+  return Mark(place.parent(), place.name().c_str(), AT_SYMLINK_NOFOLLOW);
 }
 
 csi::MountFlags AttributesOf(const MountEntry& entry) {
@@ -117,11 +134,12 @@ absl::Status AttachMount(const UniqueFd& clone, const Place& place) {
   return absl::OkStatus();
 }
 
-absl::Status UnmountTop(const Place& place, const MountTable& table) {
+absl::Status UnmountTop(const Place& place) {
   if (Unmount(place, 0) == 0) return absl::OkStatus();
   if (errno != EBUSY) {
     return ErrnoError(errno, fmt::format("unmounting {}", place.path()));
   }
+  FAMFS_ASSIGN_OR_RETURN(const MountTable table, MountTable::Read());
   if (const MountEntry* top = table.Top(place.path()); top != nullptr) {
     const std::vector<const MountEntry*> children = table.ChildrenOf(top->id);
     if (!children.empty()) {

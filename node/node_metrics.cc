@@ -16,11 +16,6 @@ struct Mounted {
   int published = 0;
 };
 
-// What kubelet stages to; everything else is a publication.
-bool IsStagingPath(std::string_view path) {
-  return path.ends_with("/globalmount");
-}
-
 void CollectServing(const Pool& pool, csi::Exposition& page) {
   const std::optional<PoolServing> serving = pool.serving();
   const bool serves = serving.has_value() && serving->served.has_value();
@@ -34,6 +29,11 @@ void CollectServing(const Pool& pool, csi::Exposition& page) {
        {"data_path",
         serves ? std::string(ToString(serving->served->data_path)) : "none"}},
       serves ? 1 : 0);
+  page.Gauge("famfs_csi_node_unanswered_questions",
+             "Questions that the pool's famfs-fused has not answered in time "
+             "and still does not answer: it hangs.",
+             {{"pool", pool.name()}},
+             serving.has_value() ? static_cast<double>(serving->overdue) : 0);
   page.Counter("famfs_csi_node_fused_starts_total",
                "Servers that this plugin has started for the pool; one that "
                "was found alive does not count.",
@@ -58,7 +58,7 @@ void CollectNode(const Volumes& volumes, const std::string& pools_directory,
       volume.data_path = serving->served.has_value()
                              ? std::string(ToString(serving->served->data_path))
                              : "none";
-      ++(IsStagingPath(entry->mount_point) ? volume.staged : volume.published);
+      ++(IsStaging(*entry) ? volume.staged : volume.published);
     }
   }
   for (const auto& [id, volume] : mounted) {
@@ -76,10 +76,10 @@ void CollectNode(const Volumes& volumes, const std::string& pools_directory,
                "each pod.",
                {{"pool", volume.pool}, {"volume", id}}, volume.published);
   }
-  page.Gauge(
-      "famfs_csi_node_dead_mounts", "Mounts of volumes whose server is gone.",
-      {},
-      mounts.ok() ? static_cast<double>(mounts->DeadDirectories().size()) : 0);
+  page.Gauge("famfs_csi_node_dead_mounts",
+             "Mounts of volumes whose server is gone, and that were not bound "
+             "again.",
+             {}, mounts.ok() ? static_cast<double>(mounts->Dead().size()) : 0);
 }
 
 void CollectRegistration(const RegistrationReport& report,

@@ -53,17 +53,18 @@ Publication ToPublication(const pb::NodePublishVolumeRequest& request) {
 }  // namespace
 
 NodeService::NodeService(const NodeOptions& options,
-                         const std::string& pools_directory)
+                         const std::string& pools_directory,
+                         const VolumeMounts& mounts)
     : options_(options),
       pools_directory_(pools_directory),
-      attachments_(volumes_, options.kubelet_path, pools_directory),
+      attachments_(volumes_, options.kubelet_path, pools_directory, mounts),
       volumes_(options.pools,
                PoolSettings{.fused_program = options.fused_program,
                             .fused_spawner = options.fused_spawner,
                             .pools_directory = pools_directory,
                             .log_format = options.log_format},
                [this](Pool& pool, const ServedPool& served) {
-                 attachments_.Rebind(pool, served);
+                 return attachments_.Rebind(pool, served);
                }),
       pool_watch_(volumes_),
       info_wait_end_(std::chrono::steady_clock::now() + options.info_patience) {
@@ -73,8 +74,15 @@ absl::StatusOr<std::unique_ptr<NodeService>> NodeService::Start(
     const NodeOptions& options) {
   FAMFS_ASSIGN_OR_RETURN(const std::string pools_directory,
                          PreparePoolsDirectory(options));
+  FAMFS_ASSIGN_OR_RETURN(const VolumeMounts mounts,
+                         VolumeMounts::Read(pools_directory));
   return std::unique_ptr<NodeService>(
-      new NodeService(options, pools_directory));
+      new NodeService(options, pools_directory, mounts));
+}
+
+void NodeService::Interrupt() {
+  for (const auto& pool : volumes_.pools()) pool->Interrupt();
+  attachments_.Stop();
 }
 
 grpc::Status NodeService::NodeStageVolume(

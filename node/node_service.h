@@ -73,13 +73,18 @@ class NodeService final : public pb::Node::Service {
                            const pb::NodeGetInfoRequest* request,
                            pb::NodeGetInfoResponse* response) override;
 
+  /// The plugin ends: calls that wait for a server are answered Unavailable at
+  /// once, and nothing is bound again any more. Mounts and servers stay.
+  void Interrupt();
+
   [[nodiscard]] const Volumes& volumes() const { return volumes_; }
   void Collect(csi::Exposition& page) const {
     CollectNode(volumes_, pools_directory_, page);
   }
 
  private:
-  NodeService(const NodeOptions& options, const std::string& pools_directory);
+  NodeService(const NodeOptions& options, const std::string& pools_directory,
+              const VolumeMounts& mounts);
 
   const NodeOptions options_;
   const std::string pools_directory_;

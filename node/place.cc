@@ -7,18 +7,26 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <climits>
-#include <memory>
+#include <map>
 #include <utility>
+
+#include "node/instances.h"
+#include "node/mount_at.h"
 
 namespace famfs::node {
 namespace {
 
-// Readable, not O_PATH: opening a directory that we are to change is allowed to
-// be refused or audited like any other use of it.
-constexpr std::uint64_t kOpenDirectory = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+// How long what serves a directory on the way may take.
+constexpr std::chrono::seconds kPatience{10};
+// A place only: nothing is opened that a server would be told of.
+constexpr std::uint64_t kOpenDirectory = O_PATH | O_DIRECTORY | O_CLOEXEC;
+
+using Instances = std::map<DeviceNumber, std::string>;
 
 UniqueFd OpenAt2(int directory, const std::string& path,
                  std::uint64_t resolve) {
@@ -45,20 +53,55 @@ absl::Status OpenError(int error, std::string_view parent) {
   return ErrnoError(error, parent);
 }
 
+// The part of the way on which links are refused, and where it begins.
+struct Way {
+  std::string start;  // links are followed
+  std::string rest;   // relative; may be empty
+};
+
 // Below the kubelet directory its own path may hold links, what follows not.
-UniqueFd OpenParent(const std::string& parent,
-                    const std::string& kubelet_path) {
+Way SplitWay(const std::string& parent, const std::string& kubelet_path) {
   if (!kubelet_path.empty() && parent.starts_with(kubelet_path)) {
     const std::string rest = parent.substr(kubelet_path.size());
-    if (rest.empty() || rest.front() == '/') {
-      UniqueFd root(
-          ::open(kubelet_path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-      if (!root.valid()) return root;
-      return OpenAt2(root.get(), "." + rest,
-                     RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH);
-    }
+    if (rest.empty()) return {kubelet_path, ""};
+    if (rest.front() == '/') return {kubelet_path, rest.substr(1)};
   }
-  return OpenAt2(AT_FDCWD, parent, RESOLVE_NO_SYMLINKS);
+  return {"/", parent.substr(1)};
+}
+
+absl::Status CheckNotWithin(const Instances& instances, int fd,
+                            std::string_view parent) {
+  FAMFS_ASSIGN_OR_RETURN(const DeviceNumber device, DeviceOf(fd));
+  if (!instances.contains(device)) return absl::OkStatus();
+  return InvalidArgument(
+      "{}: lies within a volume of this driver; nothing is mounted there",
+      parent);
+}
+
+// All at once, of what the kernel has at hand: nobody is asked. EAGAIN where
+// that does not suffice, EINVAL where the kernel cannot (before Linux 5.12).
+UniqueFd OpenCached(const Way& way) {
+  UniqueFd start = OpenAt2(AT_FDCWD, way.start, RESOLVE_CACHED);
+  if (!start.valid() || way.rest.empty()) return start;
+  return OpenAt2(start.get(), way.rest,
+                 RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH | RESOLVE_CACHED);
+}
+
+// One component after the other, so that a server of ours is never asked.
+absl::StatusOr<UniqueFd> OpenStepwise(const Way& way,
+                                      const Instances& instances,
+                                      const std::string& parent) {
+  UniqueFd fd = OpenAt2(AT_FDCWD, way.start, 0);
+  std::string_view rest = way.rest;
+  while (fd.valid() && !rest.empty()) {
+    FAMFS_RETURN_IF_ERROR(CheckNotWithin(instances, fd.get(), parent));
+    const std::size_t end = std::min(rest.find('/'), rest.size());
+    fd = OpenAt2(fd.get(), std::string(rest.substr(0, end)),
+                 RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  if (!fd.valid()) return OpenError(errno, parent);
+  return fd;
 }
 
 absl::StatusOr<std::string> RealPath(int fd) {
@@ -120,23 +163,46 @@ absl::StatusOr<std::string> NormalizePath(std::string_view path) {
   return normal;
 }
 
-Place::Place(UniqueFd parent, std::string path, std::string name)
+Place::Place(std::shared_ptr<const Questions::Answer> parent, std::string path,
+             std::string name)
     : parent_(std::move(parent)),
       path_(std::move(path)),
       name_(std::move(name)) {}
 
-absl::StatusOr<Place> Place::Resolve(std::string_view path,
-                                     const std::string& kubelet_path) {
+Places::Places(std::string kubelet_path, std::string pools_directory)
+    : kubelet_path_(std::move(kubelet_path)),
+      pools_directory_(std::move(pools_directory)),
+      questions_("the file system there", "see what is mounted on the way") {}
+
+absl::StatusOr<std::shared_ptr<const Questions::Answer>> Places::OpenParent(
+    const std::string& parent) {
+  const Way way = SplitWay(parent, kubelet_path_);
+  const Instances instances = ServedInstances(pools_directory_);
+  UniqueFd cached = OpenCached(way);
+  if (cached.valid()) {
+    FAMFS_RETURN_IF_ERROR(CheckNotWithin(instances, cached.get(), parent));
+    return std::make_shared<const Questions::Answer>(std::move(cached));
+  }
+  if (errno != EAGAIN && errno != EINVAL) return OpenError(errno, parent);
+  return questions_.Ask(
+      parent, kPatience, [=]() -> absl::StatusOr<Questions::Answer> {
+        FAMFS_ASSIGN_OR_RETURN(UniqueFd fd,
+                               OpenStepwise(way, instances, parent));
+        FAMFS_RETURN_IF_ERROR(CheckNotWithin(instances, fd.get(), parent));
+        return Questions::Answer{.fd = std::move(fd)};
+      });
+}
+
+absl::StatusOr<Place> Places::Resolve(std::string_view path) {
   FAMFS_ASSIGN_OR_RETURN(const std::string normal, NormalizePath(path));
   const std::size_t slash = normal.rfind('/');
-  const std::string parent = slash == 0 ? "/" : normal.substr(0, slash);
-  UniqueFd fd = OpenParent(parent, kubelet_path);
-  if (!fd.valid()) return OpenError(errno, parent);
-  FAMFS_ASSIGN_OR_RETURN(std::string real, RealPath(fd.get()));
+  FAMFS_ASSIGN_OR_RETURN(
+      auto parent, OpenParent(slash == 0 ? "/" : normal.substr(0, slash)));
+  FAMFS_ASSIGN_OR_RETURN(std::string real, RealPath(parent->fd.get()));
   std::string name = normal.substr(slash + 1);
   if (real != "/") real += "/";
   real += name;
-  return Place(std::move(fd), std::move(real), std::move(name));
+  return Place(std::move(parent), std::move(real), std::move(name));
 }
 
 std::string Place::ProcPath() const {
@@ -160,16 +226,6 @@ absl::StatusOr<bool> Place::MakeDirectory() const {
         path_);
   }
   return false;
-}
-
-absl::Status Place::EnsureDirectory() const {
-  if (::mkdirat(parent(), name_.c_str(), 0750) == 0) return absl::OkStatus();
-  if (errno != EEXIST) return ErrnoError(errno, path_);
-  FAMFS_ASSIGN_OR_RETURN(const bool directory,
-                         IsDirectory(parent(), name_, path_));
-  if (directory) return absl::OkStatus();
-  return FailedPrecondition(
-      "{}: exists and is not a directory; remove it, then call again", path_);
 }
 
 absl::Status Place::RemoveDirectory() const {

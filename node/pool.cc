@@ -108,8 +108,10 @@ absl::Status Pool::OpenLocked() {
   fused.log_format = settings_.log_format;
   FAMFS_RETURN_IF_ERROR(WriteDeviceList(fused.device_list, section_.devices));
   server_ = std::make_unique<PoolServer>(
-      fused, [this](const ServedPool& served) { serving_(*this, served); });
+      fused,
+      [this](const ServedPool& served) { return serving_(*this, served); });
   open_ = true;
+  if (interrupted_) server_->Interrupt();  // it came too early to be seen
   return absl::OkStatus();
 }
 
@@ -179,6 +181,11 @@ absl::StatusOr<ServedPool> Pool::Served() {
   auto served = server_->Wait(kStartPatience);
   if (served.ok()) return served;
   return Annotate(served.status(), fmt::format("pool {}", section_.name));
+}
+
+void Pool::Interrupt() {
+  interrupted_ = true;
+  if (open_) server_->Interrupt();
 }
 
 }  // namespace famfs::node

@@ -43,9 +43,9 @@ struct Volume {
 /// Thread-safe.
 class Pool {
  public:
-  using Serving = std::function<void(Pool&, const ServedPool&)>;
+  using Serving = std::function<bool(Pool&, const ServedPool&)>;
 
-  /// `serving` is handed to the PoolServer.
+  /// `serving` is handed to the PoolServer (PoolServer::Serving).
   Pool(csi::PoolSection section, PoolSettings settings, Serving serving);
 
   [[nodiscard]] const std::string& name() const { return section_.name; }
@@ -70,6 +70,8 @@ class Pool {
   absl::StatusOr<Volume> Find(const csi::VolumeId& id);
   /// Where the instance is served; waits for its server.
   absl::StatusOr<ServedPool> Served();
+  /// The plugin ends: PoolServer::Interrupt.
+  void Interrupt();
 
  private:
   [[nodiscard]] absl::Status OpenLocked();
@@ -86,6 +88,7 @@ class Pool {
   std::unique_ptr<Reader> reader_;
   std::unique_ptr<PoolServer> server_;
   std::atomic<bool> open_ = false;  // server_ is set; it stays so
+  std::atomic<bool> interrupted_ = false;
   std::atomic<bool> elsewhere_ = false;
 };
 

@@ -39,22 +39,26 @@ void SignalProcess(const FusedProcess& process, int number) {
 
 }  // namespace
 
-PoolServer::PoolServer(FusedOptions options,
-                       std::function<void(const ServedPool&)> serving)
+PoolServer::PoolServer(FusedOptions options, Serving serving)
     : options_(std::move(options)),
       serving_(std::move(serving)),
       stop_(::eventfd(0, EFD_CLOEXEC)) {
   served_.mount_point = options_.mount_point;
+  served_.questions = std::make_shared<Questions>(
+      "famfs-fused", "see its log, and restart it if it hangs");
   thread_ = std::thread([this] { Run(); });
 }
 
 PoolServer::~PoolServer() {
-  ::eventfd_write(stop_.get(), 1);
-  {
-    const std::lock_guard lock(mutex_);
-    changed_.notify_all();
-  }
+  Interrupt();
   thread_.join();
+}
+
+void PoolServer::Interrupt() {
+  ::eventfd_write(stop_.get(), 1);
+  served_.questions->Stop();
+  const std::lock_guard lock(mutex_);
+  changed_.notify_all();
 }
 
 bool PoolServer::Stopping() const { return Readable(stop_.get()); }
@@ -80,7 +84,8 @@ absl::StatusOr<ServedPool> PoolServer::Wait(milliseconds limit) {
     changed_.notify_all();
   }
   const bool decided = changed_.wait_for(
-      lock, limit, [&] { return state_ != State::kStarting; });
+      lock, limit, [&] { return state_ != State::kStarting || Stopping(); });
+  if (Stopping()) return Unavailable("the plugin ends");
   if (!decided) {
     return Unavailable(
         "famfs-fused for {} still starts (a long log takes its time); call "
@@ -93,7 +98,9 @@ absl::StatusOr<ServedPool> PoolServer::Wait(milliseconds limit) {
 
 PoolServing PoolServer::Now() {
   const std::lock_guard lock(mutex_);
-  PoolServing now{.served = std::nullopt, .starts = starts_};
+  PoolServing now{.served = std::nullopt,
+                  .starts = starts_,
+                  .overdue = served_.questions->overdue()};
   if (state_ == State::kServing && !Readable(process_.pidfd.get())) {
     now.served = served_;
   }
@@ -132,7 +139,6 @@ void PoolServer::Run() {
                  options_.device, options_.mount_point, process_.pid,
                  ToString(*data_path));
     Publish(State::kServing, absl::OkStatus(), *data_path);
-    serving_(served_);
     if (!Watch()) return;
     spdlog::error("famfs-fused (process {}) of {} {}; starting another",
                   process_.pid, options_.device, DescribeEnd(process_.pid));
@@ -142,6 +148,13 @@ void PoolServer::Run() {
 }
 
 bool PoolServer::Watch() {
+  milliseconds pause = kFirstPause;
+  while (!serving_(served_)) {
+    const int timeout = static_cast<int>(pause.count());
+    if (WaitForEvent(process_.pidfd.get(), POLLIN, timeout)) return false;
+    if (Readable(process_.pidfd.get())) return true;
+    pause = std::min(pause * 2, kLongestPause);
+  }
   return !WaitForEvent(process_.pidfd.get(), POLLIN, -1);
 }
 
@@ -180,7 +193,7 @@ absl::StatusOr<DataPath> PoolServer::Adopt(FusedProcess process) {
     process_ = std::move(process);
   }
   if (WaitForMount(kMountPatience)) {
-    auto data_path = AskDataPath(options_.mount_point);
+    auto data_path = AskDataPath(options_.mount_point, *served_.questions);
     if (data_path.ok()) {
       spdlog::info("found the famfs-fused of {} alive", options_.device);
     }

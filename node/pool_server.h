@@ -13,6 +13,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -28,20 +29,27 @@ namespace famfs::node {
 struct ServedPool {
   std::string mount_point;
   DataPath data_path = DataPath::kAuto;
+  /// To the pool's server, whichever lives; never null.
+  std::shared_ptr<Questions> questions;
 };
 
 /// For metrics.
 struct PoolServing {
   std::optional<ServedPool> served;
   std::uint64_t starts = 0;  // of servers, by this process
+  std::size_t overdue = 0;   // questions that the server does not answer
 };
 
 class PoolServer {
  public:
+  /// Binds dead volumes again; false: not all of them, and trying again later
+  /// may help.
+  using Serving = std::function<bool(const ServedPool&)>;
+
   /// `serving` is called in the thread each time a server serves (also one that
-  /// was found), after Wait has begun to answer: it binds dead volumes again.
-  PoolServer(FusedOptions options,
-             std::function<void(const ServedPool&)> serving);
+  /// was found), after Wait has begun to answer; and again, after a pause,
+  /// until it is done. It ends early when the questions are stopped.
+  PoolServer(FusedOptions options, Serving serving);
   ~PoolServer();
   PoolServer(const PoolServer&) = delete;
   PoolServer& operator=(const PoolServer&) = delete;
@@ -51,6 +59,9 @@ class PoolServer {
   absl::StatusOr<ServedPool> Wait(std::chrono::milliseconds limit);
   /// At once.
   [[nodiscard]] PoolServing Now();
+  /// The plugin ends: whoever waits for the server, now or later, is answered
+  /// Unavailable at once. The watch ends; mount and server stay.
+  void Interrupt();
 
  private:
   enum class State { kStarting, kServing, kFailed };
@@ -64,7 +75,8 @@ class PoolServer {
   bool WaitForMount(std::chrono::milliseconds limit);
   [[nodiscard]] absl::Status RemoveDeadMounts();
   [[nodiscard]] bool IsMounted() const;
-  /// Until the server has died; false: until we are to stop.
+  /// Until the server has died; false: until we are to stop. Meanwhile has what
+  /// it left bound again.
   bool Watch();
   void Publish(State state, absl::Status error, DataPath data_path);
   /// True: stop was asked for.
@@ -72,7 +84,7 @@ class PoolServer {
   [[nodiscard]] bool Stopping() const;
 
   const FusedOptions options_;
-  const std::function<void(const ServedPool&)> serving_;
+  const Serving serving_;
   UniqueFd stop_;  // eventfd, readable for good once we are to stop
 
   std::mutex mutex_;

@@ -1,74 +1,80 @@
-// What a server that died left behind is bound again from its successor.
+// What a server that died left behind is bound again from its successor. The
+// table of mounts is read once for all of it; before a place is changed, the
+// kernel says whether it is still as in that table.
 #include <spdlog/spdlog.h>
 
-#include <set>
 #include <utility>
 
 #include "node/attachments.h"
+#include "node/mount_at.h"
 #include "node/mounts.h"
 
 namespace famfs::node {
 
 absl::Status Attachments::RebindOne(const ServedPool& served,
                                     const csi::VolumeId& volume,
-                                    const std::string& path) {
+                                    const MountEntry& dead,
+                                    const VolumeMounts& mounts) {
   const auto volume_lock = by_volume_.Lock(volume.ToString());
-  const auto path_lock = by_path_.Lock(path);
-  FAMFS_ASSIGN_OR_RETURN(const VolumeMounts mounts,
-                         VolumeMounts::Read(pools_directory_));
-  // A call may have replaced it meanwhile.
-  if (mounts.Examine(path, volume) != PlaceState::kDead) {
+  const auto path_lock = by_path_.Lock(dead.mount_point);
+  FAMFS_ASSIGN_OR_RETURN(const Place place, places_.Resolve(dead.mount_point));
+  FAMFS_ASSIGN_OR_RETURN(const auto top,
+                         FindMountAt(place.parent(), place.name()));
+  // A call may have replaced it meanwhile, or taken it away.
+  if (!top.has_value() || top->id != dead.id || top->device != dead.device) {
     return absl::OkStatus();
   }
-  const csi::MountFlags flags = AttributesOf(*mounts.table().Top(path));
-  FAMFS_ASSIGN_OR_RETURN(const Place place,
-                         Place::Resolve(path, kubelet_path_));
-  FAMFS_ASSIGN_OR_RETURN(
-      const UniqueFd clone,
-      CloneMount(VolumePath(served.mount_point, volume, flags.read_only)));
+  const csi::MountFlags flags = AttributesOf(dead);
+  VolumeRoot root = *VolumeRootOf(dead);
+  root.read_only = root.read_only || flags.read_only;
+  FAMFS_ASSIGN_OR_RETURN(const UniqueFd clone, CloneVolume(served, root));
   FAMFS_RETURN_IF_ERROR(SetAttributes(clone, flags));
+  if (IsStaging(dead)) FAMFS_RETURN_IF_ERROR(MarkStaging(clone));
   // The lowest mount stays, dead, below the new one: a container that follows
   // the node's mounts (HostToContainer) has a copy of it, and only what is
   // mounted on it reaches that container.
-  while (true) {
-    FAMFS_ASSIGN_OR_RETURN(const VolumeMounts now,
-                           VolumeMounts::Read(pools_directory_));
-    if (now.Examine(path, volume) != PlaceState::kDead ||
-        now.table().At(path).size() == 1) {
-      break;
-    }
-    FAMFS_RETURN_IF_ERROR(DetachTop(place));
-  }
+  FAMFS_RETURN_IF_ERROR(DetachDead(place, volume, mounts, 1));
   FAMFS_RETURN_IF_ERROR(AttachMount(clone, place));
-  spdlog::info("volume {}: bound again at {}{}", volume.ToString(), path,
-               flags.read_only ? ", read-only" : "");
+  spdlog::info("volume {}: bound again at {}{}", volume.ToString(),
+               dead.mount_point, flags.read_only ? ", read-only" : "");
   return absl::OkStatus();
 }
 
-void Attachments::Rebind(Pool& pool, const ServedPool& served) {
+bool Attachments::Rebind(Pool& pool, const ServedPool& served) {
   const auto mounts = VolumeMounts::Read(pools_directory_);
   const auto fs_uuid = pool.fs_uuid();
   if (!mounts.ok() || !fs_uuid.has_value()) {
     spdlog::error("nothing was bound again in pool {}: {}", pool.name(),
                   Message(mounts.status()));
-    return;
+    return false;
   }
-  std::set<std::pair<std::string, std::string>> dead;  // directory, path
-  for (const MountEntry* entry : mounts->DeadDirectories()) {
-    dead.emplace(VolumeDirectoryOf(*entry), entry->mount_point);
-  }
-  for (const auto& [directory, path] : dead) {
-    const csi::VolumeId volume = csi::MakeVolumeId(*fs_uuid, directory);
-    // Another pool's, or deleted: then there is nothing to bind.
-    if (!pool.Find(volume).ok()) continue;
-    const absl::Status status = RebindOne(served, volume, path);
-    if (!status.ok()) {
-      spdlog::error("volume {}: not bound again at {}: {}", volume.ToString(),
-                    path, Message(status));
+  bool all = true;
+  for (const MountEntry* dead : mounts->Dead()) {
+    if (served.questions->stopped()) return false;
+    const VolumeRoot root = *VolumeRootOf(*dead);
+    // A subPath elsewhere is nobody's whom we know.
+    if (!root.below.empty() &&
+        !dead->mount_point.starts_with(kubelet_directory_ + "/")) {
+      continue;
     }
-    // The new server is gone as well: its successor's turn comes.
-    if (status.code() == absl::StatusCode::kUnavailable) return;
+    const csi::VolumeId volume = csi::MakeVolumeId(*fs_uuid, root.directory);
+    absl::Status status = pool.Find(volume).status();
+    // Another pool's, or deleted: then there is nothing to bind.
+    if (absl::IsNotFound(status)) continue;
+    if (status.ok()) status = RebindOne(served, volume, *dead, *mounts);
+    if (status.ok()) continue;
+    spdlog::error("volume {}: not bound again at {}: {}", volume.ToString(),
+                  dead->mount_point, Message(status));
+    if (!absl::IsUnavailable(status)) continue;
+    all = false;
+    // A server that has gone has a successor, whose turn comes; of one that
+    // does not answer nothing else is to be had now.
+    if (!pool.serving()->served.has_value() ||
+        served.questions->overdue() > 0) {
+      return false;
+    }
   }
+  return all;
 }
 
 }  // namespace famfs::node

@@ -8,21 +8,24 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
 
 namespace famfs::node {
 namespace {
 
-constexpr timeval kPatience = {.tv_sec = 5, .tv_usec = 0};
+// For a caller's request, and for another spawner's answer.
+constexpr std::chrono::seconds kPatience{5};
+// A plugin asks for one server after the other.
+constexpr std::size_t kMaxConnections = 64;
 constexpr std::chrono::seconds kEndPatience{10};
 
 sigset_t WatchedSignals() {
@@ -43,7 +46,8 @@ absl::Status CheckFree(const std::string& path) {
     return FailedPrecondition("{}: there is something else than a socket",
                               path);
   }
-  if (ConnectToSpawner(path, kPatience).ok()) {
+  if (ConnectToSpawner(path, {.tv_sec = kPatience.count(), .tv_usec = 0})
+          .ok()) {
     return FailedPrecondition("{}: another famfs-fused-spawner listens there",
                               path);
   }
@@ -61,11 +65,18 @@ absl::StatusOr<UniqueFd> Listen(const std::string& path) {
   ::unlink(bound.c_str());
   if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address),
              sizeof(address)) != 0 ||
-      ::chmod(bound.c_str(), 0600) != 0 || ::listen(fd.get(), 16) != 0 ||
+      ::chmod(bound.c_str(), 0600) != 0 || ::listen(fd.get(), SOMAXCONN) != 0 ||
       ::rename(bound.c_str(), path.c_str()) != 0) {
     return ErrnoError(errno, path);
   }
   return fd;
+}
+
+// For poll(2).
+int MillisecondsUntil(std::chrono::steady_clock::time_point end) {
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+      end - std::chrono::steady_clock::now());
+  return static_cast<int>(std::max<std::int64_t>(left.count(), 0));
 }
 
 }  // namespace
@@ -90,41 +101,71 @@ Spawner::~Spawner() {
 
 void Spawner::Run() {
   spdlog::info("waits for orders on {}", socket_);
-  std::array<pollfd, 2> items = {
-      {{.fd = signals_.get(), .events = POLLIN, .revents = 0},
-       {.fd = listener_.get(), .events = POLLIN, .revents = 0}}};
-  for (;;) {
-    if (::poll(items.data(), items.size(), -1) < 0 && errno != EINTR) return;
-    if ((items[0].revents & POLLIN) != 0) {
-      signalfd_siginfo info = {};
-      if (::read(signals_.get(), &info, sizeof(info)) !=
-          static_cast<ssize_t>(sizeof(info))) {
-        continue;
-      }
-      if (info.ssi_signo != SIGCHLD) {
-        spdlog::info("signal {}: ending {} servers; their mounts stay",
-                     info.ssi_signo, children_.size());
-        EndChildren();
-        return;
-      }
-      Reap();
+  while (true) {
+    DropSilent();
+    std::vector<pollfd> items = {
+        {.fd = signals_.get(), .events = POLLIN, .revents = 0},
+        {.fd = listener_.get(), .events = POLLIN, .revents = 0}};
+    for (const Connection& connection : connections_) {
+      items.push_back(
+          {.fd = connection.fd.get(), .events = POLLIN, .revents = 0});
     }
-    if ((items[1].revents & POLLIN) != 0) ServeConnection();
+    const int timeout =
+        connections_.empty() ? -1 : MillisecondsUntil(connections_.front().end);
+    if (::poll(items.data(), items.size(), timeout) < 0) {
+      if (errno == EINTR) continue;
+      spdlog::error("poll: {}", std::strerror(errno));
+      return;
+    }
+    if (items[0].revents != 0 && !HandleSignal()) return;
+    for (std::size_t i = items.size(); i-- > 2;) {
+      if (items[i].revents == 0) continue;
+      const auto it = connections_.begin() + static_cast<std::ptrdiff_t>(i - 2);
+      ServeConnection(*it);
+      connections_.erase(it);
+    }
+    if (items[1].revents != 0) Accept();
   }
 }
 
-void Spawner::ServeConnection() {
-  const UniqueFd connection(
-      ::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-  if (!connection.valid()) return;
-  // Whoever connects and says nothing must not keep the others waiting.
-  ::setsockopt(connection.get(), SOL_SOCKET, SO_RCVTIMEO, &kPatience,
-               sizeof(kPatience));
-  ::setsockopt(connection.get(), SOL_SOCKET, SO_SNDTIMEO, &kPatience,
-               sizeof(kPatience));
-  const auto request = ReceiveMessage(connection.get());
+bool Spawner::HandleSignal() {
+  signalfd_siginfo info = {};
+  if (::read(signals_.get(), &info, sizeof(info)) !=
+      static_cast<ssize_t>(sizeof(info))) {
+    return true;
+  }
+  if (info.ssi_signo == SIGCHLD) {
+    Reap();
+    return true;
+  }
+  spdlog::info("signal {}: ending {} servers; their mounts stay",
+               info.ssi_signo, children_.size());
+  EndChildren();
+  return false;
+}
+
+void Spawner::Accept() {
+  UniqueFd fd(::accept4(listener_.get(), nullptr, nullptr,
+                        SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (!fd.valid()) return;
+  if (connections_.size() == kMaxConnections) connections_.pop_front();
+  connections_.push_back(
+      {std::move(fd), std::chrono::steady_clock::now() + kPatience});
+}
+
+void Spawner::DropSilent() {
+  const auto now = std::chrono::steady_clock::now();
+  while (!connections_.empty() && connections_.front().end <= now) {
+    connections_.pop_front();
+  }
+}
+
+// A message comes and goes whole, and an answer fits into an empty socket:
+// nothing in this waits.
+void Spawner::ServeConnection(const Connection& connection) {
+  const auto request = ReceiveMessage(connection.fd.get());
   if (!request.ok()) return;
-  const absl::Status sent = SendMessage(connection.get(), Answer(*request));
+  const absl::Status sent = SendMessage(connection.fd.get(), Answer(*request));
   if (!sent.ok()) spdlog::warn("an answer was not taken: {}", Message(sent));
 }
 
@@ -196,13 +237,8 @@ void Spawner::EndChildren() {
   for (const auto& [pid, lock] : children_) ::kill(pid, SIGTERM);
   const auto end = std::chrono::steady_clock::now() + kEndPatience;
   while (!children_.empty()) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-        end - std::chrono::steady_clock::now());
     pollfd item = {.fd = signals_.get(), .events = POLLIN, .revents = 0};
-    if (left.count() <= 0 ||
-        ::poll(&item, 1, static_cast<int>(left.count())) <= 0) {
-      break;
-    }
+    if (::poll(&item, 1, MillisecondsUntil(end)) <= 0) break;
     signalfd_siginfo info = {};
     if (::read(signals_.get(), &info, sizeof(info)) < 0) break;
     Reap();

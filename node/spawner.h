@@ -3,9 +3,12 @@
 // first process of its own container; the servers are its children, and end
 // with it.
 //
-// One thread; requests are answered one after the other.
+// One thread; a request is answered when it has come whole, so callers that say
+// nothing keep nobody waiting.
 #pragma once
 
+#include <chrono>
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -34,7 +37,15 @@ class Spawner {
 
  private:
   Spawner(std::string socket, std::string fused_program);
-  void ServeConnection();
+  struct Connection {
+    UniqueFd fd;
+    std::chrono::steady_clock::time_point end;  // of our patience
+  };
+  /// False: we are to end.
+  bool HandleSignal();
+  void Accept();
+  void ServeConnection(const Connection& connection);
+  void DropSilent();
   [[nodiscard]] SpawnerMessage Answer(const SpawnerMessage& request);
   absl::StatusOr<SpawnerMessage> StartChild(const FusedOptions& options);
   absl::StatusOr<SpawnerMessage> FindChild(const std::string& lock_file);
@@ -45,6 +56,7 @@ class Spawner {
   const std::string fused_program_;
   UniqueFd listener_;
   UniqueFd signals_;                       // signalfd
+  std::deque<Connection> connections_;     // silent so far; the oldest first
   std::map<pid_t, std::string> children_;  // pid -> lock file
 };
 

@@ -4,7 +4,11 @@ namespace famfs::node {
 namespace {
 
 constexpr std::string_view kFsType = "fuse.famfs";
-constexpr std::string_view kReadOnlyView = "/.meta/ro";
+constexpr std::string_view kReadOnlyView = ".meta/ro/";
+// Set by MarkStaging (node/mounts.h).
+constexpr std::string_view kStagingOption = "nosymfollow";
+// kubelet's, for what an earlier release has staged.
+constexpr std::string_view kStagingName = "/globalmount";
 
 }  // namespace
 
@@ -13,22 +17,47 @@ std::string Describe(const MountEntry& entry) {
                      entry.root);
 }
 
-std::string_view VolumeDirectoryOf(const MountEntry& entry) {
-  std::string_view root = entry.root;
-  if (root.starts_with(kReadOnlyView)) {
-    root.remove_prefix(kReadOnlyView.size());
-  }
-  if (entry.fs_type != kFsType || root.size() < 2 || root.front() != '/' ||
-      root.find('/', 1) != std::string_view::npos) {
-    return {};
-  }
-  return root.substr(1);
+std::string VolumeRoot::PathInInstance() const {
+  return fmt::format("{}{}{}{}", read_only ? kReadOnlyView : "", directory,
+                     below.empty() ? "" : "/", below);
 }
 
-std::string VolumePath(const std::string& instance, const csi::VolumeId& volume,
-                       bool read_only) {
-  return fmt::format("{}{}/{}", instance, read_only ? kReadOnlyView : "",
-                     volume.directory);
+std::optional<VolumeRoot> ParseVolumeRoot(std::string_view root) {
+  VolumeRoot found;
+  if (!root.starts_with('/')) return std::nullopt;
+  root.remove_prefix(1);
+  found.read_only = root.starts_with(kReadOnlyView);
+  if (found.read_only) root.remove_prefix(kReadOnlyView.size());
+  found.directory = root.substr(0, root.find('/'));
+  if (found.directory.empty() || found.directory.front() == '.') {
+    return std::nullopt;
+  }
+  root.remove_prefix(found.directory.size());
+  if (!root.empty()) found.below = root.substr(1);
+  return found;
+}
+
+std::optional<VolumeRoot> VolumeRootOf(const MountEntry& entry) {
+  if (entry.fs_type != kFsType) return std::nullopt;
+  return ParseVolumeRoot(entry.root);
+}
+
+bool IsStaging(const MountEntry& entry) {
+  return entry.HasOption(kStagingOption) ||
+         entry.mount_point.ends_with(kStagingName);
+}
+
+VolumeMounts::VolumeMounts(MountTable table, const std::string& pools_directory)
+    : table_(std::move(table)) {
+  for (const MountEntry& entry : table_.entries()) {
+    if (entry.fs_type != kFsType || entry.root != "/") continue;
+    std::string& instance = instances_[entry.device];
+    const std::string_view point = entry.mount_point;
+    const std::size_t length = pools_directory.size();
+    if (point.starts_with(pools_directory) && point.substr(length, 1) == "/") {
+      instance = point.substr(length + 1);
+    }
+  }
 }
 
 absl::StatusOr<VolumeMounts> VolumeMounts::Read(
@@ -37,31 +66,24 @@ absl::StatusOr<VolumeMounts> VolumeMounts::Read(
   return VolumeMounts(std::move(table), pools_directory);
 }
 
-std::optional<std::string_view> VolumeMounts::InstanceOf(
-    DeviceNumber device) const {
-  std::optional<std::string_view> found;
-  for (const MountEntry& entry : table_.entries()) {
-    if (entry.device != device || entry.fs_type != kFsType ||
-        entry.root != "/") {
-      continue;
-    }
-    const std::string_view point = entry.mount_point;
-    const std::size_t length = pools_directory_.size();
-    if (point.starts_with(pools_directory_) && point.substr(length, 1) == "/") {
-      return point.substr(length + 1);
-    }
-    found = std::string_view();
-  }
-  return found;
-}
-
 PlaceState VolumeMounts::Classify(const MountEntry& entry,
                                   const csi::VolumeId& volume) const {
-  if (VolumeDirectoryOf(entry) != volume.directory) return PlaceState::kForeign;
-  const auto instance = InstanceOf(entry.device);
-  if (!instance.has_value()) return PlaceState::kDead;
-  return instance->starts_with(volume.instance) ? PlaceState::kLive
-                                                : PlaceState::kForeign;
+  const std::optional<VolumeRoot> root = VolumeRootOf(entry);
+  if (!root.has_value() || root->directory != volume.directory ||
+      !root->below.empty()) {
+    return PlaceState::kForeign;
+  }
+  const auto instance = instances_.find(entry.device);
+  if (instance == instances_.end()) return PlaceState::kDead;
+  return instance->second.starts_with(volume.instance) ? PlaceState::kLive
+                                                       : PlaceState::kForeign;
+}
+
+bool VolumeMounts::IsDead(const MountEntry& entry,
+                          const csi::VolumeId& volume) const {
+  const std::optional<VolumeRoot> root = VolumeRootOf(entry);
+  return root.has_value() && root->directory == volume.directory &&
+         !instances_.contains(entry.device);
 }
 
 PlaceState VolumeMounts::Examine(const std::string& path,
@@ -70,14 +92,13 @@ PlaceState VolumeMounts::Examine(const std::string& path,
   return top == nullptr ? PlaceState::kFree : Classify(*top, volume);
 }
 
-std::vector<const MountEntry*> VolumeMounts::ElsewhereThan(
-    const csi::VolumeId& volume, std::string_view staging,
-    std::string_view target) const {
-  std::vector<const MountEntry*> found;
+std::vector<std::pair<std::string, const MountEntry*>>
+VolumeMounts::Publications() const {
+  std::vector<std::pair<std::string, const MountEntry*>> found;
   for (const MountEntry& entry : table_.entries()) {
-    if (entry.mount_point != staging && entry.mount_point != target &&
-        Classify(entry, volume) != PlaceState::kForeign) {
-      found.push_back(&entry);
+    const auto root = VolumeRootOf(entry);
+    if (root.has_value() && root->below.empty() && !IsStaging(entry)) {
+      found.emplace_back(root->directory, &entry);
     }
   }
   return found;
@@ -86,24 +107,23 @@ std::vector<const MountEntry*> VolumeMounts::ElsewhereThan(
 std::vector<std::pair<std::string, const MountEntry*>> VolumeMounts::OfInstance(
     const Uuid& fs_uuid) const {
   std::vector<std::pair<std::string, const MountEntry*>> found;
-  const MountEntry* instance =
-      table_.Top(fmt::format("{}/{}", pools_directory_, fs_uuid.ToString()));
-  if (instance == nullptr) return found;
   for (const MountEntry& entry : table_.entries()) {
-    const std::string_view directory = VolumeDirectoryOf(entry);
-    if (entry.device == instance->device && !directory.empty()) {
-      found.emplace_back(directory, &entry);
+    const auto root = VolumeRootOf(entry);
+    if (!root.has_value() || !root->below.empty()) continue;
+    const auto instance = instances_.find(entry.device);
+    if (instance != instances_.end() &&
+        instance->second == fs_uuid.ToString()) {
+      found.emplace_back(root->directory, &entry);
     }
   }
   return found;
 }
 
-std::vector<const MountEntry*> VolumeMounts::DeadDirectories() const {
+std::vector<const MountEntry*> VolumeMounts::Dead() const {
   std::vector<const MountEntry*> found;
-  for (const MountEntry& entry : table_.entries()) {
-    if (!VolumeDirectoryOf(entry).empty() &&
-        !InstanceOf(entry.device).has_value()) {
-      found.push_back(&entry);
+  for (const MountEntry* top : table_.Tops()) {
+    if (VolumeRootOf(*top).has_value() && !instances_.contains(top->device)) {
+      found.push_back(top);
     }
   }
   return found;

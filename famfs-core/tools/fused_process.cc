@@ -35,14 +35,20 @@ absl::StatusOr<std::string> FusedProgram() {
   return program;
 }
 
+// `ready_fd`: negative for none.
 std::vector<std::string> CommandLine(const std::string& program,
-                                     const FusedArguments& arguments) {
-  std::vector<std::string> words = {program, arguments.device,
-                                    arguments.mount_point, "--data-path",
+                                     const FusedArguments& arguments,
+                                     int ready_fd) {
+  std::vector<std::string> words = {program, "--data-path",
                                     arguments.data_path};
+  // One word each: a device is never an option, however it is spelled.
   for (const std::string& other : arguments.others) {
-    words.insert(words.end(), {"--device", other});
+    words.push_back("--device=" + other);
   }
+  if (ready_fd >= 0) {
+    words.insert(words.end(), {"--ready-fd", std::to_string(ready_fd)});
+  }
+  words.insert(words.end(), {"--", arguments.device, arguments.mount_point});
   return words;
 }
 
@@ -132,8 +138,7 @@ absl::StatusOr<std::string> StartFused(const FusedArguments& arguments) {
   const UniqueFd ready(ends[0]);
   UniqueFd tell(ends[1]);
 
-  std::vector<std::string> words = CommandLine(program, arguments);
-  words.insert(words.end(), {"--ready-fd", std::to_string(kReadyFd)});
+  std::vector<std::string> words = CommandLine(program, arguments, kReadyFd);
   const std::vector<char*> argv = Pointers(words);
   SpawnSettings settings;
   settings.Prepare(tell.get(), arguments.log_file);
@@ -165,7 +170,7 @@ absl::StatusOr<std::string> StartFused(const FusedArguments& arguments) {
 
 absl::Status BecomeFused(const FusedArguments& arguments) {
   FAMFS_ASSIGN_OR_RETURN(const std::string program, FusedProgram());
-  std::vector<std::string> words = CommandLine(program, arguments);
+  std::vector<std::string> words = CommandLine(program, arguments, -1);
   const std::vector<char*> argv = Pointers(words);
   ::execv(program.c_str(), argv.data());
   return ErrnoError(errno, program);

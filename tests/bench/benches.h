@@ -16,6 +16,9 @@ std::vector<Row> ReadBench();
 /// Row 5: CreateVolume, Stage+Publish at 1 and 1,000 volumes beside a bare
 /// echo.
 std::vector<Row> CallBench();
+/// Stage+Publish and a server's replacement by the number of volumes that are
+/// staged on the node: flat, and linear.
+std::vector<Row> NodeBench();
 /// Row 4d: what allocation costs at a million free extents beside a thousand,
 /// beside std::map and a bitmap; what is left of a device that files age.
 std::vector<Row> AllocBench();

@@ -17,8 +17,8 @@ namespace {
 
 const std::map<std::string, std::vector<Row> (*)()> kBenches = {
     {"alloc", AllocBench},   {"bulk", BulkBench}, {"log", LogBench},
-    {"mapped", MappedBench}, {"play", PlayBench}, {"read", ReadBench},
-    {"calls", CallBench}};
+    {"mapped", MappedBench}, {"node", NodeBench}, {"play", PlayBench},
+    {"read", ReadBench},     {"calls", CallBench}};
 
 // A mount namespace of our own: whatever we leave mounted goes with us.
 bool Isolate() {
@@ -34,8 +34,8 @@ int Run(std::vector<std::string> names, const std::string& json) {
     if (!kBenches.contains(name)) {
       fmt::print(
           stderr,
-          "no benchmark {}: there are alloc, bulk, calls, log, mapped, play, "
-          "read\n",
+          "no benchmark {}: there are alloc, bulk, calls, log, mapped, node, "
+          "play, read\n",
           name);
       return 2;
     }
@@ -69,7 +69,8 @@ int main(int argc, char** argv) {
   std::string json;
   std::string echo;
   app.add_option("names", names,
-                 "alloc, bulk, calls, log, mapped, play, read; default all");
+                 "alloc, bulk, calls, log, mapped, node, play, read; default "
+                 "all");
   app.add_option("--json", json, "Append JSON lines to this file");
   app.add_option("--echo", echo, "Serve the bare echo on a socket (internal)");
   CLI11_PARSE(app, argc, argv);

@@ -60,12 +60,10 @@ void Must(const absl::Status& status, const std::string& what) {
   std::exit(2);
 }
 
-Stack::Stack(bool sparse) {
+Stack::Stack(const rig::DeviceOptions& options) {
   rig::SubreapOrphans();
   const rig::Device device =
-      Must(rig::Device::Create(memory_ / "dcd",
-                               {.size = 16 * kGiB, .sparse = sparse}),
-           "emulated device");
+      Must(rig::Device::Create(memory_ / "dcd", options), "emulated device");
   rig::WriteFile(dir_ / "config.yaml",
                  "pools:\n  - name: bench\n    device: " + device.spec() +
                      "\n    systemUuid: " + device.system_uuid().ToString() +
@@ -139,7 +137,8 @@ void Stack::Stage(const std::string& id) {
        "NodeStageVolume");
 }
 
-std::string Stack::Publish(const std::string& id) {
+std::string Stack::Publish(const std::string& id,
+                           pb::VolumeCapability::AccessMode::Mode mode) {
   const std::string target = TargetPath(id);
   std::filesystem::create_directories(
       std::filesystem::path(target).parent_path());
@@ -148,6 +147,7 @@ std::string Stack::Publish(const std::string& id) {
   request.set_staging_target_path(StagingPath(id));
   request.set_target_path(target);
   *request.mutable_volume_capability() = SharedWriter();
+  request.mutable_volume_capability()->mutable_access_mode()->set_mode(mode);
   Must(rig::Call(node(), &pb::Node::Stub::NodePublishVolume, request).status(),
        "NodePublishVolume");
   return target;

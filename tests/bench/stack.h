@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "base/units.h"
 #include "csi/csi.grpc.pb.h"
 #include "tests/integration/support/device.h"
 #include "tests/integration/support/rig.h"
@@ -18,13 +19,16 @@ class Stack {
  public:
   /// `sparse`: extents are not filled at creation, so that calls are measured
   /// and not the zeroing of memory. Ends the program when anything fails.
-  explicit Stack(bool sparse);
+  explicit Stack(bool sparse)
+      : Stack(rig::DeviceOptions{.size = 16 * kGiB, .sparse = sparse}) {}
+  explicit Stack(const rig::DeviceOptions& options);
   ~Stack();
 
   pb::Controller::Stub& controller() { return *controller_stub_; }
   pb::Node::Stub& node() { return *node_stub_; }
   /// A directory on the tmpfs that holds the volumes' memory: the peer's place.
   [[nodiscard]] std::string memory() const { return memory_.path(); }
+  [[nodiscard]] std::string kubelet() const { return dir_ / "kubelet"; }
 
   pb::CreateVolumeRequest CreateRequest(const std::string& name,
                                         std::uint64_t size) const;
@@ -33,7 +37,10 @@ class Stack {
   void Delete(const std::string& id);
   void Stage(const std::string& id);
   /// The target path.
-  std::string Publish(const std::string& id);
+  std::string Publish(
+      const std::string& id,
+      pb::VolumeCapability::AccessMode::Mode mode =
+          pb::VolumeCapability::AccessMode::MULTI_NODE_MULTI_WRITER);
   void Unpublish(const std::string& id);
   void Unstage(const std::string& id);
   /// Creates, stages, publishes; the path of the volume's file.

@@ -47,11 +47,13 @@ extents = below(memory, 4) if memory else []
 print(json.dumps({'mounts': mounts, 'staging': staging, 'pods': sorted(pods), 'memory': extents}))
 """
 
-# Ends processes of one pod as nothing but a crash would: without a word.
+# Ends processes of one pod as nothing but a crash would: without a word. All
+# are named before the first is killed: the end of a container's first process
+# takes the others along, and who is gone has no name any more.
 _KILL = """
 import os, signal, sys
 uid, program = sys.argv[1:]
-killed = []
+found = []
 for pid in filter(str.isdigit, os.listdir('/proc')):
     try:
         group = open('/proc/' + pid + '/cgroup').read()
@@ -59,9 +61,13 @@ for pid in filter(str.isdigit, os.listdir('/proc')):
     except OSError:
         continue
     if (uid in group or uid.replace('-', '_') in group) and name and program in ('', os.path.basename(name)):
-        os.kill(int(pid), signal.SIGKILL)
-        killed.append(os.path.basename(name))
-print(' '.join(sorted(killed)))
+        found.append((int(pid), os.path.basename(name)))
+for pid, name in found:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+print(' '.join(sorted(name for pid, name in found)))
 """
 
 

@@ -6,8 +6,10 @@
 #include <sys/fanotify.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <future>
 
+#include "tests/integration/node/fuse_question.h"
 #include "tests/integration/node/test_node.h"
 
 namespace famfs::node {
@@ -62,10 +64,6 @@ class OpenGate {
   int error_ = 0;
 };
 
-std::string ParentOf(const std::string& path) {
-  return path.substr(0, path.rfind('/'));
-}
-
 bool IsReady(const std::future<absl::Status>& future) {
   return future.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
 }
@@ -82,7 +80,9 @@ TEST(Parallel, TwoVolumesDoNotWaitForEachOther) {
   const std::string quick_target = node.TargetPath("pod-quick");
   ASSERT_THAT(node.Stage(slow, slow_staging), IsOk());
 
-  OpenGate gate(node, ParentOf(slow_target));
+  // A target that is there already is looked into before it is mounted on.
+  node.Run([&] { std::filesystem::create_directory(slow_target); });
+  OpenGate gate(node, slow_target);
   if (gate.error() != 0) {
     GTEST_SKIP() << "needs a kernel with fanotify permission events: "
                  << std::strerror(gate.error());
@@ -102,6 +102,39 @@ TEST(Parallel, TwoVolumesDoNotWaitForEachOther) {
   gate.Release();
   EXPECT_THAT(blocked.get(), IsOk());
   EXPECT_EQ(node.MountsAt(slow_target), 1U);
+}
+
+TEST(Parallel, PodsOfOneVolumeDoNotWaitForEachOther) {
+  TestPool pool;
+  TestNode node(pool);
+  node.Start();
+  const std::string volume = pool.Create();
+  const std::string staging = node.StagingPath("v1");
+  const std::string slow_target = node.TargetPath("pod-slow");
+  const std::string quick_target = node.TargetPath("pod-quick");
+  ASSERT_THAT(node.Stage(volume, staging), IsOk());
+  node.Run([&] { std::filesystem::create_directory(slow_target); });
+  OpenGate gate(node, slow_target);
+  if (gate.error() != 0) {
+    GTEST_SKIP() << "needs a kernel with fanotify permission events: "
+                 << std::strerror(gate.error());
+  }
+  auto blocked = std::async(std::launch::async, [&] {
+    return node.Publish(volume, staging, slow_target);
+  });
+  ASSERT_TRUE(gate.WaitForArrival()) << node.output();
+  EXPECT_THAT(node.Publish(volume, staging, quick_target), IsOk());
+  EXPECT_THAT(node.Unpublish(volume, quick_target), IsOk());
+  // Who takes the staged mount away waits for those who publish it.
+  auto unstaging = std::async(std::launch::async,
+                              [&] { return node.Unstage(volume, staging); });
+  EXPECT_FALSE(IsReady(blocked));
+  EXPECT_FALSE(IsReady(unstaging));
+  gate.Release();
+  EXPECT_THAT(blocked.get(), IsOk());
+  EXPECT_THAT(unstaging.get(), IsOk());
+  EXPECT_EQ(node.MountsAt(slow_target), 1U);
+  EXPECT_EQ(node.MountsAt(staging), 0U);
 }
 
 TEST(Parallel, AServerThatDoesNotAnswerHoldsUpNoOtherPool) {
@@ -136,6 +169,114 @@ TEST(Parallel, AServerThatDoesNotAnswerHoldsUpNoOtherPool) {
 
   ASSERT_EQ(::kill(server, SIGCONT), 0);
   EXPECT_THAT(node.Stage(three, node.StagingPath("three")), IsOk());
+}
+
+// More calls than a server can hold up helpers; each asks for a volume that the
+// server has never heard of.
+TEST(Parallel, ManyCallsForAServerThatHangsHoldUpNoOtherPool) {
+  TestPool stuck("stuck");
+  TestPool good("good");
+  TestNode node(std::vector<PoolLine>{{stuck.name(), stuck.spec()},
+                                      {good.name(), good.spec()}});
+  node.Start();
+  const std::string healthy = good.Create({.csi_name = "healthy"});
+  ASSERT_THAT(node.Stage(healthy, node.StagingPath("healthy")), IsOk());
+  const std::string first = stuck.Create({.csi_name = "first"});
+  ASSERT_THAT(node.Stage(first, node.StagingPath("first")), IsOk());
+  const pid_t server = node.FusedPid(stuck.fs_uuid());
+  ASSERT_TRUE(rig::StandStill(server));
+
+  constexpr int kCalls = 70;
+  std::vector<std::future<absl::Status>> calls;
+  for (int i = 0; i < kCalls; ++i) {
+    const std::string name = fmt::format("stuck-{}", i);
+    const std::string volume =
+        stuck.Create({.csi_name = name, .size = 2 * kMiB});
+    calls.push_back(std::async(std::launch::async,
+                               [&, volume, staging = node.StagingPath(name)] {
+                                 return node.Stage(volume, staging);
+                               }));
+  }
+  for (int i = 0; i < 5; ++i) {
+    const std::string name = fmt::format("good-{}", i);
+    const std::string volume = good.Create({.csi_name = name});
+    EXPECT_THAT(node.Stage(volume, node.StagingPath(name)), IsOk());
+    EXPECT_THAT(
+        node.Publish(volume, node.StagingPath(name), node.TargetPath(name)),
+        IsOk());
+  }
+  for (auto& call : calls) {
+    EXPECT_THAT(call.get(),
+                IsError(StatusCode::kUnavailable, "did not answer"));
+  }
+  ASSERT_EQ(::kill(server, SIGCONT), 0);
+  const std::string last = stuck.Create({.csi_name = "last"});
+  EXPECT_THAT(node.Stage(last, node.StagingPath("last")), IsOk());
+}
+
+TEST(Parallel, ManyCallsForAHealthyServerAreAllServed) {
+  TestPool pool;
+  TestNode node(pool);
+  node.Start();
+  constexpr int kCalls = 200;
+  std::vector<std::pair<std::string, std::string>> volumes;  // id, staging
+  for (int i = 0; i < kCalls; ++i) {
+    const std::string name = fmt::format("v{}", i);
+    volumes.emplace_back(pool.Create({.csi_name = name, .size = 2 * kMiB}),
+                         node.StagingPath(name));
+  }
+  std::vector<std::future<absl::Status>> calls;
+  for (const auto& [volume, staging] : volumes) {
+    calls.push_back(std::async(std::launch::async,
+                               [&] { return node.Stage(volume, staging); }));
+  }
+  for (auto& call : calls) EXPECT_THAT(call.get(), IsOk());
+}
+
+TEST(Parallel, FiguresOfAPathBelowAHangingMountAreRefusedAtOnce) {
+  TestPool pool;
+  TestNode node(pool);
+  node.Start();
+  const std::string volume = pool.Create();
+  const std::string staging = node.StagingPath("v1");
+  const std::string target = node.TargetPath("pod-a");
+  ASSERT_THAT(node.Stage(volume, staging), IsOk());
+  ASSERT_THAT(node.Publish(volume, staging, target), IsOk());
+  const pid_t server = node.FusedPid(pool.fs_uuid());
+  ASSERT_TRUE(rig::StandStill(server));
+  for (const char* below : {"/data", "/none", "/a/b", "/a/b/c/d"}) {
+    EXPECT_THAT(node.Stats(volume, target + below).status(),
+                IsError(StatusCode::kNotFound, ""))
+        << below;
+    EXPECT_THAT(node.Publish(volume, staging, target + below),
+                IsError(StatusCode::kInvalidArgument, "within a volume"))
+        << below;
+  }
+  // Nothing of that has left somebody waiting.
+  EXPECT_EQ(node.StopPlugin(), 0);
+  ASSERT_EQ(::kill(server, SIGCONT), 0);
+}
+
+TEST(Parallel, ThePluginEndsThoughCallsWaitForAServerThatHangs) {
+  TestPool pool;
+  TestNode node(pool);
+  node.Start();
+  const std::string volume = pool.Create();
+  ASSERT_THAT(node.Stage(volume, node.StagingPath("v1")), IsOk());
+  const pid_t server = node.FusedPid(pool.fs_uuid());
+  ASSERT_TRUE(rig::StandStill(server));
+  const std::string fresh = pool.Create({.csi_name = "fresh"});
+  const std::string staging = node.StagingPath("fresh");
+  auto waiting = std::async(std::launch::async,
+                            [&] { return node.Stage(fresh, staging); });
+  ASSERT_TRUE(
+      rig::Eventually([&] { return rig::AsksAServer(node.plugin().pid()); }));
+  const auto start = std::chrono::steady_clock::now();
+  node.plugin().Signal(SIGTERM);
+  EXPECT_THAT(waiting.get(), IsError(StatusCode::kUnavailable, ""));
+  EXPECT_EQ(node.plugin().Wait().value_or(-1), 0);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(8));
+  ASSERT_EQ(::kill(server, SIGCONT), 0);
 }
 
 TEST(Parallel, ManyCallsOnOneVolumeLeaveOneMountEach) {

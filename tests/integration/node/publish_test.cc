@@ -138,6 +138,46 @@ TEST_F(PublishTest, ASecondTargetDependsOnTheMode) {
   }
 }
 
+TEST_F(PublishTest, AModeOfOnePathOutlivesThePlugin) {
+  ASSERT_THAT(node_.Stage(volume_, staging_), IsOk());
+  ASSERT_THAT(node_.Publish(volume_, staging_, target_, false,
+                            Mode::SINGLE_NODE_WRITER),
+              IsOk());
+  node_.KillPlugin();
+  node_.Start();
+  const std::string other = node_.TargetPath("pod-b");
+  EXPECT_THAT(
+      node_.Publish(volume_, staging_, other, false, Mode::SINGLE_NODE_WRITER),
+      IsError(StatusCode::kFailedPrecondition, target_));
+  // Taken away by somebody else than us: then it is none any more.
+  node_.Run([&] { ASSERT_EQ(::umount2(target_.c_str(), MNT_DETACH), 0); });
+  EXPECT_THAT(
+      node_.Publish(volume_, staging_, other, false, Mode::SINGLE_NODE_WRITER),
+      IsOk());
+}
+
+TEST_F(PublishTest, ASecondStagingPathIsNoPublication) {
+  const std::string second = node_.kubelet() + "/staged-elsewhere";
+  node_.Run([&] { ASSERT_EQ(::mkdir(second.c_str(), 0755), 0); });
+  ASSERT_THAT(node_.Stage(volume_, staging_), IsOk());
+  ASSERT_THAT(node_.Stage(volume_, second), IsOk());
+  const auto publish = [&](const std::string& staging,
+                           const std::string& target) {
+    return node_.Publish(volume_, staging, target, false,
+                         Mode::SINGLE_NODE_WRITER);
+  };
+  EXPECT_THAT(publish(staging_, target_), IsOk());
+  EXPECT_THAT(node_.Unpublish(volume_, target_), IsOk());
+  node_.KillPlugin();
+  node_.Start();
+  EXPECT_THAT(publish(staging_, target_), IsOk());
+  EXPECT_THAT(publish(second, node_.TargetPath("pod-b")),
+              IsError(StatusCode::kFailedPrecondition, target_));
+  EXPECT_THAT(node_.Unpublish(volume_, target_), IsOk());
+  EXPECT_THAT(node_.Unstage(volume_, second), IsOk());
+  EXPECT_THAT(node_.Unstage(volume_, staging_), IsOk());
+}
+
 TEST_F(PublishTest, WhatIsNotStagedIsNotPublished) {
   EXPECT_THAT(node_.Publish(volume_, staging_, target_),
               IsError(StatusCode::kFailedPrecondition, "not staged"));

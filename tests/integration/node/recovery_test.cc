@@ -5,15 +5,19 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <cerrno>
+#include <filesystem>
 #include <future>
 #include <thread>
 
+#include "tests/integration/node/fuse_question.h"
 #include "tests/integration/node/test_node.h"
 
 namespace famfs::node {
 namespace {
 
+namespace fs = std::filesystem;
 using absl::StatusCode;
 using ::testing::HasSubstr;
 
@@ -131,6 +135,83 @@ TEST_F(RecoveryTest, PluginAndServerDieAndTheNextPluginRestoresAll) {
   ExpectRestored();
 }
 
+// kubelet binds a subPath from the publication, in the pod's own directory.
+class SubPathTest : public RecoveryTest {
+ protected:
+  /// The file of the volume as the container has it; its own place.
+  std::string BindSubPath(const std::string& pod, const std::string& target) {
+    const std::string place = fmt::format(
+        "{}/pods/{}/volume-subpaths/pv/main/0", node_.kubelet(), pod);
+    node_.Run([&] {
+      fs::create_directories(fs::path(place).parent_path());
+      rig::WriteFile(place, "");
+      ASSERT_EQ(::mount((target + "/data").c_str(), place.c_str(), nullptr,
+                        MS_BIND, nullptr),
+                0);
+    });
+    return place;
+  }
+  int OpenErrnoAt(const std::string& path, int flags) const {
+    int result = 0;
+    node_.Run([&] { result = OpenErrno(path, flags); });
+    return result;
+  }
+};
+
+TEST_F(SubPathTest, IsBoundAgainAndAReadOnlyOneStaysSo) {
+  const std::string one = BindSubPath("pod-a", writable_);
+  const std::string read = BindSubPath("pod-b", readonly_);
+  for (const bool plugin_dies : {false, true}) {
+    if (plugin_dies) node_.KillPlugin();
+    KillFused();
+    if (plugin_dies) node_.Start();
+    EXPECT_TRUE(rig::Eventually([&] {
+      return OpenErrnoAt(one, O_RDWR) == 0 && OpenErrnoAt(read, O_RDONLY) == 0;
+    }));
+    EXPECT_EQ(OpenErrnoAt(read, O_RDWR), EROFS);
+    EXPECT_THAT(node_.TopOptions(read), HasSubstr("ro"));
+  }
+  node_.Run([&] {
+    MappedFile writing(one, true);
+    const MappedFile reading(read, false);
+    ASSERT_TRUE(writing.valid() && reading.valid());
+    writing.Put(0, "by part");
+    EXPECT_EQ(reading.Text(0, 7), "by part");
+  });
+  // A dead one lies below; kubelet takes away the topmost until none is left.
+  node_.Run([&] {
+    for (const std::string& place : {one, read}) {
+      EXPECT_EQ(::umount2(place.c_str(), 0), 0);
+      EXPECT_EQ(::umount2(place.c_str(), 0), 0);
+      EXPECT_EQ(fs::file_size(place), 0U) << "kubelet's own file";
+    }
+  });
+  EXPECT_THAT(node_.Unpublish(volume_, writable_), IsOk());
+  EXPECT_THAT(node_.Unpublish(volume_, readonly_), IsOk());
+  EXPECT_THAT(node_.Unstage(volume_, staging_), IsOk());
+}
+
+TEST_F(SubPathTest, IsReachedThroughNoLinkAndOnlyInTheKubeletsDirectory) {
+  const std::string inside = BindSubPath("pod-a", writable_);
+  const rig::TempDir elsewhere;
+  const std::string outside = elsewhere / "file";
+  node_.Run([&] {
+    rig::WriteFile(outside, "");
+    ASSERT_EQ(::mount((writable_ + "/data").c_str(), outside.c_str(), nullptr,
+                      MS_BIND, nullptr),
+              0);
+    // Otherwise it would follow the publication.
+    ASSERT_EQ(::mount(nullptr, outside.c_str(), nullptr, MS_PRIVATE, nullptr),
+              0);
+  });
+  KillFused();
+  EXPECT_TRUE(
+      rig::Eventually([&] { return OpenErrnoAt(inside, O_RDWR) == 0; }));
+  EXPECT_TRUE(node_.WaitUntilServed(staging_));
+  EXPECT_EQ(OpenErrnoAt(outside, O_RDWR), ENOTCONN);
+  node_.Run([&] { EXPECT_EQ(::umount2(outside.c_str(), MNT_DETACH), 0); });
+}
+
 // A container of a pod that follows the node's mounts (HostToContainer): of
 // the node's tree it has nothing but a copy of one publication, which receives
 // what is mounted on that.
@@ -207,6 +288,143 @@ TEST_F(RecoveryTest, AVolumeThatWasDeletedMeanwhileIsLeftToUnpublish) {
   EXPECT_THAT(node_.Unpublish(volume_, writable_), IsOk());
   EXPECT_THAT(node_.Unstage(volume_, staging_), IsOk());
   EXPECT_FALSE(node_.Exists(writable_));
+}
+
+// What a call meets between two servers: the instance's directory is empty.
+TEST_F(RecoveryTest, AVolumeThatIsNotServedNowIsUnavailableNotMissing) {
+  node_.Run([&] {
+    const std::string instance =
+        fmt::format("{}/plugins/famfs.csi/pools/{}", node_.kubelet(),
+                    pool_.fs_uuid().ToString());
+    ASSERT_EQ(::umount2(instance.c_str(), MNT_DETACH), 0);
+  });
+  EXPECT_THAT(node_.Stage(volume_, node_.StagingPath("v2")),
+              IsError(StatusCode::kUnavailable, "call again"));
+  EXPECT_THAT(node_.Publish(volume_, staging_, node_.TargetPath("pod-c")),
+              IsError(StatusCode::kUnavailable, "call again"));
+  EXPECT_FALSE(node_.Exists(node_.TargetPath("pod-c")));
+}
+
+// Calls that meet a server's end at any moment: each is served or to be
+// repeated, and what was said to be mounted is served in the end.
+TEST_F(RecoveryTest, CallsDuringReplacementsAreServedOrRepeated) {
+  std::atomic<bool> over = false;
+  std::vector<std::future<void>> pods;
+  for (int pod = 0; pod < 3; ++pod) {
+    pods.push_back(std::async(std::launch::async, [&, pod] {
+      const std::string staging =
+          node_.StagingPath(fmt::format("again-{}", pod));
+      const std::string target =
+          node_.TargetPath(fmt::format("pod-again-{}", pod));
+      const auto repeat = [&](const std::function<absl::Status()>& call) {
+        absl::Status status;
+        const bool done = rig::Eventually([&] {
+          status = call();
+          if (!status.ok()) {
+            EXPECT_THAT(status, IsError(StatusCode::kUnavailable, ""));
+          }
+          return status.ok();
+        });
+        EXPECT_TRUE(done) << status;
+      };
+      while (!over) {
+        repeat([&] { return node_.Stage(volume_, staging); });
+        repeat([&] { return node_.Publish(volume_, staging, target); });
+        EXPECT_TRUE(node_.WaitUntilServed(target));
+        EXPECT_THAT(node_.Unpublish(volume_, target), IsOk());
+        EXPECT_THAT(node_.Unstage(volume_, staging), IsOk());
+      }
+    }));
+  }
+  for (int round = 0; round < 10; ++round) {
+    KillFused();
+    EXPECT_TRUE(node_.WaitUntilServed(writable_));
+  }
+  over = true;
+  for (auto& pod : pods) pod.get();
+  ExpectRestored();
+}
+
+// A famfs-fused that stands still (SIGSTOP) as soon as it serves, before
+// anybody knows.
+class StillServer {
+ public:
+  StillServer() {
+    rig::WriteFile(program_,
+                   fmt::format(R"(#!/bin/bash
+exec 4>&3
+mkfifo {0}/ready
+{1} "$@" 3>{0}/ready 4>&- &
+server=$!
+read -r line <{0}/ready
+kill -STOP $server
+while grep -L stopped /proc/$server/task/*/status | grep -q .; do :; done
+echo $server >{0}/pid
+echo "$line" >&4
+exec 3>&- 4>&-
+wait $server
+)",
+                               dir_.path(), rig::Binary("famfs-fused")));
+    fs::permissions(program_, fs::perms::owner_all);
+  }
+  [[nodiscard]] const std::string& program() const { return program_; }
+  void GoOn() const {
+    const pid_t pid = std::atoi(rig::ReadWholeFile(dir_ / "pid").c_str());
+    ASSERT_GT(pid, 0);
+    EXPECT_EQ(::kill(pid, SIGCONT), 0);
+  }
+
+ private:
+  rig::TempDir dir_;
+  const std::string program_ = dir_ / "famfs-fused";
+};
+
+TEST_F(RecoveryTest, ThatIsUnderWayEndsAtOnceWithThePlugin) {
+  node_.KillPlugin();
+  KillFused();
+  const StillServer server;
+  node_.Start({"--fused", server.program()});
+  ASSERT_TRUE(rig::Eventually([&] {
+    return rig::AsksAServer(node_.plugin().pid());
+  })) << node_.output();
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_EQ(node_.StopPlugin(), 0);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(8));
+  server.GoOn();
+  // The next plugin goes on with it.
+  node_.Start();
+  ExpectRestored();
+}
+
+TEST_F(RecoveryTest, OfAServerThatHangsIsTriedAgain) {
+  node_.KillPlugin();
+  KillFused();
+  const StillServer server;
+  node_.Start({"--fused", server.program()});
+  ASSERT_THAT(node_.plugin().WaitForOutput("not bound again"), IsOk());
+  EXPECT_THAT(node_.output(), HasSubstr("did not answer"));
+  server.GoOn();
+  ExpectRestored();
+}
+
+TEST_F(RecoveryTest, MountFlagsOfAPublicationComeBack) {
+  const std::string target = node_.TargetPath("pod-c");
+  ASSERT_THAT(node_.Publish(volume_, staging_, target, false,
+                            Mode::MULTI_NODE_MULTI_WRITER,
+                            {"noexec", "nosuid", "noatime"}),
+              IsOk());
+  const std::string before = node_.TopOptions(target);
+  EXPECT_THAT(before, HasSubstr("noexec"));
+  const std::string plain = node_.TopOptions(writable_);
+  KillFused();
+  EXPECT_TRUE(node_.WaitUntilServed(target));
+  EXPECT_EQ(node_.TopOptions(target), before);
+  ExpectRestored();
+  EXPECT_EQ(node_.TopOptions(writable_), plain);
+  // One dead mount below each, and nothing else: none appears on another.
+  for (const std::string& path : {staging_, writable_, readonly_, target}) {
+    EXPECT_EQ(node_.MountsAt(path), 2U) << path;
+  }
 }
 
 TEST_F(RecoveryTest, AServerThatIsMountedNowhereIsReplaced) {

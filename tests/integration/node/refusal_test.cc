@@ -76,6 +76,22 @@ TEST(Refusals, ATargetWithContentsIsNeverCoveredOrRemoved) {
   EXPECT_TRUE(node.Exists(target + "/precious"));
 }
 
+TEST(Refusals, NothingIsStagedOverWhatADirectoryHolds) {
+  TestPool pool;
+  TestNode node(pool);
+  node.Start();
+  const std::string volume = pool.Create();
+  const std::string staging = node.StagingPath("v1");
+  node.Run([&] { rig::WriteFile(staging + "/precious", "x"); });
+  EXPECT_THAT(node.Stage(volume, staging),
+              IsError(StatusCode::kFailedPrecondition, "move them away"));
+  EXPECT_THAT(node.Stage(volume, "/etc"),
+              IsError(StatusCode::kFailedPrecondition, "move them away"));
+  EXPECT_EQ(node.MountsAt(staging), 0U);
+  EXPECT_EQ(node.MountsAt("/etc"), 0U);
+  EXPECT_TRUE(node.Exists(staging + "/precious"));
+}
+
 TEST(Refusals, HostilePathsTouchNothing) {
   TestPool pool;
   TestNode node(pool);

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <nlohmann/json.hpp>
 
 #include "node/spawner_wire.h"
 #include "tests/integration/node/test_node.h"
@@ -132,6 +133,47 @@ TEST_F(SpawnerTest, NonsenseIsAnsweredAndChangesNothing) {
     EXPECT_THAT(answer->text, HasSubstr("\"error\"")) << text;
   }
   node_.Run([&] { EXPECT_EQ(OpenErrno(target_ + "/data", O_RDWR), 0); });
+}
+
+TEST_F(SpawnerTest, CallersThatSayNothingKeepNobodyWaiting) {
+  const timeval limit = {.tv_sec = 3, .tv_usec = 0};
+  std::vector<UniqueFd> silent;
+  for (int i = 0; i < 100; ++i) {
+    auto connection = ConnectToSpawner(socket_, limit);
+    ASSERT_TRUE(connection.ok()) << i << Message(connection.status());
+    silent.push_back(*std::move(connection));
+  }
+  const auto caller = ConnectToSpawner(socket_, limit);
+  ASSERT_TRUE(caller.ok()) << Message(caller.status());
+  ASSERT_THAT(SendMessage(caller->get(),
+                          {.text = R"({"op": "find", "lockFile": "/none"})"}),
+              IsOk());
+  const auto answer = ReceiveMessage(caller->get());
+  ASSERT_TRUE(answer.ok()) << Message(answer.status());
+  EXPECT_EQ(answer->text, R"({"pid":0})");
+}
+
+TEST_F(SpawnerTest, ADeviceIsNeverTakenForAnOption) {
+  FusedOptions options;
+  options.device = "--help";
+  options.device_list = dir_ / "devices";
+  options.mount_point = dir_.path();
+  options.lock_file = dir_ / "lock";
+  nlohmann::json request = ToJson(options);
+  request["op"] = "start";
+  const auto caller = ConnectToSpawner(socket_, {.tv_sec = 30, .tv_usec = 0});
+  ASSERT_TRUE(caller.ok()) << Message(caller.status());
+  ASSERT_THAT(SendMessage(caller->get(), {.text = request.dump()}), IsOk());
+  const auto answer = ReceiveMessage(caller->get());
+  ASSERT_TRUE(answer.ok()) << Message(answer.status());
+  ASSERT_EQ(answer->descriptors.size(), 2U) << answer->text;
+  std::string line(512, '\0');
+  const ssize_t length =
+      ::read(answer->descriptors[1].get(), line.data(), line.size());
+  ASSERT_GT(length, 0) << "it ended without a word";
+  line.resize(static_cast<std::size_t>(length));
+  EXPECT_THAT(line, HasSubstr("error: "));
+  EXPECT_THAT(line, HasSubstr("--help"));
 }
 
 TEST_F(SpawnerTest, ASecondOneAtTheSameSocketIsRefused) {

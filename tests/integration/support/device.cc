@@ -29,6 +29,7 @@ absl::StatusOr<Device> Device::Create(const std::string& directory,
   mkfs.fs_uuid = device.fs_uuid_;
   mkfs.system_uuid = device.system_uuid_;
   mkfs.lock_directory = device.lock_directory_;
+  if (options.log_length != 0) mkfs.log_length = options.log_length;
   FAMFS_RETURN_IF_ERROR(Mkfs(*opened, mkfs));
   return device;
 }

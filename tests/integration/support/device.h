@@ -15,6 +15,7 @@ namespace famfs::rig {
 struct DeviceOptions {
   std::uint64_t size = 8 * kGiB;  // bytes; memory is taken by extents alone
   bool sparse = false;
+  std::uint64_t log_length = 0;  // bytes; 0: mkfs' default
   std::string lock_directory{};  // of the writer; default: beside the device
 };
 

@@ -95,6 +95,36 @@ TEST(KeyedMutex, TryLockAnswersInsteadOfWaiting) {
   EXPECT_TRUE(mutex.TryLock("volume").has_value());
 }
 
+// All hold the key when they meet; one who wants it alone comes after them and
+// before who asks to share it later.
+TEST(KeyedMutex, ManyShareAKeyAndOneAloneIsNotKeptOut) {
+  KeyedMutex mutex;
+  auto first = std::make_optional(mutex.LockShared("volume"));
+  auto second = std::make_optional(mutex.LockShared("volume"));
+  EXPECT_FALSE(mutex.TryLock("volume").has_value());
+  std::atomic<int> order = 0;
+  int alone_came = 0;
+  int late_came = 0;
+  std::thread alone([&] {
+    const auto guard = mutex.Lock("volume");
+    alone_came = ++order;
+  });
+  ASSERT_TRUE(WaitUntil([&] { return mutex.waiters("volume") == 1; }));
+  std::thread late([&] {
+    const auto guard = mutex.LockShared("volume");
+    late_came = ++order;
+  });
+  ASSERT_TRUE(WaitUntil([&] { return mutex.waiters("volume") == 2; }));
+  first.reset();
+  EXPECT_EQ(order, 0);
+  second.reset();
+  alone.join();
+  late.join();
+  EXPECT_EQ(alone_came, 1);
+  EXPECT_EQ(late_came, 2);
+  EXPECT_EQ(mutex.size(), 0U);
+}
+
 TEST(KeyedMutex, AMovedGuardReleasesOnce) {
   KeyedMutex mutex;
   {

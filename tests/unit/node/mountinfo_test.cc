@@ -100,6 +100,15 @@ TEST(Mountinfo, OrdersAStackByParentsNotByIdsOrLines) {
   EXPECT_THAT(table.At("/b"), IsEmpty());
 }
 
+TEST(Mountinfo, ShowsTheVisibleMountOfEachPoint) {
+  const MountTable table = Parse(
+      "9 1 0:1 / /b rw - tmpfs bottom rw\n"
+      "7 9 0:3 / /b rw - tmpfs top rw\n"
+      "3 1 0:2 / /a rw - tmpfs alone rw\n"
+      "1 0 0:9 / / rw - tmpfs root rw\n");
+  EXPECT_THAT(Ids(table.Tops()), ElementsAre(1, 3, 7));
+}
+
 TEST(Mountinfo, SurvivesParentsThatFormACircle) {
   const MountTable table = Parse(
       "1 2 0:1 / /a rw - tmpfs x rw\n"

@@ -23,7 +23,7 @@ class PlaceTest : public ::testing::Test {
   ~PlaceTest() override { fs::remove_all(dir_); }
 
   absl::StatusOr<Place> Resolve(const fs::path& path) const {
-    return Place::Resolve(path.string(), kubelet_.string());
+    return Places(kubelet_.string(), "/nowhere").Resolve(path.string());
   }
   static absl::StatusCode CodeOf(const absl::StatusOr<Place>& place) {
     return place.status().code();
@@ -34,7 +34,7 @@ class PlaceTest : public ::testing::Test {
 };
 
 TEST_F(PlaceTest, SpellsThePathAsTheKernelDoes) {
-  const auto place = Place::Resolve("/" + dir_.string() + "//target/", "");
+  const auto place = Resolve("/" + dir_.string() + "//target/");
   ASSERT_TRUE(place.ok()) << Message(place.status());
   EXPECT_EQ(place->path(), (dir_ / "target").string());
   EXPECT_EQ(place->name(), "target");
@@ -45,8 +45,7 @@ TEST_F(PlaceTest, RefusesPathsThatLeadElsewhere) {
        {std::string("relative/path"), std::string(), std::string("/"),
         std::string("//"), dir_.string() + "/../etc/x", dir_.string() + "/./x",
         dir_.string() + "/x/..", "/" + std::string(300, 'a')}) {
-    EXPECT_EQ(CodeOf(Place::Resolve(path, "")),
-              absl::StatusCode::kInvalidArgument)
+    EXPECT_EQ(CodeOf(Resolve(path)), absl::StatusCode::kInvalidArgument)
         << path;
   }
 }
@@ -98,13 +97,10 @@ TEST_F(PlaceTest, NeverCoversOrRemovesWhatSomebodyElsePutThere) {
   EXPECT_EQ(full.RemoveDirectory().code(),
             absl::StatusCode::kFailedPrecondition);
   EXPECT_TRUE(fs::exists(dir_ / "full" / "precious"));
-  EXPECT_TRUE(full.EnsureDirectory().ok());
 
   std::ofstream(dir_ / "file") << "x";
   const Place file = Resolve(dir_ / "file").value();
   EXPECT_EQ(file.MakeDirectory().status().code(),
-            absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(file.EnsureDirectory().code(),
             absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(file.RemoveDirectory().code(),
             absl::StatusCode::kFailedPrecondition);

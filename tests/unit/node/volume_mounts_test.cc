@@ -55,7 +55,7 @@ TEST(VolumeMounts, AnotherInstancesDirectoryOfTheSameNameIsForeign) {
 TEST(VolumeMounts, WhatLiesBelowTheVolumeIsKubelets) {
   const auto mounts = With("60 1 0:50 /v1/sub /t rw - fuse.famfs x rw\n");
   EXPECT_EQ(mounts.Examine("/t", Volume("v1")), PlaceState::kForeign);
-  EXPECT_THAT(mounts.ElsewhereThan(Volume("v1"), "", ""), IsEmpty());
+  EXPECT_THAT(mounts.Publications(), IsEmpty());
 }
 
 TEST(VolumeMounts, AnotherFileSystemWithTheSameRootIsForeign) {
@@ -70,24 +70,48 @@ TEST(VolumeMounts, TheTopOfAStackDecides) {
   EXPECT_EQ(mounts.Examine("/t", Volume("v1")), PlaceState::kForeign);
 }
 
-TEST(VolumeMounts, CountsPublicationsButNotTheTwoPathsOfTheCall) {
+TEST(VolumeMounts, TellsPublicationsFromWhatIsStaged) {
   const auto mounts = With(
-      "60 1 0:50 /v1 /staging rw - fuse.famfs x rw\n"
-      "61 1 0:50 /v1 /t rw - fuse.famfs x rw\n"
-      "62 1 0:40 /v1 /old rw - fuse.famfs x rw\n"
-      "63 1 0:50 /v2 /other rw - fuse.famfs x rw\n");
-  EXPECT_THAT(Points(mounts.ElsewhereThan(Volume("v1"), "/staging", "/t")),
-              ElementsAre("/old"));
-  EXPECT_THAT(Points(mounts.ElsewhereThan(Volume("v1"), "/staging", "/new")),
-              ElementsAre("/t", "/old"));
+      "60 1 0:50 /v1 /staging rw,nosymfollow - fuse.famfs x rw\n"
+      "61 1 0:50 /v1 /by-kubelet/globalmount rw - fuse.famfs x rw\n"
+      "62 1 0:50 /.meta/ro/v1 /t ro - fuse.famfs x rw\n"
+      "63 1 0:40 /v1 /old rw - fuse.famfs x rw\n"
+      "64 1 0:50 /v1/data /subpath rw - fuse.famfs x rw\n"
+      "65 1 0:50 /v2 /other rw - fuse.famfs x rw\n");
+  std::vector<std::string> found;
+  for (const auto& [directory, entry] : mounts.Publications()) {
+    found.push_back(directory + " " + entry->mount_point);
+  }
+  EXPECT_THAT(found, ElementsAre("v1 /t", "v1 /old", "v2 /other"));
 }
 
-TEST(VolumeMounts, ListsWhatADeadServerLeft) {
+TEST(VolumeMounts, ListsWhatADeadServerLeftAndNothingIsMountedOn) {
   const auto mounts = With(
       "60 1 0:50 /v1 /live rw - fuse.famfs x rw\n"
       "61 1 0:40 /v2 /dead rw - fuse.famfs x rw\n"
-      "62 1 0:40 /v2/sub /subpath rw - fuse.famfs x rw\n");
-  EXPECT_THAT(Points(mounts.DeadDirectories()), ElementsAre("/dead"));
+      "62 1 0:40 /v2/sub /subpath rw - fuse.famfs x rw\n"
+      "63 1 0:40 /v3 /bound-again rw - fuse.famfs x rw\n"
+      "64 63 0:50 /v3 /bound-again rw - fuse.famfs x rw\n");
+  EXPECT_THAT(Points(mounts.Dead()), ElementsAre("/dead", "/subpath"));
+}
+
+TEST(VolumeMounts, NamesWhatAMountShows) {
+  const auto whole = ParseVolumeRoot("/v1");
+  ASSERT_TRUE(whole.has_value());
+  EXPECT_EQ(whole->directory, "v1");
+  EXPECT_EQ(whole->below, "");
+  EXPECT_FALSE(whole->read_only);
+  EXPECT_EQ(whole->PathInInstance(), "v1");
+  const auto part = ParseVolumeRoot("/.meta/ro/v1/a/b");
+  ASSERT_TRUE(part.has_value());
+  EXPECT_EQ(part->directory, "v1");
+  EXPECT_EQ(part->below, "a/b");
+  EXPECT_TRUE(part->read_only);
+  EXPECT_EQ(part->PathInInstance(), ".meta/ro/v1/a/b");
+  for (const char* root : {"/", "", "v1", "/.meta", "/.meta/.log", "/.meta/ro",
+                           "/.meta/ro/", "/.meta/ro/.x"}) {
+    EXPECT_FALSE(ParseVolumeRoot(root).has_value()) << root;
+  }
 }
 
 TEST(VolumeMounts, AnInstanceMountedByHandIsNotThePools) {
@@ -96,7 +120,7 @@ TEST(VolumeMounts, AnInstanceMountedByHandIsNotThePools) {
       "60 1 0:60 / /mnt/famfs rw - fuse.famfs x rw\n"
       "61 1 0:60 /v1 /t rw - fuse.famfs x rw\n");
   EXPECT_EQ(mounts.Examine("/t", Volume("v1")), PlaceState::kForeign);
-  EXPECT_THAT(mounts.DeadDirectories(), IsEmpty());
+  EXPECT_THAT(mounts.Dead(), IsEmpty());
 }
 
 }  // namespace
