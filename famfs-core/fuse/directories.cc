@@ -1,38 +1,44 @@
 #include "fuse/directories.h"
 
+#include <utility>
+
 namespace famfs {
 
-std::shared_ptr<const Directories::Listing> Directories::List(
-    const Node& directory, const Namespace& tree) {
-  auto listing = std::make_shared<Listing>();
-  listing->reserve(directory.children + 2U);
-  const NodeId parent =
-      directory.id == kRootNode ? kRootNode : directory.parent;
-  listing->push_back({".", directory.id, true});
-  listing->push_back({"..", parent, true});
+Directories::Listing::Listing(const Node& directory, const Namespace& tree) {
+  entries_.reserve(directory.children + 2U);
+  Add(".", directory.id, true);
+  Add("..", directory.id == kRootNode ? kRootNode : directory.parent, true);
   for (const Node& child : tree.Children(directory)) {
-    listing->push_back({std::string(child.name), child.id, child.is_directory});
+    Add(child.name, child.id, child.is_directory);
   }
-  return listing;
+}
+
+void Directories::Listing::Add(std::string_view name, NodeId id,
+                               bool is_directory) {
+  entries_.push_back(
+      {id, static_cast<std::uint32_t>(names_.size()), is_directory});
+  names_.append(name).push_back('\0');
 }
 
 std::uint64_t Directories::Open(std::shared_ptr<const Listing> listing) {
   const std::lock_guard lock(mutex_);
-  open_[next_] = std::move(listing);
+  open_[next_] = {.listing = std::move(listing), .begun = false};
   return next_++;
 }
 
 void Directories::Replace(std::uint64_t handle,
                           std::shared_ptr<const Listing> listing) {
   const std::lock_guard lock(mutex_);
-  open_[handle] = std::move(listing);
+  open_[handle] = {.listing = std::move(listing), .begun = true};
 }
 
 std::shared_ptr<const Directories::Listing> Directories::Find(
-    std::uint64_t handle) const {
+    std::uint64_t handle, bool from_start) {
   const std::lock_guard lock(mutex_);
   const auto found = open_.find(handle);
-  return found == open_.end() ? nullptr : found->second;
+  if (found == open_.end()) return nullptr;
+  if (from_start && std::exchange(found->second.begun, true)) return nullptr;
+  return found->second.listing;
 }
 
 void Directories::Close(std::uint64_t handle) {

@@ -1,14 +1,20 @@
 // Open directories: a listing is taken when a directory is opened or rewound,
 // so that each entry that is there all the time is listed exactly once,
 // whatever comes and goes meanwhile. Thread-safe.
+//
+// A directory may have a million entries, and a walk opens each directory once:
+// a listing is two blocks of memory, and the one that was taken at the opening
+// serves the first reading.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "instance/namespace.h"
@@ -17,28 +23,49 @@ namespace famfs {
 
 class Directories {
  public:
-  struct Entry {
-    std::string name;
-    NodeId id = 0;
-    bool is_directory = false;
-  };
-  /// "." and ".." first.
-  using Listing = std::vector<Entry>;
+  /// The entries of one directory at one moment, "." and ".." first.
+  class Listing {
+   public:
+    struct Entry {
+      NodeId id = 0;
+      std::uint32_t name_at = 0;
+      bool is_directory = false;
+    };
+    Listing(const Node& directory, const Namespace& tree);
+    [[nodiscard]] std::size_t size() const { return entries_.size(); }
+    const Entry& operator[](std::size_t i) const { return entries_[i]; }
+    /// Ends with a NUL; valid as long as the listing.
+    [[nodiscard]] const char* NameOf(const Entry& entry) const {
+      return names_.data() + entry.name_at;
+    }
 
-  static std::shared_ptr<const Listing> List(const Node& directory,
-                                             const Namespace& tree);
+   private:
+    void Add(std::string_view name, NodeId id, bool is_directory);
+
+    std::vector<Entry> entries_;
+    std::string names_;  // each with its NUL
+  };
 
   /// A new handle.
   std::uint64_t Open(std::shared_ptr<const Listing> listing);
+  /// A listing that was taken anew.
   void Replace(std::uint64_t handle, std::shared_ptr<const Listing> listing);
-  /// Null for a handle that another server gave out.
-  [[nodiscard]] std::shared_ptr<const Listing> Find(std::uint64_t handle) const;
+  /// The handle's listing. Null for a handle that another server gave out, and,
+  /// with `from_start`, when it has been read from its start before: then it is
+  /// to be taken anew.
+  [[nodiscard]] std::shared_ptr<const Listing> Find(std::uint64_t handle,
+                                                    bool from_start);
   void Close(std::uint64_t handle);
 
  private:
-  mutable std::mutex mutex_;
+  struct Handle {
+    std::shared_ptr<const Listing> listing;
+    bool begun = false;  // read from its start
+  };
+
+  std::mutex mutex_;
   std::uint64_t next_ = 1;
-  absl::flat_hash_map<std::uint64_t, std::shared_ptr<const Listing>> open_;
+  absl::flat_hash_map<std::uint64_t, Handle> open_;
 };
 
 }  // namespace famfs

@@ -22,9 +22,12 @@ void ReplyValue(fuse_req_t request, std::string_view value, std::size_t size) {
 
 void GetXattr(fuse_req_t request, fuse_ino_t id, const char* name,
               std::size_t size) {
-  // Never ENOSYS: the kernel would not ask again for any name.
+  // Never ENOSYS: the kernel would not ask again for any name. Access lists,
+  // labels and capabilities are not kept here at all: told so, ls(1) stops
+  // asking for them after the first file; with ENODATA it goes on to the last.
   if (name != kDataPathName) {
-    fuse_reply_err(request, ENODATA);
+    const bool users = std::string_view(name).starts_with("user.");
+    fuse_reply_err(request, users ? ENODATA : EOPNOTSUPP);
     return;
   }
   const Service& service = Service::Of(request);

@@ -20,6 +20,9 @@ fuse_lowlevel_ops MakeTable() {
   table.init = [](void*, fuse_conn_info* connection) {
     // Contents change only where the kernel is told, or at an open.
     connection->want &= ~static_cast<unsigned>(FUSE_CAP_AUTO_INVAL_DATA);
+    // Attributes with every listing. Left to itself the kernel asks for them
+    // with a part of it only, and then for each of the other files alone.
+    connection->want &= ~static_cast<unsigned>(FUSE_CAP_READDIRPLUS_AUTO);
     connection->max_write = kMaxWrite;
     connection->max_background = 64;
   };
@@ -77,7 +80,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
 absl::Status Server::OpenSession(UniqueFd fuse_fd) {
   static const fuse_lowlevel_ops kTable = MakeTable();
   fuse_set_log_func(LogFromLibfuse);
-  std::uint64_t wanted = kInitAllowIdmap | kInitHandleKillprivV2;
+  std::uint64_t wanted =
+      kInitAllowIdmap | kInitHandleKillprivV2 | kInitNoExportSupport;
   if (options_.data_path != DataPath::kCopy &&
       service_.reader->device()->has_extent_files()) {
     wanted |= kInitPassthrough;

@@ -5,8 +5,8 @@
 // that was not offered. The reply to an OPEN that carries a backing id is made
 // here too, because libfuse's own has no room for one.
 //
-// Numbers: Linux' uapi/linux/fuse.h, protocol 7.40 (FUSE_PASSTHROUGH) and 7.41
-// (FUSE_ALLOW_IDMAP).
+// Numbers: Linux' uapi/linux/fuse.h, protocol 7.40 (FUSE_PASSTHROUGH,
+// FUSE_NO_EXPORT_SUPPORT) and 7.41 (FUSE_ALLOW_IDMAP).
 //
 // Thread-safe after the INIT has been answered.
 #pragma once
@@ -28,6 +28,9 @@ namespace famfs {
 inline constexpr std::uint64_t kInitHandleKillprivV2 = 1ULL << 28;
 inline constexpr std::uint64_t kInitExt = 1ULL << 30;
 inline constexpr std::uint64_t kInitPassthrough = 1ULL << 37;
+/// Handles of files are given out but never opened: who has CAP_DAC_READ_SEARCH
+/// in a pod would reach the whole instance through a handle of its root.
+inline constexpr std::uint64_t kInitNoExportSupport = 1ULL << 38;
 inline constexpr std::uint64_t kInitAllowIdmap = 1ULL << 40;
 
 // Flags of an OPEN's reply.

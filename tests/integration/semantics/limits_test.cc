@@ -168,6 +168,9 @@ TEST_F(Semantics, Example10_OwnersModesAndAttributesStay) {
               EOPNOTSUPP);
     EXPECT_EQ(ErrnoOf(::getxattr(data.c_str(), "user.note", nullptr, 0)),
               ENODATA);
+    EXPECT_EQ(ErrnoOf(::getxattr(data.c_str(), "system.posix_acl_access",
+                                 nullptr, 0)),
+              EOPNOTSUPP);
   });
 }
 
