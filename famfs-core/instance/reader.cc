@@ -125,8 +125,7 @@ absl::StatusOr<std::vector<Change>> Reader::Refresh() {
   FAMFS_RETURN_IF_ERROR(replaced_);
   // What was missing in an earlier pass may be there again.
   FAMFS_RETURN_IF_ERROR(layout_.Renew());
-  if (salvage_) return RefreshSalvaged();
-  auto changes = TryRefresh();
+  auto changes = salvage_ ? RefreshSalvaged() : TryRefresh();
   if (IsReplaced(changes.status())) replaced_ = changes.status();
   return changes;
 }

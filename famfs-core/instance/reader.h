@@ -171,7 +171,8 @@ class Reader {
 
   /// What a reader of a damaged instance remembers of its last pass.
   struct SalvageState {
-    absl::Status superblock;  // which rule it breaks, if any
+    absl::Status superblock;      // which rule it breaks, if any
+    bool tells_identity = false;  // a later one is known to be another's
     MediaLogHeader header;
     MediaEntry tail{};  // the last entry: it may not have been visible
     DamageList damage;  // under mutex_

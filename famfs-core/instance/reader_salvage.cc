@@ -35,6 +35,8 @@ absl::StatusOr<std::unique_ptr<Reader>> Reader::OpenSalvaged(
       new Reader(std::move(devices), std::move(layout)));
   reader->salvage_.emplace();
   reader->salvage_->superblock = superblock;
+  reader->salvage_->tells_identity =
+      !IsReplaced(reader->layout_.identity().CheckSuperblock());
   FAMFS_RETURN_IF_ERROR(reader->Refresh().status());
   return reader;
 }
@@ -51,6 +53,10 @@ MediaEntry Reader::LastEntry(const MediaLogHeader& header) const {
 }
 
 absl::StatusOr<std::vector<Change>> Reader::RefreshSalvaged() {
+  if (salvage_->tells_identity) {
+    const absl::Status same = layout_.identity().Check();
+    if (IsReplaced(same)) return same;
+  }
   for (int attempt = 0;; ++attempt) {
     if (attempt > 0) std::this_thread::sleep_for(kPause);
     const bool last = attempt == kPasses;

@@ -14,8 +14,11 @@ namespace {
 /// What lies there, as people call it.
 std::string NameOf(Range range) {
   constexpr std::uint64_t kEntries = kLogOffset + EntryAt(0);
-  // What is zeroed is zeroed by the page.
-  const bool page = range.length == kPage;
+  // What is zeroed is zeroed by the page; the first line of the first one holds
+  // the mark of what is being made, and is not.
+  const bool page =
+      range.length == kPage ||
+      (range.offset == kLineSize && range.length == kPage - kLineSize);
   if (range.offset >= kPrimarySize) {
     const std::uint64_t at = range.offset - kPrimarySize;
     if (at >= kSuperblockRegion) return "data";

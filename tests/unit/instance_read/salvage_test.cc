@@ -7,6 +7,7 @@
 #include <map>
 #include <random>
 
+#include "instance/identity.h"
 #include "instance/reader.h"
 #include "media/checksum.h"
 #include "raw_image.h"
@@ -336,6 +337,18 @@ TEST_F(SalvageTest, ATornTailIsSeenWhenItIsWhole) {
   EXPECT_TRUE(reader_->Refresh().ok());
   EXPECT_EQ(Paths().size(), 6U);
   EXPECT_THAT(Told(), IsEmpty());
+}
+
+TEST_F(SalvageTest, AnInstanceMadeAnewIsNotTakenForTheDamagedOne) {
+  AppendSixFiles();
+  Damage(3);
+  Open();
+  MediaSuperblock other = image_.superblock();
+  other.fs_uuid.bytes.fill(0x99);
+  image_.SetSuperblock(other);
+  image_.Publish(0);
+  EXPECT_TRUE(IsReplaced(reader_->Refresh().status()));
+  EXPECT_TRUE(IsReplaced(reader_->Refresh().status())) << "for good";
 }
 
 TEST_F(SalvageTest, AnOrdinaryReaderStillRefuses) {
