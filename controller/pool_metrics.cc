@@ -69,6 +69,11 @@ void CollectPools(const PoolSet& pools, csi::Exposition& page) {
     if (!open) continue;
     const std::shared_ptr<Writer> writer = pool->OpenedWriter();
     CollectSpace(pool->name(), writer->Figures(), page);
+    page.Counter("famfs_csi_pool_refilled_bytes_total",
+                 "Memory of volumes that programs gave back, and that the "
+                 "controller has given them again; its log says whose.",
+                 {{"pool", pool->name()}},
+                 static_cast<double>(writer->refilled_bytes()));
     CollectVolumes(pool->name(), *writer, page);
   }
 }

@@ -19,8 +19,8 @@ struct ExtentFileCheck {
 
 /// A live file without its extent file (or one of another length) is an error
 /// that names the path; a file that no entry names is unfinished work: of a
-/// creation, or of a removal after a compaction. Nothing on devices without
-/// extent files.
+/// creation, or of a removal after a compaction. So is memory that programs
+/// gave back (DaxDevice::GivenBack). Nothing on devices without extent files.
 std::vector<Finding> CheckExtentFiles(DaxDevice& device,
                                       const LogPlayer& player,
                                       const ExtentFileCheck& check);
