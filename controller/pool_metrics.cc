@@ -77,6 +77,11 @@ void CollectPools(const PoolSet& pools, csi::Exposition& page) {
     const std::shared_ptr<Writer> writer = pool->OpenedWriter();
     if (writer == nullptr) continue;  // lost a moment ago
     CollectSpace(pool->name(), writer->Figures(), page);
+    page.Counter("famfs_csi_pool_refilled_bytes_total",
+                 "Memory of volumes that programs gave back, and that the "
+                 "controller has given them again; its log says whose.",
+                 {{"pool", pool->name()}},
+                 static_cast<double>(writer->refilled_bytes()));
     CollectVolumes(pool->name(), *writer, page);
   }
 }

@@ -82,6 +82,7 @@ void Reclaimer::Run() {
 
 bool Reclaimer::Round(Writer& writer) {
   if (options_.before_round) options_.before_round(writer);
+  TellRefill(writer.RefillMemory());
   const PoolFigures before = writer.Figures();
   const absl::Status status = ReclaimAndTell(writer);
   const PoolFigures after = writer.Figures();
@@ -101,6 +102,12 @@ absl::Status Reclaimer::ReclaimAndTell(Writer& writer) const {
                  FormatSize(scrub.total));
   }
   return work.get();
+}
+
+void Reclaimer::TellRefill(const absl::Status& status) {
+  const std::string error(Message(status));
+  if (std::exchange(told_refill_, error) == error || status.ok()) return;
+  spdlog::error("pool {}: {}", options_.pool, error);
 }
 
 void Reclaimer::TellResult(const absl::Status& status,

@@ -6,6 +6,9 @@
 // while deleted volumes wait, at the latest in each interval: a host lets go,
 // or is evicted, without telling the controller.
 //
+// Each round also gives volumes the memory again that programs gave back
+// (Writer::RefillMemory).
+//
 // What is logged, each once until it changes: space that came back; hosts that
 // deleted volumes have waited for during a whole interval, with what to do; an
 // error; and the progress of a long scrub every few seconds.
@@ -55,6 +58,7 @@ class Reclaimer {
   /// Whether deleted volumes still wait for something.
   bool Round(Writer& writer);
   absl::Status ReclaimAndTell(Writer& writer) const;
+  void TellRefill(const absl::Status& status);
   void TellResult(const absl::Status& status, const PoolFigures& before,
                   const PoolFigures& after);
   void TellWaiting(const Writer& writer, const PoolFigures& figures);
@@ -71,6 +75,7 @@ class Reclaimer {
   bool waits_ = false;
   std::string told_waiting_;
   std::string told_error_;
+  std::string told_refill_;
 
   std::thread thread_;  // last: runs on the members above
 };

@@ -141,6 +141,8 @@ absl::StatusOr<StartingFused> SpawnFused(const FusedOptions& options) {
                                     options.lock_file,
                                     "--device-list",
                                     options.device_list,
+                                    "--memory-report",
+                                    MemoryReportOf(options.mount_point),
                                     "--log-format",
                                     options.log_format,
                                     "--",

@@ -31,6 +31,12 @@ struct FusedOptions {
   std::string log_format = "text";
 };
 
+/// Where the server of this mount point tells which files' memory it missed
+/// (famfs-fused --memory-report).
+inline std::string MemoryReportOf(const std::string& mount_point) {
+  return mount_point + ".memory";
+}
+
 /// A running server. pidfd becomes readable when it ends.
 struct FusedProcess {
   pid_t pid = -1;

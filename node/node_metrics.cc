@@ -1,8 +1,12 @@
 #include "node/node_metrics.h"
 
+#include <cstdint>
+#include <fstream>
 #include <map>
+#include <string>
 #include <string_view>
 
+#include "node/fused.h"
 #include "node/volume_mounts.h"
 
 namespace famfs::node {
@@ -14,6 +18,7 @@ struct Mounted {
   std::string data_path;
   int staged = 0;
   int published = 0;
+  std::uint64_t missing_memory = 0;  // accesses
 };
 
 void CollectServing(const Pool& pool, csi::Exposition& page) {
@@ -41,6 +46,19 @@ void CollectServing(const Pool& pool, csi::Exposition& page) {
                serving.has_value() ? static_cast<double>(serving->starts) : 0);
 }
 
+/// By volume directory, from lines such as "12 pvc-1f0d/data"; empty when the
+/// server has missed nothing.
+std::map<std::string, std::uint64_t> ReadMemoryReport(const std::string& path) {
+  std::map<std::string, std::uint64_t> missing;
+  std::ifstream report(path);
+  std::uint64_t count = 0;
+  for (std::string file; report >> count >> std::ws;) {
+    std::getline(report, file);
+    missing[file.substr(0, file.find('/'))] += count;
+  }
+  return missing;
+}
+
 }  // namespace
 
 void CollectNode(const Volumes& volumes, const std::string& pools_directory,
@@ -52,12 +70,17 @@ void CollectNode(const Volumes& volumes, const std::string& pools_directory,
     if (!mounts.ok() || !pool->IsOpen()) continue;
     const std::optional<PoolServing> serving = pool->serving();
     const Uuid fs_uuid = *pool->fs_uuid();
+    const auto missing = ReadMemoryReport(MemoryReportOf(
+        fmt::format("{}/{}", pools_directory, fs_uuid.ToString())));
     for (const auto& [directory, entry] : mounts->OfInstance(fs_uuid)) {
       Mounted& volume = mounted[csi::FormatVolumeId(fs_uuid, directory)];
       volume.pool = pool->name();
       volume.data_path = serving->served.has_value()
                              ? std::string(ToString(serving->served->data_path))
                              : "none";
+      if (const auto found = missing.find(directory); found != missing.end()) {
+        volume.missing_memory = found->second;
+      }
       ++(IsStaging(*entry) ? volume.staged : volume.published);
     }
   }
@@ -75,6 +98,14 @@ void CollectNode(const Volumes& volumes, const std::string& pools_directory,
                "Places where the volume is published on this node: one for "
                "each pod.",
                {{"pool", volume.pool}, {"volume", id}}, volume.published);
+  }
+  for (const auto& [id, volume] : mounted) {
+    page.Counter("famfs_csi_node_volume_missing_memory_total",
+                 "Reads and writes that were answered with ENOSPC or EIO, "
+                 "because memory of the volume is missing; the server's log "
+                 "has file and reason.",
+                 {{"pool", volume.pool}, {"volume", id}},
+                 static_cast<double>(volume.missing_memory));
   }
   page.Gauge("famfs_csi_node_dead_mounts",
              "Mounts of volumes whose server is gone, and that were not bound "

@@ -172,7 +172,8 @@ class DaxDevice {
     return std::vector<std::string>{};
   }
   /// Removes what a CreateExtent left behind when its process was killed; such
-  /// leftovers hold memory but are never extents. For the one writer, before it
+  /// leftovers hold memory but are never extents. Lets go of extents that a
+  /// server served which was killed. For the one writer, before it
   /// creates its first extent; a device opened for kRead: PermissionDenied.
   [[nodiscard]] virtual absl::Status CleanUp() { return absl::OkStatus(); }
 
@@ -181,6 +182,32 @@ class DaxDevice {
   /// is the device's byte `offset`: what passthrough needs. NotFound when no
   /// extent begins there; Unimplemented where the kind has no such file.
   virtual absl::StatusOr<UniqueFd> OpenExtent(std::uint64_t offset) = 0;
+
+  /// OpenExtent for what programs are to map: as long as the descriptor, or a
+  /// copy of it, lives, they cannot give the extent's memory back
+  /// (dax/extent_pin.h), where the machine can forbid that. EndServing
+  /// afterwards, when no copy is left.
+  virtual absl::StatusOr<UniqueFd> ServeExtent(std::uint64_t offset) {
+    return OpenExtent(offset);
+  }
+  [[nodiscard]] virtual absl::Status EndServing(std::uint64_t /*offset*/) {
+    return absl::OkStatus();
+  }
+  /// An extent, and how many bytes of the memory it was created with are gone.
+  struct Lacking {
+    Range extent;
+    std::uint64_t missing = 0;
+  };
+  /// By offset. None of a device that promises no memory (sparse) or that
+  /// cannot tell.
+  virtual absl::StatusOr<std::vector<Lacking>> GivenBack() {
+    return std::vector<Lacking>{};
+  }
+  /// Gives an extent the memory that it lacks; its bytes are zero.
+  /// ResourceExhausted when there is no room.
+  [[nodiscard]] virtual absl::Status Refill(Range /*extent*/) {
+    return absl::OkStatus();
+  }
 
   /// Whether each extent is a file of its own (emulated): a removed extent
   /// lives on for who maps it, so its space may be used again at once (design

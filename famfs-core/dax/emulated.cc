@@ -1,9 +1,11 @@
 #include "dax/emulated.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <spdlog/spdlog.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -11,6 +13,7 @@
 
 #include "dax/backing.h"
 #include "dax/extent_files.h"
+#include "dax/extent_pin.h"
 #include "dax/file_mapping.h"
 
 namespace famfs {
@@ -68,6 +71,12 @@ class EmulatedDevice final : public DaxDevice {
   absl::StatusOr<std::vector<std::string>> MalformedExtents() override;
   absl::Status CleanUp() override;
   absl::StatusOr<UniqueFd> OpenExtent(std::uint64_t offset) override;
+  absl::StatusOr<UniqueFd> ServeExtent(std::uint64_t offset) override;
+  absl::Status EndServing(std::uint64_t offset) override {
+    return ClearStalePin(PathOf(offset));
+  }
+  absl::StatusOr<std::vector<Lacking>> GivenBack() override;
+  absl::Status Refill(Range extent) override;
 
  private:
   std::string Directory() const { return directory_ + "/extents"; }
@@ -174,7 +183,9 @@ absl::StatusOr<std::unique_ptr<Mapping>> EmulatedDevice::Map(
   }
   const std::string path = PathOf(extent.offset);
   const int flags = access == Access::kReadWrite ? O_RDWR : O_RDONLY;
-  FAMFS_ASSIGN_OR_RETURN(UniqueFd fd, OpenFile(path, flags | O_NOFOLLOW));
+  FAMFS_ASSIGN_OR_RETURN(const UniqueFd fd, OpenDespitePin(path, [&] {
+                           return OpenFile(path, flags | O_NOFOLLOW);
+                         }));
   return MapFile(fd.get(), path, offset - extent.offset, length, access, path);
 }
 
@@ -213,11 +224,8 @@ absl::Status EmulatedDevice::CreateExtent(Range range) {
 
 absl::Status EmulatedDevice::RemoveExtent(std::uint64_t offset) {
   FAMFS_RETURN_IF_ERROR(RequireWriter("removing an extent"));
-  const std::string path = PathOf(offset);
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
-    return ErrnoError(errno, fmt::format("unlink {}", path));
-  }
-  return absl::OkStatus();
+  const absl::Status removed = RemoveDespitePin(PathOf(offset));
+  return absl::IsNotFound(removed) ? absl::OkStatus() : removed;
 }
 
 absl::StatusOr<std::optional<Backing>> EmulatedDevice::FindBacking(
@@ -255,6 +263,10 @@ absl::Status EmulatedDevice::CleanUp() {
   FAMFS_ASSIGN_OR_RETURN(const std::vector<std::string> names,
                          ListDirectory(Directory()));
   for (const std::string& name : names) {
+    if (ParseExtentName(name).has_value()) {
+      const absl::Status cleared = ClearStalePin(Directory() + "/" + name);
+      if (!cleared.ok()) spdlog::warn("{}", Message(cleared));
+    }
     if (!IsUnfinishedExtentName(name)) continue;
     const std::string path = Directory() + "/" + name;
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
@@ -273,10 +285,54 @@ absl::StatusOr<UniqueFd> EmulatedDevice::OpenExtent(std::uint64_t offset) {
   }
   const std::string path = PathOf(offset);
   if (access_ == Access::kReadWrite) {
-    auto fd = OpenWithoutAccessTimes(path, O_RDWR);
+    auto fd = OpenDespitePin(
+        path, [&path] { return OpenWithoutAccessTimes(path, O_RDWR); });
     if (!absl::IsPermissionDenied(fd.status())) return fd;
   }
   return OpenWithoutAccessTimes(path, O_RDONLY);
+}
+
+absl::StatusOr<UniqueFd> EmulatedDevice::ServeExtent(std::uint64_t offset) {
+  FAMFS_ASSIGN_OR_RETURN(const std::optional<Range> extent, Inspect(offset));
+  if (access_ == Access::kRead || !extent.has_value()) {
+    return OpenExtent(offset);
+  }
+  const std::string path = PathOf(offset);
+  return OpenAndPin(path,
+                    [&path] { return OpenWithoutAccessTimes(path, O_RDWR); });
+}
+
+// By the blocks that tmpfs counts, also those that are swapped out. Elsewhere
+// they may be fewer for other reasons (compression).
+absl::StatusOr<std::vector<DaxDevice::Lacking>> EmulatedDevice::GivenBack() {
+  struct statfs info {};
+  if (::statfs(Directory().c_str(), &info) != 0) {
+    return ErrnoError(errno, Directory());
+  }
+  std::vector<Lacking> lacking;
+  if (config_.sparse || info.f_type != TMPFS_MAGIC) return lacking;
+  FAMFS_ASSIGN_OR_RETURN(const Scan scan, ScanExtents());
+  for (const Range& extent : scan.extents) {
+    constexpr std::uint64_t kBlock = 512;  // bytes, whatever the file system
+    struct stat file {};
+    if (::lstat(PathOf(extent.offset).c_str(), &file) != 0) continue;
+    const std::uint64_t held =
+        static_cast<std::uint64_t>(file.st_blocks) * kBlock;
+    if (held < extent.length) {
+      lacking.push_back({extent, extent.length - held});
+    }
+  }
+  return lacking;
+}
+
+absl::Status EmulatedDevice::Refill(Range extent) {
+  FAMFS_RETURN_IF_ERROR(RequireWriter("giving an extent memory"));
+  const std::string path = PathOf(extent.offset);
+  return ChangeDespitePin(path, [&]() -> absl::Status {
+    FAMFS_ASSIGN_OR_RETURN(const UniqueFd fd,
+                           OpenFile(path, O_RDWR | O_NOFOLLOW));
+    return AllocatePages(fd.get(), extent.length, path);
+  });
 }
 
 absl::Status CheckHost(const EmulatedConfig& config,

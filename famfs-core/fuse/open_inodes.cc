@@ -1,5 +1,6 @@
 #include "fuse/open_inodes.h"
 
+#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -13,9 +14,7 @@ bool CanPassThrough(const FileShape& shape, DeviceSet& devices) {
 }
 
 OpenInodes::~OpenInodes() {
-  for (const auto& [id, file] : files_) {
-    if (file->backing_id_ > 0) wire_.CloseBacking(file->backing_id_);
-  }
+  for (const auto& [id, file] : files_) Close(*file);
 }
 
 absl::StatusOr<std::shared_ptr<OpenInode>> OpenInodes::Open(
@@ -31,7 +30,7 @@ absl::StatusOr<std::shared_ptr<OpenInode>> OpenInodes::Open(
   }
   auto file = std::make_shared<OpenInode>(shape);
   if (absl::Status status = Prepare(*file, passthrough); !status.ok()) {
-    if (file->backing_id_ > 0) wire_.CloseBacking(file->backing_id_);
+    Close(*file);
     files_.erase(shape.node.id);
     return status;
   }
@@ -49,7 +48,9 @@ absl::Status OpenInodes::Prepare(OpenInode& file, bool passthrough) {
   const MediaExtent& only = shape.node.extents[0];
   FAMFS_ASSIGN_OR_RETURN(const auto device, devices_->At(only.device_index));
   FAMFS_ASSIGN_OR_RETURN(const UniqueFd extent,
-                         device->OpenExtent(only.offset));
+                         shape.is_meta() ? device->OpenExtent(only.offset)
+                                         : device->ServeExtent(only.offset));
+  if (!shape.is_meta()) file.served_on_ = device;
   struct stat info = {};
   if (::fstat(extent.get(), &info) != 0) {
     return ErrnoError(errno, "fstat of an extent's file");
@@ -59,13 +60,19 @@ absl::Status OpenInodes::Prepare(OpenInode& file, bool passthrough) {
   return absl::OkStatus();
 }
 
+void OpenInodes::Close(OpenInode& file) const {
+  if (file.backing_id_ > 0) wire_.CloseBacking(file.backing_id_);
+  if (file.served_on_ == nullptr) return;
+  const absl::Status ended =
+      file.served_on_->EndServing(file.shape_.node.extents[0].offset);
+  if (!ended.ok()) spdlog::warn("{}", Message(ended));
+}
+
 void OpenInodes::Release(NodeId id) {
   const std::lock_guard lock(mutex_);
   const auto found = files_.find(id);
   if (found == files_.end() || --found->second->opens_ > 0) return;
-  if (found->second->backing_id_ > 0) {
-    wire_.CloseBacking(found->second->backing_id_);
-  }
+  Close(*found->second);
   files_.erase(found);
 }
 

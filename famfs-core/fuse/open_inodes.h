@@ -43,8 +43,9 @@ class OpenInode {
   FileShape shape_;
   int backing_id_ = 0;
   bool exact_ = false;
-  bool removed_ = false;     // from the tree, since it was opened
-  std::uint64_t opens_ = 0;  // not yet released
+  bool removed_ = false;                  // from the tree, since it was opened
+  std::uint64_t opens_ = 0;               // not yet released
+  std::shared_ptr<DaxDevice> served_on_;  // null: nothing is served for it
   std::unique_ptr<FileMemory> memory_;
 };
 
@@ -72,6 +73,7 @@ class OpenInodes {
 
  private:
   [[nodiscard]] absl::Status Prepare(OpenInode& file, bool passthrough);
+  void Close(OpenInode& file) const;
 
   std::shared_ptr<DeviceSet> devices_;
   const Wire& wire_;

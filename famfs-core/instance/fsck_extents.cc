@@ -75,6 +75,30 @@ Finding Unnamed(const Range& range, const ExtentFileCheck& check) {
               range.offset, range.length, check.unread)};
 }
 
+/// What programs gave back of the memory of files, or of the log.
+void CheckMemory(DaxDevice& device, const LogPlayer& player,
+                 const std::vector<Named>& named,
+                 std::vector<Finding>& findings) {
+  const auto lacking = device.GivenBack();
+  if (!lacking.ok()) return;  // ListExtents has told
+  for (const DaxDevice::Lacking& one : *lacking) {
+    const auto owner = std::find_if(
+        named.begin(), named.end(), [&one](const Named& candidate) {
+          return candidate.must_exist && candidate.range == one.extent;
+        });
+    if (owner == named.end()) continue;
+    findings.push_back(
+        {.severity = Severity::kUnfinished,
+         .rule = "memory",
+         .message = fmt::format(
+             "{} lacks {} bytes of the memory of its extent at {:#x}: a "
+             "program gave them back (MADV_REMOVE, or a hole punched into the "
+             "extent's file). They are zero now; the next writer's opening "
+             "gives them memory again",
+             Owner(player, *owner), one.missing, one.extent.offset)});
+  }
+}
+
 }  // namespace
 
 std::vector<Finding> CheckExtentFiles(DaxDevice& device,
@@ -112,6 +136,7 @@ std::vector<Finding> CheckExtentFiles(DaxDevice& device,
   for (const Range& range : *present) {
     if (!Overlaps(named, range)) findings.push_back(Unnamed(range, check));
   }
+  CheckMemory(device, player, named, findings);
   return findings;
 }
 

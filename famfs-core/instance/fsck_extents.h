@@ -24,7 +24,9 @@ struct ExtentFileCheck {
 /// A live file without its extent file (or one of another length) is an error
 /// that names the path; a file that no entry names is unfinished work, of a
 /// creation, or of a removal after a compaction, unless an entry could not be
-/// read (rule "unnamed"). Nothing on devices without extent files.
+/// read (rule "unnamed"). Memory that programs gave back
+/// (DaxDevice::GivenBack) is unfinished, too. Nothing on devices without
+/// extent files.
 std::vector<Finding> CheckExtentFiles(DaxDevice& device,
                                       const LogPlayer& player,
                                       const ExtentFileCheck& check);

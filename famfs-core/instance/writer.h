@@ -178,6 +178,14 @@ class Writer {
   /// every host has let go of, then compacts. Takes as long as zeroing them
   /// takes; nobody else waits for it, except who needs the space.
   [[nodiscard]] absl::Status Reclaim();
+  /// Gives files the memory again that programs which map them gave back; each
+  /// loss is logged with its owner. ResourceExhausted when there is no room:
+  /// call it again. Looks at each extent's file, at those of emulated devices
+  /// alone.
+  [[nodiscard]] absl::Status RefillMemory();
+  /// How many bytes that were since this writer was opened.
+  [[nodiscard]] std::uint64_t refilled_bytes() const { return refilled_; }
+
   struct Scrubbing {
     std::uint64_t done = 0;   // bytes
     std::uint64_t total = 0;  // bytes; 0: no scrub is under way
@@ -304,6 +312,11 @@ class Writer {
   void LoadTables();
   void TakeUpReservation(const Reservation& row);
 
+  // writer_memory.cc
+  [[nodiscard]] std::string OwnerOf(const MediaExtent& extent) const;
+  [[nodiscard]] absl::Status RefillDevice(std::uint64_t index,
+                                          DaxDevice& device);
+
   // writer_append.cc; each with mutex_ held
   /// That our epoch stands, and that the log still ends with our last entry.
   absl::Status CheckStillOwner() {
@@ -393,6 +406,7 @@ class Writer {
   // One scrub at a time; taken before compact_mutex_ and mutex_.
   std::mutex scrub_mutex_;
   std::atomic<bool> cancel_reclaim_{false};
+  std::atomic<std::uint64_t> refilled_{0};     // bytes
   std::atomic<std::uint64_t> scrub_done_{0};   // bytes
   std::atomic<std::uint64_t> scrub_total_{0};  // bytes; 0: none under way
   ThisHost self_;

@@ -119,6 +119,9 @@ absl::Status Writer::TakeOver(const Uuid& system_uuid) {
   FAMFS_RETURN_IF_ERROR(layout_.Check());
   devices_->SetTable(layout_.superblock().fs_uuid, player_->devices());
   FAMFS_RETURN_IF_ERROR(AdmitDevicesLocked());
+  if (const absl::Status filled = RefillMemory(); !filled.ok()) {
+    spdlog::error("{}: {}", device_->spec(), Message(filled));
+  }
   TakeReserveLocked();
   if (!device_->has_extent_files() || DroppableLocked() == 0) {
     return absl::OkStatus();

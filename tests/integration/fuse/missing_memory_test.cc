@@ -148,6 +148,9 @@ TEST_P(MissingMemoryTest, AnOpenFileThatIsMadeShorterIsEioInAllThatMovesBytes) {
   // The last one on the device: of an image the other keeps its memory.
   const bool v_is_last = Behind("v").second > Behind("w").second;
   const std::string gone = v_is_last ? "v" : "w";
+  const auto [path, at] = Behind(gone);
+  // Opened before it is served: afterwards nobody may shorten it.
+  const UniqueFd behind = OpenOrFail(path, O_RDWR);
   const UniqueFd fd = OpenOrFail(File(gone), O_RDWR | O_DIRECT);
   const UniqueFd other =
       OpenOrFail(File(v_is_last ? "w" : "v"), O_RDWR | O_DIRECT);
@@ -155,8 +158,7 @@ TEST_P(MissingMemoryTest, AnOpenFileThatIsMadeShorterIsEioInAllThatMovesBytes) {
   bytes.fill('x');
   ASSERT_EQ(::pwrite(fd.get(), bytes.data(), 4096, kEnd - 4096), 4096);
   ASSERT_EQ(::pwrite(other.get(), bytes.data(), 4096, 0), 4096);
-  const auto [path, at] = Behind(gone);
-  ASSERT_EQ(::truncate(path.c_str(), at), 0);
+  ASSERT_EQ(::ftruncate(behind.get(), at), 0);
   EXPECT_EQ(ErrnoOf(::pwrite(fd.get(), bytes.data(), 4096, 0)), EIO);
   EXPECT_EQ(ErrnoOf(::pread(fd.get(), bytes.data(), 4096, 0)), EIO);
   EXPECT_EQ(ErrnoOf(::fallocate(fd.get(), FALLOC_FL_ZERO_RANGE, 0, 4096)), EIO);

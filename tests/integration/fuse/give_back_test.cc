@@ -1,0 +1,141 @@
+// Programs that map a volume cannot give its memory back to the machine; what
+// was given back all the same is found, told and given again.
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "dax/extent_pin.h"
+#include "instance/fsck.h"
+#include "tests/integration/fuse/fixture.h"
+
+namespace famfs::itest {
+namespace {
+
+constexpr std::uint64_t kBlock = 512;  // of stat's st_blocks
+
+class GiveBackTest : public PassthroughTest {
+ protected:
+  void SetUp() override {
+    PassthroughTest::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    AddVolume("v", "pvc-1");
+    extent_ = ExtentFile("v");
+    ASSERT_TRUE(
+        OpenAndPin(extent_, [this] { return OpenFile(extent_, O_RDWR); }).ok());
+    if (!IsPinned()) {
+      GTEST_SKIP() << "no immutable files on tmpfs here (Linux 6.6 and "
+                      "CAP_LINUX_IMMUTABLE)";
+    }
+    ASSERT_TRUE(ClearStalePin(extent_).ok());
+  }
+  static int GiveBack(const Mapped& mapped) {
+    return ErrnoOf(::madvise(mapped.data(), kVolumeSize, MADV_REMOVE));
+  }
+  [[nodiscard]] std::uint64_t Held() const {
+    struct stat info {};
+    EXPECT_EQ(::stat(extent_.c_str(), &info), 0);
+    return static_cast<std::uint64_t>(info.st_blocks) * kBlock;
+  }
+  [[nodiscard]] bool IsPinned() const {
+    const auto pinned = famfs::IsPinned(extent_);
+    EXPECT_TRUE(pinned.ok()) << pinned.status();
+    return pinned.ok() && *pinned;
+  }
+  void Punch() const {
+    const UniqueFd fd(::open(extent_.c_str(), O_RDWR | O_CLOEXEC));
+    ASSERT_EQ(::fallocate(fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                          0, static_cast<off_t>(4 * kMiB)),
+              0);
+    ASSERT_EQ(Held(), kVolumeSize - 4 * kMiB);
+  }
+
+  std::string extent_;
+};
+
+TEST_F(GiveBackTest, NoMountLetsAProgramDoIt) {
+  const auto a = MountIt();
+  const auto b = MountIt();
+  ASSERT_TRUE(a && b);
+  {
+    const Mapped on_a(a->path() + "/v/data", O_RDWR);
+    on_a.Store(0, "stays");
+    EXPECT_EQ(GiveBack(on_a), EPERM);
+    {
+      // The second server opens the same file for writing.
+      const Mapped on_b(b->path() + "/v/data", O_RDWR);
+      ASSERT_TRUE(on_b.ok());
+      EXPECT_EQ(GiveBack(on_b), EPERM);
+      on_b.Store(8, "too");
+    }
+    EXPECT_EQ(GiveBack(on_a), EPERM);
+    EXPECT_EQ(on_a.Text(0, 5), "stays");
+    EXPECT_EQ(on_a.Text(8, 3), "too");
+  }
+  EXPECT_EQ(Held(), kVolumeSize);
+  // Whom nobody serves can be removed by whoever owns it.
+  EXPECT_TRUE(rig::Eventually([&] { return !IsPinned(); }));
+}
+
+TEST_F(GiveBackTest, ADeletedVolumeGoesWhileItIsMapped) {
+  const auto mount = MountIt();
+  ASSERT_TRUE(mount);
+  const Mapped mapped(mount->path() + "/v/data", O_RDWR);
+  mapped.Store(0, "lives on");
+  ASSERT_TRUE(writer().DeleteVolume("v").ok());
+  ASSERT_TRUE(writer().Compact().ok());
+  EXPECT_FALSE(std::filesystem::exists(extent_));
+  EXPECT_EQ(mapped.Text(0, 8), "lives on");
+}
+
+TEST_F(GiveBackTest, AServersSuccessorServesWhatItLeft) {
+  auto mount = MountIt();
+  ASSERT_TRUE(mount);
+  {
+    const Mapped mapped(mount->path() + "/v/data", O_RDWR);
+    mount->server().Kill();
+    EXPECT_TRUE(IsPinned());
+    const auto next = MountIt();
+    ASSERT_TRUE(next);
+    const Mapped again(next->path() + "/v/data", O_RDWR);
+    EXPECT_EQ(GiveBack(again), EPERM);
+    // Also through the dead one's mount.
+    EXPECT_EQ(GiveBack(mapped), EPERM);
+  }
+}
+
+TEST_F(GiveBackTest, WhatWasGivenBackIsFoundAndGivenAgain) {
+  Punch();
+  auto device = device_->Open(Access::kRead);
+  ASSERT_TRUE(device.ok());
+  const FsckReport report = Fsck(**device);
+  ASSERT_EQ(report.findings.size(), 1U);
+  EXPECT_EQ(report.findings[0].rule, "memory");
+  EXPECT_NE(
+      report.findings[0].message.find("file 'v/data' lacks 4194304 bytes"),
+      std::string::npos)
+      << report.findings[0].message;
+  ASSERT_TRUE(writer().RefillMemory().ok());
+  EXPECT_EQ(writer().refilled_bytes(), 4 * kMiB);
+  EXPECT_EQ(Held(), kVolumeSize);
+  EXPECT_TRUE(Fsck(**device).clean());
+}
+
+TEST_F(GiveBackTest, ItIsGivenAgainWhileThePodHasItMapped) {
+  const auto mount = MountIt();
+  ASSERT_TRUE(mount);
+  Punch();
+  const Mapped mapped(mount->path() + "/v/data", O_RDWR);
+  mapped.Store(kVolumeSize - 8, "there");
+  ASSERT_TRUE(writer().RefillMemory().ok());
+  EXPECT_EQ(Held(), kVolumeSize);
+  EXPECT_TRUE(IsPinned());
+  EXPECT_EQ(mapped.Text(kVolumeSize - 8, 5), "there");
+}
+
+}  // namespace
+}  // namespace famfs::itest
