@@ -7,6 +7,7 @@
 
 #include "base/units.h"
 #include "controller/emulated_device.h"
+#include "instance/identity.h"
 #include "instance/mkfs.h"
 #include "instance/system_uuid.h"
 #include "instance/unfinished.h"
@@ -101,7 +102,7 @@ std::shared_ptr<Writer> Pool::OpenedWriter() {
   return writer_;
 }
 
-std::uint64_t Pool::losses() {
+PoolLosses Pool::losses() {
   const std::lock_guard lock(open_mutex_);
   return losses_;
 }
@@ -117,9 +118,9 @@ absl::StatusOr<std::shared_ptr<Writer>> Pool::OpenLocked() {
     why = writer_->CheckStanding();
     open_ = why.ok();
     if (why.ok()) return writer_;
-    // Aborted is for good. Anything else, such as a device that is out of
-    // reach, may pass.
-    if (absl::IsAborted(why)) LoseLocked(why);
+    // One that has not stopped may go on, such as when its device is out of
+    // reach for a while.
+    if (writer_->stopped()) LoseLocked(why);
   }
   if (writer_ == nullptr) why = MayOpenLocked();
   if (why.ok()) {
@@ -165,8 +166,12 @@ std::shared_ptr<Writer> Pool::TakeUpLocked(std::shared_ptr<Writer> writer) {
 }
 
 void Pool::LoseLocked(const absl::Status& why) {
-  ++losses_;
-  pause_.Overtaken(Clock::now());
+  if (absl::IsAborted(why)) {
+    ++losses_.overtaken;
+    pause_.Overtaken(Clock::now());
+  } else {
+    ++(IsReplaced(why) ? losses_.replaced : losses_.other);
+  }
   lost_ = why;
   writer_->CancelReclaim();  // a scrub holds the writer, and its lock
   lost_writer_ = std::exchange(writer_, nullptr);

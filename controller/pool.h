@@ -5,11 +5,12 @@
 // what to do, and is tried again by the next call and in each reclaim interval;
 // the others go on.
 //
-// An open pool can be lost: another writer takes it over. Each call and each
-// look finds that out. Its writer is given up, and the pool is opened again
-// after a pause (ReopenPause). What was open once is never made anew by the
-// same process: a device that is blank then has lost its volumes, and that is
-// for somebody to see.
+// An open pool can be lost: another writer takes it over, or its device is made
+// anew. Each call and each look finds that out. Its writer is given up, and the
+// pool opened again, as the instance that the device holds then; after a pause
+// when it was overtaken (ReopenPause). What was open once is never made anew by
+// the same process: a device that is blank then has lost its volumes, and that
+// is for somebody to see.
 #pragma once
 
 #include <atomic>
@@ -29,6 +30,13 @@
 #include "instance/writer.h"
 
 namespace famfs::controller {
+
+/// How often this process lost a pool that it had open.
+struct PoolLosses {
+  std::uint64_t overtaken = 0;  // by another writer
+  std::uint64_t replaced = 0;   // its device held another instance, or none
+  std::uint64_t other = 0;      // memory of its log was missing
+};
 
 /// Thread-safe.
 class Pool {
@@ -55,8 +63,7 @@ class Pool {
   [[nodiscard]] bool IsOpen() const { return open_; }
   /// Null while the pool is not open; waits for an opening under way.
   std::shared_ptr<Writer> OpenedWriter();
-  /// How often this process lost it to another writer.
-  [[nodiscard]] std::uint64_t losses();
+  [[nodiscard]] PoolLosses losses();
 
   /// Deleted space is given back by a thread of the pool's own (Reclaimer).
   void ReclaimSoon() { reclaimer_.Soon(); }
@@ -84,7 +91,7 @@ class Pool {
   absl::Status lost_;              // why; OK: it never was, or is open again
   std::optional<Uuid> last_uuid_;  // of the instance that was last open
   ReopenPause pause_;
-  std::uint64_t losses_ = 0;
+  PoolLosses losses_;
   std::string told_;  // the error of the last OpenOrTell
   Clock::time_point next_try_{};
 

@@ -43,6 +43,18 @@ void CollectSpace(const std::string& pool, const PoolFigures& figures,
         figures.slots);
 }
 
+void CollectLosses(const std::string& pool, const PoolLosses& losses,
+                   csi::Exposition& page) {
+  for (const auto& [reason, count] : {std::pair{"overtaken", losses.overtaken},
+                                      std::pair{"replaced", losses.replaced},
+                                      std::pair{"other", losses.other}}) {
+    page.Counter("famfs_csi_pool_losses_total",
+                 "Times that the controller lost a pool that it had open.",
+                 {{"pool", pool}, {"reason", reason}},
+                 static_cast<double>(count));
+  }
+}
+
 void CollectVolumes(const std::string& pool, const Writer& writer,
                     csi::Exposition& page) {
   const auto tree = writer.Tree();
@@ -69,10 +81,7 @@ void CollectPools(const PoolSet& pools, csi::Exposition& page) {
     page.Gauge("famfs_csi_pool_available",
                "1: the controller has the pool open; 0: its log says why not.",
                {{"pool", pool->name()}}, open ? 1 : 0);
-    page.Counter("famfs_csi_pool_losses_total",
-                 "Times that another writer took the pool over from this "
-                 "controller.",
-                 {{"pool", pool->name()}}, static_cast<double>(pool->losses()));
+    CollectLosses(pool->name(), pool->losses(), page);
     if (!open) continue;
     const std::shared_ptr<Writer> writer = pool->OpenedWriter();
     if (writer == nullptr) continue;  // lost a moment ago

@@ -26,7 +26,12 @@ void CollectServing(const Pool& pool, csi::Exposition& page) {
   const bool serves = serving.has_value() && serving->served.has_value();
   page.Gauge("famfs_csi_node_pool_open",
              "1: this node sees the pool; 0: its log says why not.",
-             {{"pool", pool.name()}}, serving.has_value() ? 1 : 0);
+             {{"pool", pool.name()}}, pool.IsOpen() ? 1 : 0);
+  page.Counter("famfs_csi_node_pool_replacements_total",
+               "Times that the pool's device was found to hold another "
+               "instance than before.",
+               {{"pool", pool.name()}},
+               static_cast<double>(pool.replacements()));
   page.Gauge(
       "famfs_csi_node_pool_served",
       "1: a famfs-fused serves the pool, by this data path; 0: none.",
@@ -67,13 +72,13 @@ void CollectNode(const Volumes& volumes, const std::string& pools_directory,
   std::map<std::string, Mounted> mounted;  // by volume id
   for (const auto& pool : volumes.pools()) {
     CollectServing(*pool, page);
-    if (!mounts.ok() || !pool->IsOpen()) continue;
     const std::optional<PoolServing> serving = pool->serving();
-    const Uuid fs_uuid = *pool->fs_uuid();
+    const std::optional<Uuid> fs_uuid = pool->fs_uuid();
+    if (!mounts.ok() || !serving.has_value() || !fs_uuid.has_value()) continue;
     const auto missing = ReadMemoryReport(MemoryReportOf(
-        fmt::format("{}/{}", pools_directory, fs_uuid.ToString())));
-    for (const auto& [directory, entry] : mounts->OfInstance(fs_uuid)) {
-      Mounted& volume = mounted[csi::FormatVolumeId(fs_uuid, directory)];
+        fmt::format("{}/{}", pools_directory, fs_uuid->ToString())));
+    for (const auto& [directory, entry] : mounts->OfInstance(*fs_uuid)) {
+      Mounted& volume = mounted[csi::FormatVolumeId(*fs_uuid, directory)];
       volume.pool = pool->name();
       volume.data_path = serving->served.has_value()
                              ? std::string(ToString(serving->served->data_path))

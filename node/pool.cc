@@ -8,9 +8,11 @@
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
+#include <iterator>
 #include <utility>
 
 #include "dax/emulated.h"
+#include "instance/identity.h"
 
 namespace famfs::node {
 namespace {
@@ -27,6 +29,16 @@ void AddDevices(const Namespace& tree, const Node& directory,
     }
     if (child.is_directory) AddDevices(tree, child, devices);
   }
+}
+
+/// Unavailable: the first that is missing.
+absl::Status CheckDevices(DeviceSet& devices,
+                          const std::set<std::uint64_t>& wanted) {
+  for (const std::uint64_t index : wanted) {
+    const auto device = devices.At(index);
+    if (!device.ok()) return device.status();
+  }
+  return absl::OkStatus();
 }
 
 /// For the server, also for one that an earlier plugin started: it reads the
@@ -81,9 +93,11 @@ Pool::Pool(csi::PoolSection section, PoolSettings settings, Serving serving)
       serving_(std::move(serving)) {}
 
 absl::Status Pool::Open() {
-  const std::lock_guard lock(mutex_);
-  if (server_ != nullptr) return absl::OkStatus();
-  const absl::Status status = OpenLocked();
+  Instances ended;  // destroyed when no lock is held
+  const std::lock_guard opening(open_mutex_);
+  ended = TakeEnded();
+  absl::Status status = OpenOrCheck();
+  open_ = status.ok();
   elsewhere_ = absl::IsPermissionDenied(status) || IsMeantForOthers(section_);
   if (status.ok()) return status;
   return Unavailable(
@@ -91,13 +105,23 @@ absl::Status Pool::Open() {
       section_.name, Message(status), Advice(status));
 }
 
-absl::Status Pool::OpenLocked() {
+absl::Status Pool::OpenOrCheck() {
+  if (const auto instance = Now(); instance.ok()) {
+    const absl::Status same = (*instance)->reader->identity().Check();
+    if (!IsReplaced(same)) return same;
+    Replace(same);
+  }
   FAMFS_ASSIGN_OR_RETURN(
       std::shared_ptr<DeviceSet> devices,
       DeviceSet::Open(section_.device, section_.devices, Access::kRead));
-  FAMFS_ASSIGN_OR_RETURN(reader_, Reader::Open(std::move(devices)));
-  WarnOfMissingDevices();
-  const std::string uuid = reader_->superblock().fs_uuid.ToString();
+  auto instance = std::make_shared<Instance>();
+  FAMFS_ASSIGN_OR_RETURN(instance->reader, Reader::Open(std::move(devices)));
+  WarnOfMissingDevices(*instance->reader);
+  return Serve(std::move(instance));
+}
+
+absl::Status Pool::Serve(std::shared_ptr<Instance> instance) {
+  const std::string uuid = instance->reader->superblock().fs_uuid.ToString();
   FusedOptions fused;
   fused.program = settings_.fused_program;
   fused.spawner = settings_.fused_spawner;
@@ -107,16 +131,49 @@ absl::Status Pool::OpenLocked() {
   fused.device_list = fused.mount_point + ".devices";
   fused.log_format = settings_.log_format;
   FAMFS_RETURN_IF_ERROR(WriteDeviceList(fused.device_list, section_.devices));
-  server_ = std::make_unique<PoolServer>(
+  // Its thread asks for the instance.
+  const std::lock_guard lock(mutex_);
+  instance->server = std::make_unique<PoolServer>(
       fused,
       [this](const ServedPool& served) { return serving_(*this, served); });
-  open_ = true;
-  if (interrupted_) server_->Interrupt();  // it came too early to be seen
+  if (interrupted_) instance->server->Interrupt();
+  instance_ = std::move(instance);
   return absl::OkStatus();
 }
 
-void Pool::WarnOfMissingDevices() const {
-  DeviceSet& devices = *reader_->devices();
+void Pool::Replace(const absl::Status& why) {
+  spdlog::error(
+      "pool {}: {}; what is mounted of its volumes on this node is dead for "
+      "good: end those pods",
+      section_.name, Message(why));
+  const std::lock_guard lock(mutex_);
+  ++replacements_;
+  earlier_starts_ += instance_->server->Now().starts;
+  instance_->server->Interrupt();
+  replaced_.push_back(std::move(instance_));
+}
+
+Pool::Instances Pool::TakeEnded() {
+  const std::lock_guard lock(mutex_);
+  // Copies are made of instance_ alone, so a count of one stays so.
+  const auto ended = std::stable_partition(
+      replaced_.begin(), replaced_.end(), [](const auto& instance) {
+        return instance.use_count() > 1 || !instance->server->HasEnded();
+      });
+  Instances taken(std::make_move_iterator(ended),
+                  std::make_move_iterator(replaced_.end()));
+  replaced_.erase(ended, replaced_.end());
+  return taken;
+}
+
+absl::StatusOr<std::shared_ptr<Pool::Instance>> Pool::Now() const {
+  const std::lock_guard lock(mutex_);
+  if (instance_ != nullptr) return instance_;
+  return Unavailable("pool {} is being opened; call again", section_.name);
+}
+
+void Pool::WarnOfMissingDevices(const Reader& reader) const {
+  DeviceSet& devices = *reader.devices();
   for (std::size_t i = 1; i < devices.size(); ++i) {
     const auto device = devices.At(i);
     if (device.ok()) continue;
@@ -127,34 +184,30 @@ void Pool::WarnOfMissingDevices() const {
   }
 }
 
-absl::Status Pool::CheckDevices(const std::set<std::uint64_t>& devices) const {
-  for (const std::uint64_t index : devices) {
-    const auto device = reader_->devices()->At(index);
-    if (!device.ok()) return device.status();
-  }
-  return absl::OkStatus();
-}
-
 std::optional<Uuid> Pool::fs_uuid() const {
-  const std::lock_guard lock(mutex_);
-  if (reader_ == nullptr) return std::nullopt;
-  return reader_->superblock().fs_uuid;
+  const auto instance = Now();
+  if (!instance.ok()) return std::nullopt;
+  return (*instance)->reader->superblock().fs_uuid;
 }
 
 absl::StatusOr<Volume> Pool::Find(const csi::VolumeId& id) {
-  const auto changes = reader_->Refresh();
-  if (!changes.ok()) {
-    return Annotate(changes.status(),
-                    fmt::format("the log of pool {}", section_.name));
+  FAMFS_ASSIGN_OR_RETURN(const std::shared_ptr<Instance> instance, Now());
+  Reader& reader = *instance->reader;
+  if (const auto changes = reader.Refresh(); !changes.ok()) {
+    const absl::Status status = Annotate(
+        changes.status(), fmt::format("the log of pool {}", section_.name));
+    // The next call finds the instance that is there now.
+    return IsReplaced(status) ? Unavailable("{}", Message(status)) : status;
   }
   Volume volume{.id = id};
   std::set<std::uint64_t> devices;
   {
-    const Reader::View tree = reader_->Tree();
+    const Reader::View tree = reader.Tree();
     const auto found = tree->volumes().find(id.directory);
     const Node* node =
         found == tree->volumes().end() ? nullptr : tree->Find(found->second);
-    if (node == nullptr || node->volume == nullptr) {
+    if (!id.BelongsTo(reader.superblock().fs_uuid) || node == nullptr ||
+        node->volume == nullptr) {
       return NotFound("there is no volume {} in pool {}", id.ToString(),
                       section_.name);
     }
@@ -163,7 +216,8 @@ absl::StatusOr<Volume> Pool::Find(const csi::VolumeId& id) {
     volume.sealed = node->volume->state == VolumeState::kSealed;
     AddDevices(*tree, *node, devices);
   }
-  if (const absl::Status missing = CheckDevices(devices); !missing.ok()) {
+  if (const absl::Status missing = CheckDevices(*reader.devices(), devices);
+      !missing.ok()) {
     volume.devices = Unavailable(
         "volume {} of pool {} cannot be used on this node: {}; attach that "
         "device to this node, no restart is needed",
@@ -173,19 +227,27 @@ absl::StatusOr<Volume> Pool::Find(const csi::VolumeId& id) {
 }
 
 std::optional<PoolServing> Pool::serving() const {
-  if (!open_) return std::nullopt;
-  return server_->Now();  // set before open_, and never again
+  const std::lock_guard lock(mutex_);
+  if (instance_ == nullptr) {
+    if (replacements_ == 0) return std::nullopt;
+    return PoolServing{.served = std::nullopt, .starts = earlier_starts_};
+  }
+  PoolServing serving = instance_->server->Now();
+  serving.starts += earlier_starts_;
+  return serving;
 }
 
 absl::StatusOr<ServedPool> Pool::Served() {
-  auto served = server_->Wait(kStartPatience);
+  FAMFS_ASSIGN_OR_RETURN(const std::shared_ptr<Instance> instance, Now());
+  auto served = instance->server->Wait(kStartPatience);
   if (served.ok()) return served;
   return Annotate(served.status(), fmt::format("pool {}", section_.name));
 }
 
 void Pool::Interrupt() {
-  interrupted_ = true;
-  if (open_) server_->Interrupt();
+  const std::lock_guard lock(mutex_);
+  interrupted_ = true;  // of one that is opened later, too
+  if (instance_ != nullptr) instance_->server->Interrupt();
 }
 
 }  // namespace famfs::node

@@ -5,6 +5,12 @@
 // running: each call that needs the pool tries again, and says what to do. A
 // further device that is missing takes away only the volumes that lie on it; it
 // is looked for again by each call that needs it.
+//
+// The device of an open pool can be made anew (famfs mkfs, a directory that was
+// removed). Whoever opens the pool finds that out: the pool is the new instance
+// from then on, with a log and a server of its own. Its predecessor's server
+// and mounts are left as they are, dead for good: the server answers ESTALE, is
+// not started again when it ends, and nothing of it is bound to the new one.
 #pragma once
 
 #include <atomic>
@@ -14,6 +20,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "csi/config.h"
@@ -49,10 +56,11 @@ class Pool {
   Pool(csi::PoolSection section, PoolSettings settings, Serving serving);
 
   [[nodiscard]] const std::string& name() const { return section_.name; }
-  /// Opens device and log and starts the server, once. Unavailable names the
-  /// pool, the reason and what to do.
+  /// Opens device and log and starts the server, once for each instance that
+  /// the device turns out to hold. Unavailable names the pool, the reason and
+  /// what to do; an instance that is out of reach for a while stays served.
   [[nodiscard]] absl::Status Open();
-  /// Never waits, unlike all the others.
+  /// As of the last Open. Never waits, unlike all the others.
   [[nodiscard]] bool IsOpen() const { return open_; }
   /// The host list of the device, or of the configuration, does not have this
   /// host, as of the last attempt to open it: nothing is missing here. Never
@@ -61,12 +69,14 @@ class Pool {
   /// The uuid of the file system; nullopt while it is not open.
   [[nodiscard]] std::optional<Uuid> fs_uuid() const;
 
-  /// How it is served, at once; nullopt: not open.
+  /// How it is served, at once; nullopt: it never was open.
   [[nodiscard]] std::optional<PoolServing> serving() const;
+  /// How often its device was found to hold another instance.
+  [[nodiscard]] std::uint64_t replacements() const { return replacements_; }
 
-  // Of an open pool:
+  // Of an open pool; Unavailable when its instance was replaced meanwhile:
 
-  /// NotFound: no such live volume.
+  /// NotFound: no such live volume, or one of another instance.
   absl::StatusOr<Volume> Find(const csi::VolumeId& id);
   /// Where the instance is served; waits for its server.
   absl::StatusOr<ServedPool> Served();
@@ -74,22 +84,38 @@ class Pool {
   void Interrupt();
 
  private:
-  [[nodiscard]] absl::Status OpenLocked();
-  void WarnOfMissingDevices() const;
-  /// Unavailable: the first that is missing.
-  [[nodiscard]] absl::Status CheckDevices(
-      const std::set<std::uint64_t>& devices) const;
+  /// What the device held when it was opened.
+  struct Instance {
+    std::unique_ptr<Reader> reader;
+    std::unique_ptr<PoolServer> server;
+  };
+  using Instances = std::vector<std::shared_ptr<Instance>>;
+
+  // With open_mutex_ held.
+  [[nodiscard]] absl::Status OpenOrCheck();
+  [[nodiscard]] absl::Status Serve(std::shared_ptr<Instance> instance);
+  void Replace(const absl::Status& why);
+  /// Replaced instances that nobody uses and whose servers have ended. Destroy
+  /// them without a lock: a server's thread may wait for it.
+  Instances TakeEnded();
+
+  absl::StatusOr<std::shared_ptr<Instance>> Now() const;
+  void WarnOfMissingDevices(const Reader& reader) const;
 
   const csi::PoolSection section_;
   const PoolSettings settings_;
   const Serving serving_;
 
-  mutable std::mutex mutex_;  // the two below, until they are set
-  std::unique_ptr<Reader> reader_;
-  std::unique_ptr<PoolServer> server_;
-  std::atomic<bool> open_ = false;  // server_ is set; it stays so
-  std::atomic<bool> interrupted_ = false;
+  std::atomic<bool> open_ = false;
   std::atomic<bool> elsewhere_ = false;
+  std::atomic<std::uint64_t> replacements_ = 0;
+
+  std::mutex open_mutex_;     // one opening at a time; taken before mutex_
+  mutable std::mutex mutex_;  // held for moments; the four below
+  std::shared_ptr<Instance> instance_;  // null: none was opened, or replaced
+  Instances replaced_;                  // until their servers have ended
+  std::uint64_t earlier_starts_ = 0;    // of servers of replaced instances
+  bool interrupted_ = false;
 };
 
 }  // namespace famfs::node

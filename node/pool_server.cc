@@ -61,6 +61,17 @@ void PoolServer::Interrupt() {
   changed_.notify_all();
 }
 
+bool PoolServer::HasEnded() {
+  const std::lock_guard lock(mutex_);
+  if (process_.pid < 0) return true;
+  if (!Readable(process_.pidfd.get())) return false;
+  spdlog::info(
+      "famfs-fused (process {}), which served another instance of {}, "
+      "{}",
+      process_.pid, options_.device, DescribeEnd(process_.pid));
+  return true;
+}
+
 bool PoolServer::Stopping() const { return Readable(stop_.get()); }
 
 bool PoolServer::WaitForEvent(int fd, short events, int timeout_ms) const {
@@ -85,7 +96,12 @@ absl::StatusOr<ServedPool> PoolServer::Wait(milliseconds limit) {
   }
   const bool decided = changed_.wait_for(
       lock, limit, [&] { return state_ != State::kStarting || Stopping(); });
-  if (Stopping()) return Unavailable("the plugin ends");
+  if (Stopping()) {
+    return Unavailable(
+        "{} is not served any more: the plugin ends, or the "
+        "device was made anew; call again",
+        options_.device);
+  }
   if (!decided) {
     return Unavailable(
         "famfs-fused for {} still starts (a long log takes its time); call "

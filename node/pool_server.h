@@ -59,9 +59,13 @@ class PoolServer {
   absl::StatusOr<ServedPool> Wait(std::chrono::milliseconds limit);
   /// At once.
   [[nodiscard]] PoolServing Now();
-  /// The plugin ends: whoever waits for the server, now or later, is answered
-  /// Unavailable at once. The watch ends; mount and server stay.
+  /// The plugin ends, or the device holds another instance now: whoever waits
+  /// for the server, now or later, is answered Unavailable at once. The watch
+  /// ends; mount and server stay.
   void Interrupt();
+  /// After Interrupt: whether no server lives that this object has started or
+  /// found. Reaps it.
+  [[nodiscard]] bool HasEnded();
 
  private:
   enum class State { kStarting, kServing, kFailed };

@@ -15,11 +15,9 @@ constexpr milliseconds kLongestPause{5'000};
 }  // namespace
 
 PoolWatch::PoolWatch(Volumes& volumes) : volumes_(volumes) {
-  OpenClosed();
+  OpenAll();
   settled_ = volumes_.closed_pools() == 0;
-  if (volumes_.open_pools() < volumes_.pools().size()) {
-    thread_ = std::thread([this] { Run(); });
-  }
+  thread_ = std::thread([this] { Run(); });
 }
 
 PoolWatch::~PoolWatch() {
@@ -31,9 +29,8 @@ PoolWatch::~PoolWatch() {
   if (thread_.joinable()) thread_.join();
 }
 
-void PoolWatch::OpenClosed() {
+void PoolWatch::OpenAll() {
   for (const auto& pool : volumes_.pools()) {
-    if (pool->IsOpen()) continue;
     const absl::Status status = pool->Open();
     if (status.ok()) {
       if (told_.erase(pool->name()) > 0) {
@@ -54,7 +51,7 @@ void PoolWatch::Run() {
   std::unique_lock lock(mutex_);
   while (!changed_.wait_for(lock, pause, [this] { return stopping_; })) {
     lock.unlock();
-    OpenClosed();
+    OpenAll();
     const bool settled = volumes_.closed_pools() == 0;
     const bool all = volumes_.open_pools() == volumes_.pools().size();
     lock.lock();
@@ -62,8 +59,7 @@ void PoolWatch::Run() {
       settled_ = true;
       changed_.notify_all();
     }
-    if (all) return;
-    pause = std::min(pause * 2, kLongestPause);
+    pause = all ? kFirstPause : std::min(pause * 2, kLongestPause);
   }
 }
 

@@ -1,6 +1,7 @@
-// Tries the pools that do not open again, in a thread of its own, until all
-// are open: a controller makes a new instance seconds after the plugins have
-// started, and nobody may call for a pool that no node seems to have.
+// Opens the pools again and again, in a thread of its own: a controller makes a
+// new instance seconds after the plugins have started, and nobody may call for
+// a pool that no node seems to have; and a pool's device may be made anew at
+// any time, which nobody but who looks would notice.
 #pragma once
 
 #include <chrono>
@@ -29,8 +30,9 @@ class PoolWatch {
 
  private:
   void Run();
-  /// Logs an error once until it changes.
-  void OpenClosed();
+  /// Logs an error once until it changes. Of a pool that is open it costs a
+  /// look at its superblock and one system call.
+  void OpenAll();
 
   Volumes& volumes_;
   std::map<std::string, std::string>

@@ -49,9 +49,12 @@ absl::StatusOr<FoundVolume> Volumes::Find(std::string_view volume_id) {
   absl::Status closed;
   for (const auto& pool : pools_) {
     const absl::Status opened = pool->Open();
+    const std::optional<Uuid> fs_uuid = pool->fs_uuid();
     if (!opened.ok()) {
       closed = opened;
-    } else if (id->BelongsTo(*pool->fs_uuid())) {
+    } else if (!fs_uuid.has_value()) {
+      closed = Unavailable("pool {} is being opened; call again", pool->name());
+    } else if (id->BelongsTo(*fs_uuid)) {
       FAMFS_ASSIGN_OR_RETURN(Volume volume, pool->Find(*id));
       return FoundVolume{pool.get(), std::move(volume)};
     }

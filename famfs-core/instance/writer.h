@@ -154,10 +154,14 @@ class Writer {
   [[nodiscard]] PoolFigures Figures() const;
 
   /// Whether this writer may still change the instance, looked at now in a few
-  /// cache lines: what an idle one learns of a take-over from. Waits for a
-  /// compaction under way. Aborted for good: another one took over, or its log
-  /// was overwritten.
+  /// cache lines and one system call: what an idle one learns of a take-over
+  /// from. Waits for a compaction under way. Aborted: another one took over, or
+  /// its log was overwritten; IsReplaced: the device holds another instance;
+  /// both for good (stopped). Unavailable: its device is out of reach now;
+  /// DataLoss: the superblock is damaged.
   [[nodiscard]] absl::Status CheckStanding();
+  /// It never changes anything again: let go of it, and open another one.
+  [[nodiscard]] bool stopped() const;
 
   /// Extents that live files have in the log and that an emulated device did
   /// not hold when the writer opened it: those files cannot be read. Those on

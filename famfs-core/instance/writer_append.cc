@@ -118,7 +118,17 @@ absl::Status Writer::CheckStillOwner(std::uint64_t entries,
 
 absl::Status Writer::CheckStanding() {
   const std::unique_lock lock(mutex_);
+  FAMFS_RETURN_IF_ERROR(stopped_);
+  // An append does not look where the device's path leads to now.
+  if (const absl::Status same = layout_.identity().Check(); !same.ok()) {
+    return IsReplaced(same) ? Stop(same) : same;
+  }
   return CheckStillOwner();
+}
+
+bool Writer::stopped() const {
+  const std::shared_lock lock(mutex_);
+  return !stopped_.ok();
 }
 
 /// What a reader would refuse must not be published.

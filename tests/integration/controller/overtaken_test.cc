@@ -50,10 +50,11 @@ class Overtaken : public ControllerTest {
     }
     return directories;
   }
-  double Value(const std::string& name) {
-    return rig::Scrape(port_).Value("famfs_csi_pool_" + name +
-                                    R"({pool="fast"})");
+  double Value(const std::string& name, const std::string& more = "") {
+    return rig::Scrape(port_).Value(
+        fmt::format(R"(famfs_csi_pool_{}{{pool="fast"{}}})", name, more));
   }
+  double Losses() { return Value("losses_total", R"(,reason="overtaken")"); }
   int Ready() { return rig::Http(port_, "/readyz").code; }
 
   std::uint16_t port_ = 0;
@@ -61,11 +62,11 @@ class Overtaken : public ControllerTest {
 
 TEST_F(Overtaken, ByACommandOfThisHostAControllerGoesOn) {
   ASSERT_TRUE(Create("before", 4 * kMiB).ok());
-  EXPECT_EQ(Value("losses_total"), 0);
+  EXPECT_EQ(Losses(), 0);
   ASSERT_NO_FATAL_FAILURE(
       Famfs({"mkdir", device().spec(), ":other"}, device().system_uuid()));
   // Without a call: an idle controller notices, too.
-  EXPECT_TRUE(rig::Eventually([&] { return Value("losses_total") == 1; }));
+  EXPECT_TRUE(rig::Eventually([&] { return Losses() == 1; }));
   EXPECT_TRUE(rig::Eventually([&] { return Ready() == 200; }));
   EXPECT_EQ(Value("available"), 1);
   const auto after = Create("after", 4 * kMiB);

@@ -54,28 +54,57 @@ pb::VolumeCapability Capability(Mode::Mode mode,
 
 }  // namespace
 
-TestPool::TestPool(const std::string& name, bool image) : name_(name) {
-  Uuid system_uuid = Uuid::Random();
-  std::string locks = memory_ / "locks";
-  fs::create_directory(locks);
-  if (image) {
+TestPool::TestPool(const std::string& name, bool image)
+    : name_(name), image_(image) {
+  fs::create_directory(locks_);
+  spec_ = (image ? "image:" : "emulated:") + Path();
+  MakeAgain();
+}
+
+std::string TestPool::Path() const {
+  return memory_ / (image_ ? "image" : "dcd");
+}
+
+void TestPool::MakeAgain() {
+  if (image_) {
     fs_uuid_ = Uuid::Random();
-    MakeImage(memory_ / "image", fs_uuid_, system_uuid, locks);
-    spec_ = "image:" + (memory_ / "image");
+    MakeImage(Path(), fs_uuid_, system_uuid_, locks_);
   } else {
-    auto device =
-        rig::Device::Create(memory_ / "dcd", {.lock_directory = locks});
-    EXPECT_TRUE(device.ok()) << Message(device.status());
+    auto device = rig::Device::Create(Path(), {.lock_directory = locks_});
+    ASSERT_TRUE(device.ok()) << Message(device.status());
     fs_uuid_ = device->fs_uuid();
-    system_uuid = device->system_uuid();
-    spec_ = device->spec();
+    system_uuid_ = device->system_uuid();
   }
+  OpenWriter();
+}
+
+void TestPool::OpenWriter() {
   auto opened = OpenDevice(spec_, Access::kReadWrite);
-  EXPECT_TRUE(opened.ok()) << Message(opened.status());
-  auto writer = Writer::Open(*std::move(opened), {.system_uuid = system_uuid,
-                                                  .lock_directory = locks});
-  EXPECT_TRUE(writer.ok()) << Message(writer.status());
+  ASSERT_TRUE(opened.ok()) << Message(opened.status());
+  auto writer = Writer::Open(*std::move(opened), {.system_uuid = system_uuid_,
+                                                  .lock_directory = locks_});
+  ASSERT_TRUE(writer.ok()) << Message(writer.status());
   writer_ = *std::move(writer);
+}
+
+void TestPool::MakeAnew() {
+  writer_.reset();
+  auto opened = OpenDevice(spec_, Access::kReadWrite);
+  ASSERT_TRUE(opened.ok()) << Message(opened.status());
+  MkfsOptions options;
+  fs_uuid_ = Uuid::Random();
+  options.fs_uuid = fs_uuid_;
+  options.system_uuid = system_uuid_;
+  options.lock_directory = locks_;
+  options.force = true;
+  options.force_in_use = true;
+  ASSERT_THAT(Mkfs(**opened, options), IsOk());
+  OpenWriter();
+}
+
+void TestPool::Remove() {
+  writer_.reset();
+  fs::remove_all(Path());
 }
 
 std::string TestPool::Create(const NewVolume& volume) {

@@ -46,11 +46,24 @@ class TestPool {
   std::string Create(const NewVolume& volume = {});
   void Delete(const std::string& volume_id);
 
+  /// `famfs mkfs --force --force-in-use`: another instance on the same memory.
+  void MakeAnew();
+  /// The device's directory, or file, is gone.
+  void Remove();
+  /// After Remove: another device of the same path, with another instance.
+  void MakeAgain();
+
  private:
+  [[nodiscard]] std::string Path() const;
+  void OpenWriter();
+
   std::string name_;
+  bool image_;
   rig::Tmpfs memory_;
+  std::string locks_ = memory_ / "locks";
   std::string spec_;
   Uuid fs_uuid_;
+  Uuid system_uuid_ = Uuid::Random();
   std::unique_ptr<Writer> writer_;
 };
 
