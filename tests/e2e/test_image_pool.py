@@ -56,7 +56,7 @@ def famfs(driver, command):
 def rows_of(driver, node):
     """The sessions of a node's servers in the pool's host table."""
     path = f"/proc/1/root/var/lib/kubelet/plugins/{driver.name}/system_uuid"
-    host = driver.inspector.execute(node, "cat", path).strip()
+    host = driver.inspector.execute(node, "cat", path).strip("\n\0")
     return [row["session"] for row in famfs(driver, "hosts") if row["host"] == host]
 
 
