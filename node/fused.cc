@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -12,6 +13,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -22,7 +24,10 @@ extern char** environ;
 namespace famfs::node {
 namespace {
 
+// The server's descriptors, beside its standard ones.
 constexpr int kReadyFd = 3;
+constexpr int kFuseFd = 4;
+constexpr int kFirstOther = 5;
 constexpr char kDataPathXattr[] = "user.famfs.datapath";
 
 UniqueFd PidfdOpen(pid_t pid) {
@@ -44,9 +49,10 @@ class SpawnSettings {
   SpawnSettings& operator=(const SpawnSettings&) = delete;
 
   // A session of its own, no signal blocked (we block SIGTERM), no descriptor
-  // of ours but stdout, stderr and the ready pipe. SIGPIPE stays ignored: the
-  // pipe's reader and stderr may be gone before the server is.
-  absl::Status Fill(int ready) {
+  // of ours but stdout, stderr and these two, which are kFirstOther or more.
+  // SIGPIPE stays ignored: the reader and stderr may be gone before the server
+  // is.
+  absl::Status Fill(int ready, int fuse) {
     sigset_t none;
     ::sigemptyset(&none);
     int error = ::posix_spawnattr_setsigmask(&attributes_, &none);
@@ -62,8 +68,11 @@ class SpawnSettings {
       error = ::posix_spawn_file_actions_adddup2(&actions_, ready, kReadyFd);
     }
     if (error == 0) {
+      error = ::posix_spawn_file_actions_adddup2(&actions_, fuse, kFuseFd);
+    }
+    if (error == 0) {
       error =
-          ::posix_spawn_file_actions_addclosefrom_np(&actions_, kReadyFd + 1);
+          ::posix_spawn_file_actions_addclosefrom_np(&actions_, kFirstOther);
     }
     return error == 0 ? absl::OkStatus() : ErrnoError(error, "posix_spawn");
   }
@@ -122,21 +131,40 @@ absl::StatusOr<std::optional<FusedProcess>> FindFused(
 }
 
 absl::StatusOr<StartingFused> StartFused(const FusedOptions& options) {
-  return options.spawner.empty() ? SpawnFused(options) : AskToStart(options);
+  auto fuse = OpenFile("/dev/fuse", O_RDWR);
+  if (!fuse.ok()) {
+    return Annotate(fuse.status(),
+                    "no FUSE here (load the module: modprobe fuse)");
+  }
+  return options.spawner.empty() ? SpawnFused(options, *fuse)
+                                 : AskToStart(options, *std::move(fuse));
 }
 
-absl::StatusOr<StartingFused> SpawnFused(const FusedOptions& options) {
-  std::array<int, 2> pipe = {};
-  if (::pipe2(pipe.data(), O_CLOEXEC) != 0) return ErrnoError(errno, "pipe2");
+absl::StatusOr<StartingFused> SpawnFused(const FusedOptions& options,
+                                         const UniqueFd& fuse) {
+  std::array<int, 2> ends = {};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+    return ErrnoError(errno, "socketpair");
+  }
   StartingFused starting;
-  starting.ready = UniqueFd(pipe[0]);
-  const UniqueFd write_end(pipe[1]);
+  starting.ready = UniqueFd(ends[0]);
+  const UniqueFd other_end(ends[1]);
+  // Out of the way of the numbers that they get in the server.
+  const UniqueFd ready_there(
+      ::fcntl(other_end.get(), F_DUPFD_CLOEXEC, kFirstOther));
+  const UniqueFd fuse_there(::fcntl(fuse.get(), F_DUPFD_CLOEXEC, kFirstOther));
+  if (!ready_there.valid() || !fuse_there.valid()) {
+    return ErrnoError(errno, "F_DUPFD_CLOEXEC");
+  }
   // "--" ends the options: a device is never one, however it is spelled.
   std::vector<std::string> words = {options.program,
                                     "--data-path",
                                     "auto",
                                     "--ready-fd",
                                     std::to_string(kReadyFd),
+                                    "--fuse-fd",
+                                    std::to_string(kFuseFd),
+                                    "--detached",
                                     "--lock-file",
                                     options.lock_file,
                                     "--device-list",
@@ -152,7 +180,7 @@ absl::StatusOr<StartingFused> SpawnFused(const FusedOptions& options) {
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   SpawnSettings settings;
-  FAMFS_RETURN_IF_ERROR(settings.Fill(write_end.get()));
+  FAMFS_RETURN_IF_ERROR(settings.Fill(ready_there.get(), fuse_there.get()));
   if (const int error = ::posix_spawn(
           &starting.process.pid, options.program.c_str(), settings.actions(),
           settings.attributes(), argv.data(), environ);
@@ -162,6 +190,29 @@ absl::StatusOr<StartingFused> SpawnFused(const FusedOptions& options) {
   starting.process.pidfd = PidfdOpen(starting.process.pid);
   if (!starting.process.pidfd.valid()) return ErrnoError(errno, "pidfd_open");
   return starting;
+}
+
+bool ReadReady(const UniqueFd& ready, ReadyAnswer& answer) {
+  std::array<char, 512> text = {};
+  iovec part = {.iov_base = text.data(), .iov_len = text.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control = {};
+  msghdr message = {};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  const ssize_t length = ::recvmsg(ready.get(), &message, MSG_CMSG_CLOEXEC);
+  if (length <= 0) return false;
+  answer.line.append(text.data(), static_cast<std::size_t>(length));
+  const cmsghdr* const item = CMSG_FIRSTHDR(&message);
+  if (item != nullptr && item->cmsg_level == SOL_SOCKET &&
+      item->cmsg_type == SCM_RIGHTS &&
+      item->cmsg_len == CMSG_LEN(sizeof(int))) {
+    int mount = -1;
+    std::memcpy(&mount, CMSG_DATA(item), sizeof(int));
+    answer.mount.reset(mount);
+  }
+  return true;
 }
 
 absl::StatusOr<DataPath> ParseReadyLine(std::string_view line) {

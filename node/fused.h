@@ -50,12 +50,24 @@ absl::StatusOr<std::optional<FusedProcess>> FindFused(
 
 struct StartingFused {
   FusedProcess process;
-  UniqueFd ready;  // one line, then end of file
+  UniqueFd ready;  // a socket: one line with the mount, then end of file
 };
-/// By the spawner, if there is one.
+/// By the spawner, if there is one. /dev/fuse is opened here, and the mount is
+/// left to us, so that neither the spawner nor the server needs to be allowed
+/// that. NotFound without /dev/fuse.
 absl::StatusOr<StartingFused> StartFused(const FusedOptions& options);
-/// As a child of ours, whatever options.spawner says.
-absl::StatusOr<StartingFused> SpawnFused(const FusedOptions& options);
+/// As a child of ours, whatever options.spawner says. `fuse`: an open
+/// /dev/fuse.
+absl::StatusOr<StartingFused> SpawnFused(const FusedOptions& options,
+                                         const UniqueFd& fuse);
+
+/// What a starting server has said so far.
+struct ReadyAnswer {
+  std::string line;
+  UniqueFd mount;  // attached nowhere; with the line "ready ..."
+};
+/// Takes what has arrived; false at the end of file.
+bool ReadReady(const UniqueFd& ready, ReadyAnswer& answer);
 
 /// The ready line: "ready passthrough" or "error: ...". Unavailable for an
 /// error, for another line, and for none (the process ended).

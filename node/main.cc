@@ -15,6 +15,7 @@
 #include "csi/metrics.h"
 #include "csi/server.h"
 #include "csi/signals.h"
+#include "node/confinement.h"
 #include "node/flags.h"
 #include "node/node_service.h"
 #include "node/registration.h"
@@ -71,6 +72,7 @@ absl::Status Run(const Flags& flags) {
   RaiseDescriptorLimit();
   FAMFS_ASSIGN_OR_RETURN(const csi::Config config, LoadSettings(flags));
   csi::SetUpLogging(config.log, "famfs-csi-node");
+  ConfineOrTell();
   FAMFS_ASSIGN_OR_RETURN(const csi::Endpoint endpoint,
                          csi::ParseEndpoint(config.driver.endpoint));
   FAMFS_ASSIGN_OR_RETURN(const RegistrationSettings settings,

@@ -252,18 +252,14 @@ absl::StatusOr<DataPath> PoolServer::Start() {
     process_ = std::move(starting.process);
     ++starts_;
   }
-  std::string line;
-  std::array<char, 512> buffer = {};
-  while (line.find('\n') == std::string::npos) {
+  ReadyAnswer answer;
+  while (answer.line.find('\n') == std::string::npos) {
     if (WaitForEvent(starting.ready.get(), POLLIN, -1)) {
       return Unavailable("the plugin ends");
     }
-    const ssize_t length =
-        ::read(starting.ready.get(), buffer.data(), buffer.size());
-    if (length <= 0) break;
-    line.append(buffer.data(), static_cast<std::size_t>(length));
+    if (!ReadReady(starting.ready, answer)) break;
   }
-  auto data_path = ParseReadyLine(line);
+  auto data_path = ParseReadyLine(answer.line);
   if (!data_path.ok()) {
     // It ends by itself; reap it, so that no zombie stays.
     WaitForEvent(process_.pidfd.get(), POLLIN,
@@ -271,6 +267,13 @@ absl::StatusOr<DataPath> PoolServer::Start() {
     return Annotate(data_path.status(),
                     fmt::format("famfs-fused for {} {}", options_.device,
                                 DescribeEnd(process_.pid)));
+  }
+  // Without its mount the server ends by itself.
+  if (::move_mount(answer.mount.get(), "", AT_FDCWD,
+                   options_.mount_point.c_str(),
+                   MOVE_MOUNT_F_EMPTY_PATH) != 0) {
+    return ErrnoError(errno,
+                      fmt::format("mounting on {}", options_.mount_point));
   }
   return data_path;
 }

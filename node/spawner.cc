@@ -186,7 +186,13 @@ SpawnerMessage Spawner::Answer(const SpawnerMessage& request) {
     }
     FAMFS_ASSIGN_OR_RETURN(const FusedOptions options,
                            FusedOptionsFromJson(json));
-    return StartChild(options);
+    if (request.descriptors.size() != 1) {
+      return InvalidArgument(
+          "the request to start comes with {} descriptors, not with one, "
+          "/dev/fuse",
+          request.descriptors.size());
+    }
+    return StartChild(options, request.descriptors[0]);
   }();
   if (answer.ok()) return *std::move(answer);
   spdlog::error("a request was refused: {}", Message(answer.status()));
@@ -195,11 +201,11 @@ SpawnerMessage Spawner::Answer(const SpawnerMessage& request) {
                              nlohmann::json::error_handler_t::replace)};
 }
 
-absl::StatusOr<SpawnerMessage> Spawner::StartChild(
-    const FusedOptions& options) {
+absl::StatusOr<SpawnerMessage> Spawner::StartChild(const FusedOptions& options,
+                                                   const UniqueFd& fuse) {
   FusedOptions own = options;
   own.program = fused_program_;
-  FAMFS_ASSIGN_OR_RETURN(StartingFused starting, SpawnFused(own));
+  FAMFS_ASSIGN_OR_RETURN(StartingFused starting, SpawnFused(own, fuse));
   const pid_t pid = starting.process.pid;
   children_[pid] = options.lock_file;
   spdlog::info("process {} serves {} at {}", pid, options.device,

@@ -47,7 +47,8 @@ class Spawner {
   void ServeConnection(const Connection& connection);
   void DropSilent();
   [[nodiscard]] SpawnerMessage Answer(const SpawnerMessage& request);
-  absl::StatusOr<SpawnerMessage> StartChild(const FusedOptions& options);
+  absl::StatusOr<SpawnerMessage> StartChild(const FusedOptions& options,
+                                            const UniqueFd& fuse);
   absl::StatusOr<SpawnerMessage> FindChild(const std::string& lock_file);
   void Reap();
   void EndChildren();

@@ -16,10 +16,13 @@ struct Answer {
 };
 
 absl::StatusOr<Answer> Ask(const std::string& socket,
-                           const nlohmann::json& request) {
+                           const nlohmann::json& request,
+                           std::vector<UniqueFd> descriptors = {}) {
   FAMFS_ASSIGN_OR_RETURN(const UniqueFd fd,
                          ConnectToSpawner(socket, kPatience));
-  FAMFS_RETURN_IF_ERROR(SendMessage(fd.get(), {.text = request.dump()}));
+  FAMFS_RETURN_IF_ERROR(SendMessage(
+      fd.get(),
+      {.text = request.dump(), .descriptors = std::move(descriptors)}));
   FAMFS_ASSIGN_OR_RETURN(SpawnerMessage message, ReceiveMessage(fd.get()));
   const auto json = nlohmann::json::parse(message.text, nullptr, false);
   if (!json.is_object()) {
@@ -43,10 +46,14 @@ absl::Status Incomplete(const std::string& socket) {
 
 }  // namespace
 
-absl::StatusOr<StartingFused> AskToStart(const FusedOptions& options) {
+absl::StatusOr<StartingFused> AskToStart(const FusedOptions& options,
+                                         UniqueFd fuse) {
   nlohmann::json request = ToJson(options);
   request["op"] = "start";
-  FAMFS_ASSIGN_OR_RETURN(Answer answer, Ask(options.spawner, request));
+  std::vector<UniqueFd> descriptors;
+  descriptors.push_back(std::move(fuse));
+  FAMFS_ASSIGN_OR_RETURN(Answer answer,
+                         Ask(options.spawner, request, std::move(descriptors)));
   if (answer.descriptors.size() != 2) return Incomplete(options.spawner);
   StartingFused starting;
   starting.process = {.pid = answer.pid,

@@ -11,7 +11,9 @@ namespace famfs::node {
 
 /// Asks the spawner at options.spawner to start the server. Unavailable: no
 /// spawner answers there (its container starts, as a rule), or what it says.
-absl::StatusOr<StartingFused> AskToStart(const FusedOptions& options);
+/// `fuse`: an open /dev/fuse for it.
+absl::StatusOr<StartingFused> AskToStart(const FusedOptions& options,
+                                         UniqueFd fuse);
 
 /// The spawner's living child that was started with this lock file; nullopt:
 /// it has none.

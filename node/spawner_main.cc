@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "csi/config.h"
 #include "csi/logging.h"
+#include "node/confinement.h"
 #include "node/spawner.h"
 
 namespace {
@@ -29,6 +30,7 @@ absl::Status Run(Flags flags) {
                          famfs::csi::ParseLogFormat(flags.log_format));
   FAMFS_ASSIGN_OR_RETURN(log.level, famfs::csi::ParseLogLevel(flags.log_level));
   famfs::csi::SetUpLogging(log, "famfs-fused-spawner");
+  famfs::node::ConfineOrTell();
   if (flags.fused.empty()) {
     std::error_code error;
     flags.fused =

@@ -2,7 +2,8 @@
 // one answer a connection, over a Unix socket of type SOCK_SEQPACKET.
 //
 //   {"op": "start", "device", "deviceList", "mountPoint", "lockFile",
-//    "logFormat"}            -> {"pid": N} with two descriptors: pidfd, ready
+//    "logFormat"} with an open /dev/fuse
+//                            -> {"pid": N} with two descriptors: pidfd, ready
 //   {"op": "find", "lockFile"}  -> {"pid": N} with the pidfd; {"pid": 0}: none
 //   anything wrong              -> {"error": "..."}
 //

@@ -68,8 +68,14 @@ void AddOptions(CLI::App& app, FusedOptions& options) {
       ->check(CLI::Range(1, 256));
   app.add_flag_callback(
       "--foreground", [] {}, "Stay in the foreground (it always does)");
-  app.add_option("--ready-fd", options.ready_fd,
-                 "Write \"ready PATH\" (or \"error: ...\") to this descriptor")
+  CLI::Option* const ready =
+      app.add_option(
+             "--ready-fd", options.ready_fd,
+             "Write \"ready PATH\" (or \"error: ...\") to this descriptor")
+          ->check(CLI::Range(0, 1 << 20))
+          ->type_name("FD");
+  app.add_option("--fuse-fd", server.fuse_fd,
+                 "An open /dev/fuse, for a process that may not open it")
       ->check(CLI::Range(0, 1 << 20))
       ->type_name("FD");
   app.add_option("--lock-file", options.lock_file,
@@ -78,8 +84,15 @@ void AddOptions(CLI::App& app, FusedOptions& options) {
                  "Write here, for each file, how many reads and writes met "
                  "memory that is missing")
       ->type_name("FILE");
-  app.add_flag("--unmount-on-exit", options.unmount_on_exit,
-               "Detach the mount when ended by SIGTERM or SIGINT");
+  CLI::Option* const unmount =
+      app.add_flag("--unmount-on-exit", options.unmount_on_exit,
+                   "Detach the mount when ended by SIGTERM or SIGINT");
+  app.add_flag("--detached", server.detached,
+               "Do not attach the mount to MOUNTPOINT: send it with the ready "
+               "line, as a descriptor, for a supervisor that does; --ready-fd "
+               "is a Unix socket then")
+      ->needs(ready)
+      ->excludes(unmount);
   app.add_flag("--allow-existing-mount", server.allow_existing_mount,
                "Mount over a mount point");
   app.add_flag("--salvage", server.salvage,

@@ -99,10 +99,10 @@ int Serve(const FusedOptions& options) {
   if (!signals.ok()) {
     return Fail(options, FusedExit::kFailed, signals.status());
   }
-  if (const absl::Status usable = CheckMountPoint(
-          options.server.mount_point, options.server.allow_existing_mount);
-      !usable.ok()) {
-    return Fail(options, FusedExit::kMountPoint, usable);
+  if (!options.server.detached) {
+    const absl::Status usable = CheckMountPoint(
+        options.server.mount_point, options.server.allow_existing_mount);
+    if (!usable.ok()) return Fail(options, FusedExit::kMountPoint, usable);
   }
   const bool salvage = options.server.salvage;
   auto devices = DeviceSet::Open(options.device, options.others,
@@ -127,10 +127,12 @@ int Serve(const FusedOptions& options) {
                                                        : FusedExit::kFailed,
                 server.status());
   }
-  spdlog::info("{} is mounted on {}", options.device,
+  spdlog::info("{} is {} on {}", options.device,
+               options.server.detached ? "to be mounted" : "mounted",
                options.server.mount_point);
   TellReady(options.ready_fd,
-            fmt::format("ready {}", ToString((*server)->data_path())));
+            fmt::format("ready {}", ToString((*server)->data_path())),
+            (*server)->TakeMount().get());
 
   if (WaitForEnd((*server)->ended_fd(), signals->get())) {
     spdlog::info("{} was unmounted", options.server.mount_point);

@@ -27,19 +27,22 @@ absl::Status SetFlag(int context, const char* key) {
 
 }  // namespace
 
-absl::StatusOr<NewMount> CreateMount(const std::string& source,
-                                     bool read_only) {
-  auto fuse = OpenFile("/dev/fuse", O_RDWR);
-  if (!fuse.ok()) {
-    return Annotate(fuse.status(),
-                    "no FUSE here (load the module: modprobe fuse)");
+absl::StatusOr<NewMount> CreateMount(const std::string& source, bool read_only,
+                                     UniqueFd fuse) {
+  if (!fuse.valid()) {
+    auto opened = OpenFile("/dev/fuse", O_RDWR);
+    if (!opened.ok()) {
+      return Annotate(opened.status(),
+                      "no FUSE here (load the module: modprobe fuse)");
+    }
+    fuse = *std::move(opened);
   }
   UniqueFd context(::fsopen("fuse", FSOPEN_CLOEXEC));
   if (!context.valid()) return ErrnoError(errno, "fsopen(fuse)");
   const int fs = context.get();
   FAMFS_RETURN_IF_ERROR(SetOption(fs, "source", source));
   FAMFS_RETURN_IF_ERROR(SetOption(fs, "subtype", "famfs"));
-  FAMFS_RETURN_IF_ERROR(SetOption(fs, "fd", std::to_string(fuse->get())));
+  FAMFS_RETURN_IF_ERROR(SetOption(fs, "fd", std::to_string(fuse.get())));
   FAMFS_RETURN_IF_ERROR(SetOption(fs, "rootmode", "40000"));  // octal S_IFDIR
   FAMFS_RETURN_IF_ERROR(SetOption(fs, "user_id", "0"));
   FAMFS_RETURN_IF_ERROR(SetOption(fs, "group_id", "0"));
@@ -52,7 +55,7 @@ absl::StatusOr<NewMount> CreateMount(const std::string& source,
                            MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
                                (read_only ? MOUNT_ATTR_RDONLY : 0U)));
   if (!mount.valid()) return ErrnoError(errno, "fsmount");
-  return NewMount{*std::move(fuse), std::move(mount)};
+  return NewMount{std::move(fuse), std::move(mount)};
 }
 
 std::uint32_t ConnectionOf(const NewMount& mount) {

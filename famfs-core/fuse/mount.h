@@ -19,9 +19,11 @@ struct NewMount {
 };
 
 /// A superblock of type fuse.famfs with `source` as mountinfo shows it. The
-/// kernel's INIT waits in `fuse` afterwards. NotFound without /dev/fuse.
+/// kernel's INIT waits in `fuse` afterwards. `fuse`: an open /dev/fuse; if it
+/// is not valid, one is opened: NotFound without /dev/fuse.
 absl::StatusOr<NewMount> CreateMount(const std::string& source,
-                                     bool read_only = false);
+                                     bool read_only = false,
+                                     UniqueFd fuse = {});
 
 /// The minor number of the superblock's device, by which the kernel names the
 /// connection; 0 when it cannot be told. Asks the server nothing.

@@ -92,8 +92,11 @@ void LogFromLibfuse(fuse_log_level level, const char* format,
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(
     std::unique_ptr<Reader> reader, const ServerOptions& options) {
-  FAMFS_RETURN_IF_ERROR(
-      CheckMountPoint(options.mount_point, options.allow_existing_mount));
+  UniqueFd fuse(options.fuse_fd);
+  if (!options.detached) {
+    FAMFS_RETURN_IF_ERROR(
+        CheckMountPoint(options.mount_point, options.allow_existing_mount));
+  }
   std::unique_ptr<Server> server(new Server());
   server->options_ = options;
   server->service_.devices = reader->devices();
@@ -106,14 +109,18 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
       CreateMount(options.source.empty()
                       ? server->service_.reader->device()->spec()
                       : options.source,
-                  options.salvage));
+                  options.salvage, std::move(fuse)));
   FAMFS_RETURN_IF_ERROR(server->OpenSession(std::move(mount.fuse)));
   FAMFS_RETURN_IF_ERROR(server->Negotiate());
   FAMFS_RETURN_IF_ERROR(server->JoinHostTable(ConnectionOf(mount)));
   server->ended_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!server->ended_.valid()) return ErrnoError(errno, "eventfd");
-  FAMFS_RETURN_IF_ERROR(AttachMount(mount, options.mount_point));
-  mount.mount.reset();  // would keep the mount busy
+  if (options.detached) {
+    server->mount_ = std::move(mount.mount);
+  } else {
+    FAMFS_RETURN_IF_ERROR(AttachMount(mount, options.mount_point));
+    mount.mount.reset();  // would keep the mount busy
+  }
 
   server->service_.follower->Start(options.poll);
   for (unsigned i = 0; i < options.threads; ++i) {
@@ -223,7 +230,9 @@ void Server::Work() {
 }
 
 Server::~Server() {
-  if (!workers_.empty() && fuse_session_exited(session_.get()) == 0) {
+  mount_.reset();
+  if (!options_.detached && !workers_.empty() &&
+      fuse_session_exited(session_.get()) == 0) {
     IgnoreError(Unmount(options_.mount_point), "it may be gone");
   }
   for (std::thread& worker : workers_) worker.join();

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -26,6 +27,11 @@ struct ServerOptions {
   unsigned threads = 4;  // >= 1
   std::chrono::milliseconds poll{200};
   bool allow_existing_mount = false;
+  /// An open /dev/fuse, taken over; -1: one is opened. For who may not open it.
+  int fuse_fd = -1;
+  /// The mount is attached nowhere: TakeMount has it, and `mount_point` is only
+  /// where somebody else will attach it.
+  bool detached = false;
   std::string memory_report{};  // see MemoryErrors; empty: none
   /// The reader is one of a damaged instance: nothing can be opened for writing
   /// or changed, and nobody waits for this server.
@@ -45,6 +51,9 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   [[nodiscard]] DataPath data_path() const { return service_.path; }
+  /// The detached mount, once; invalid where the server has attached it. If it
+  /// is closed while it is attached nowhere, the session ends.
+  [[nodiscard]] UniqueFd TakeMount() { return std::move(mount_); }
   /// Frees the row of the host table, when the mount is gone and nothing is
   /// open. For a process that ends without the destructor.
   void LeaveHostTable();
@@ -67,6 +76,7 @@ class Server {
   ServerOptions options_;
   Service service_;
   std::unique_ptr<fuse_session, DestroySession> session_;
+  UniqueFd mount_;  // while it is detached
   UniqueFd ended_;
   std::vector<std::thread> workers_;
 };

@@ -20,7 +20,8 @@ void KeepStandardDescriptors();
 /// knows that nobody serves.
 absl::StatusOr<UniqueFd> TakeLockFile(const std::string& path);
 
-/// Writes the line to `fd`, if it is >= 0, and closes it.
-void TellReady(int fd, std::string_view line);
+/// Writes the line to `fd`, if it is >= 0, and closes it. `mount`, if it is >=
+/// 0, goes with it as a descriptor: `fd` is a Unix socket then.
+void TellReady(int fd, std::string_view line, int mount = -1);
 
 }  // namespace famfs

@@ -197,9 +197,16 @@ spec:
           {{- end }}
           terminationMessagePolicy: FallbackToLogsOnError
           securityContext:
+            {{- if eq (include "famfs-csi.anyDevdax" .) "true" }}
+            # Only a privileged container may open a character device of the host.
+            runAsUser: 0
+            privileged: true
+            readOnlyRootFilesystem: true
+            {{- else }}
             {{- toYaml $fused.containerSecurityContext | nindent 12 }}
+            {{- end }}
           volumeMounts:
-            {{- include "famfs-csi.nodeMounts" . | nindent 12 }}
+            {{- include "famfs-csi.fusedMounts" . | nindent 12 }}
         {{- if $values.sidecars }}
         {{- include "famfs-csi.nodeSidecars" (dict "root" .root "plugin" $plugin) | nindent 8 }}
         {{- end }}
@@ -215,11 +222,11 @@ spec:
             type: Directory
         - name: spawner
           emptyDir: {}
-        {{- if $values.sidecars }}
         - name: plugin
           hostPath:
             path: {{ $plugin }}
             type: DirectoryOrCreate
+        {{- if $values.sidecars }}
         - name: registration
           hostPath:
             path: {{ $kubelet }}/plugins_registry
@@ -233,7 +240,8 @@ spec:
         {{- end }}
 {{- end -}}
 
-{{/* The plugin and famfs-fused see the same: one mounts what the other serves. */}}
+{{/* Kubernetes lets none but a privileged container mount for the node
+(Bidirectional). */}}
 {{- define "famfs-csi.nodeMounts" -}}
 - name: configuration
   mountPath: /etc/famfs-csi
@@ -241,6 +249,21 @@ spec:
 - name: kubelet
   mountPath: {{ include "famfs-csi.kubeletPath" .root }}
   mountPropagation: Bidirectional
+- name: spawner
+  mountPath: /run/famfs-fused
+{{- with include "famfs-csi.poolVolumeMounts" . | trim }}
+{{ . }}
+{{- end }}
+{{- with .node.volumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* A server's mount is attached by the plugin, so it sees nothing of kubelet's
+directory but the plugin's own, where its lock file is. */}}
+{{- define "famfs-csi.fusedMounts" -}}
+- name: plugin
+  mountPath: {{ include "famfs-csi.pluginPath" .root }}
 - name: spawner
   mountPath: /run/famfs-fused
 {{- with include "famfs-csi.poolVolumeMounts" . | trim }}

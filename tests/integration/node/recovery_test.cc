@@ -212,6 +212,21 @@ TEST_F(SubPathTest, IsReachedThroughNoLinkAndOnlyInTheKubeletsDirectory) {
   node_.Run([&] { EXPECT_EQ(::umount2(outside.c_str(), MNT_DETACH), 0); });
 }
 
+// The plugin has no capability that overrides permissions, but for looking
+// into directories.
+TEST_F(SubPathTest, IsBoundAgainBelowADirectoryThatItsUsersAloneEnter) {
+  const std::string secret = pool_.Create(
+      {.csi_name = "pvc-2", .owner = {.uid = 1000, .gid = 1000, .mode = 0700}});
+  const std::string staging = node_.StagingPath("v2");
+  const std::string target = node_.TargetPath("pod-c");
+  ASSERT_THAT(node_.Stage(secret, staging), IsOk());
+  ASSERT_THAT(node_.Publish(secret, staging, target), IsOk());
+  const std::string bound = BindSubPath("pod-c", target);
+  KillFused();
+  EXPECT_TRUE(rig::Eventually([&] { return OpenErrnoAt(bound, O_RDWR) == 0; }));
+  node_.Run([&] { EXPECT_EQ(::umount2(bound.c_str(), MNT_DETACH), 0); });
+}
+
 // A container of a pod that follows the node's mounts (HostToContainer): of
 // the node's tree it has nothing but a copy of one publication, which receives
 // what is mounted on that.
@@ -351,18 +366,27 @@ class StillServer {
  public:
   StillServer() {
     rig::WriteFile(program_,
-                   fmt::format(R"(#!/bin/bash
-exec 4>&3
-mkfifo {0}/ready
-{1} "$@" 3>{0}/ready 4>&- &
-server=$!
-read -r line <{0}/ready
-kill -STOP $server
-while grep -L stopped /proc/$server/task/*/status | grep -q .; do :; done
-echo $server >{0}/pid
-echo "$line" >&4
-exec 3>&- 4>&-
-wait $server
+                   fmt::format(R"(#!/usr/bin/python3
+import os, signal, socket, subprocess, sys
+
+ours, theirs = socket.socketpair()
+plugin = socket.socket(fileno=os.dup(3))
+server = subprocess.Popen(
+    ["{1}", *sys.argv[1:]], pass_fds=(3, 4),
+    preexec_fn=lambda: os.dup2(theirs.fileno(), 3))
+for fd in (3, 4, theirs.detach()):
+    os.close(fd)
+line, mount, *_ = socket.recv_fds(ours, 512, 1)
+os.kill(server.pid, signal.SIGSTOP)
+tasks = f"/proc/{{server.pid}}/task"
+while not all("stopped" in open(f"{{tasks}}/{{task}}/status").read()
+              for task in os.listdir(tasks)):
+    pass
+open("{0}/pid", "w").write(str(server.pid))
+socket.send_fds(plugin, [line], mount)
+for fd in (plugin.detach(), *mount):
+    os.close(fd)
+server.wait()
 )",
                                dir_.path(), rig::Binary("famfs-fused")));
     fs::permissions(program_, fs::perms::owner_all);

@@ -1,5 +1,6 @@
-// The servers in a container of their own: famfs-fused-spawner as the first
-// process of a pid namespace, which is what a container is to them.
+// The servers in a container of their own, as the chart makes it: pid and mount
+// namespaces from which nothing is mounted for the node, two capabilities, and
+// a /dev/fuse that cannot be opened.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -37,9 +38,13 @@ class SpawnerTest : public ::testing::Test {
   }
 
   std::unique_ptr<rig::Process> StartSpawner(const std::string& socket) {
+    const std::string script =
+        "mount --bind /dev/null /dev/fuse && exec setpriv --no-new-privs "
+        "--bounding-set=-all,+sys_admin \"$0\" --socket \"$1\"";
     auto process = rig::Process::Start(
         {.argv = {"/usr/bin/unshare", "--pid", "--fork", "--kill-child",
-                  rig::Binary("famfs-fused-spawner"), "--socket", socket},
+                  "--mount", "--propagation", "slave", "/bin/sh", "-c", script,
+                  rig::Binary("famfs-fused-spawner"), socket},
          .mount_namespace = node_.mount_namespace()});
     EXPECT_TRUE(process.ok()) << Message(process.status());
     if (!process.ok()) return nullptr;
@@ -135,6 +140,37 @@ TEST_F(SpawnerTest, NonsenseIsAnsweredAndChangesNothing) {
   node_.Run([&] { EXPECT_EQ(OpenErrno(target_ + "/data", O_RDWR), 0); });
 }
 
+TEST_F(SpawnerTest, ServersHaveNoMoreThanWhatTheyNeed) {
+  const auto child_of = [](pid_t pid) {
+    return std::atoi(
+        rig::ReadWholeFile(fmt::format("/proc/{0}/task/{0}/children", pid))
+            .c_str());
+  };
+  // unshare, the spawner, famfs-fused.
+  const pid_t fused = child_of(child_of(spawner_->pid()));
+  const std::string status =
+      rig::ReadWholeFile(fmt::format("/proc/{}/status", fused));
+  EXPECT_THAT(status, HasSubstr("Name:\tfamfs-fused\n"));
+  for (const char* line :
+       {"CapPrm:\t0000000000200000\n", "CapBnd:\t0000000000200000\n",
+        "NoNewPrivs:\t1\n", "Seccomp:\t2\n"}) {
+    EXPECT_THAT(status, HasSubstr(line));
+  }
+}
+
+TEST_F(SpawnerTest, AStartWithoutFuseIsRefused) {
+  FusedOptions options;
+  options.device = pool_.spec();
+  nlohmann::json request = ToJson(options);
+  request["op"] = "start";
+  const auto caller = ConnectToSpawner(socket_, {.tv_sec = 30, .tv_usec = 0});
+  ASSERT_TRUE(caller.ok()) << Message(caller.status());
+  ASSERT_THAT(SendMessage(caller->get(), {.text = request.dump()}), IsOk());
+  const auto answer = ReceiveMessage(caller->get());
+  ASSERT_TRUE(answer.ok()) << Message(answer.status());
+  EXPECT_THAT(answer->text, HasSubstr("/dev/fuse"));
+}
+
 TEST_F(SpawnerTest, CallersThatSayNothingKeepNobodyWaiting) {
   const timeval limit = {.tv_sec = 3, .tv_usec = 0};
   std::vector<UniqueFd> silent;
@@ -163,7 +199,10 @@ TEST_F(SpawnerTest, ADeviceIsNeverTakenForAnOption) {
   request["op"] = "start";
   const auto caller = ConnectToSpawner(socket_, {.tv_sec = 30, .tv_usec = 0});
   ASSERT_TRUE(caller.ok()) << Message(caller.status());
-  ASSERT_THAT(SendMessage(caller->get(), {.text = request.dump()}), IsOk());
+  SpawnerMessage message{.text = request.dump()};
+  message.descriptors.emplace_back(::open("/dev/fuse", O_RDWR | O_CLOEXEC));
+  ASSERT_TRUE(message.descriptors[0].valid());
+  ASSERT_THAT(SendMessage(caller->get(), message), IsOk());
   const auto answer = ReceiveMessage(caller->get());
   ASSERT_TRUE(answer.ok()) << Message(answer.status());
   ASSERT_EQ(answer->descriptors.size(), 2U) << answer->text;
