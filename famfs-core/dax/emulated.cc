@@ -331,7 +331,7 @@ absl::Status EmulatedDevice::Refill(Range extent) {
   return ChangeDespitePin(path, [&]() -> absl::Status {
     FAMFS_ASSIGN_OR_RETURN(const UniqueFd fd,
                            OpenFile(path, O_RDWR | O_NOFOLLOW));
-    return AllocatePages(fd.get(), extent.length, path);
+    return AllocatePages(fd.get(), 0, extent.length, path);
   });
 }
 
