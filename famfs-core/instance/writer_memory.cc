@@ -2,6 +2,7 @@
 // (dax/extent_pin.h says how, and what forbids it): gives it again.
 #include <spdlog/spdlog.h>
 
+#include "base/text.h"
 #include "base/units.h"
 #include "instance/writer.h"
 

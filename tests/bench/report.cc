@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -38,13 +39,29 @@ double Median(std::vector<double> values) {
   return Percentile(std::move(values), 0.5);
 }
 
+bool Decided(std::vector<double> ratios, const Band& band) {
+  std::sort(ratios.begin(), ratios.end());
+  // The sign test's interval: how many of n tosses show heads is within
+  // n / 2 +- sqrt(n) in 95 of 100 cases.
+  const auto n = static_cast<double>(ratios.size());
+  const double off = std::max(0.0, std::floor((n - 1.96 * std::sqrt(n)) / 2));
+  const double low = ratios[static_cast<std::size_t>(off)];
+  const double high = ratios[ratios.size() - 1 - static_cast<std::size_t>(off)];
+  const auto between = [&](double bound) {
+    return low < bound && bound < high;
+  };
+  return !between(band.low) && !between(band.high);
+}
+
 Row Compare(std::string name, std::string unit, Band band,
             const std::function<double()>& ours,
             const std::function<double()>& peer) {
   std::vector<double> our_values;
   std::vector<double> peer_values;
   std::vector<double> ratios;
-  for (int round = -1; round < kRounds; ++round) {
+  for (int round = -1;
+       round < kRounds || (round < kMostRounds && !Decided(ratios, band));
+       ++round) {
     double our_value = 0;
     double peer_value = 0;
     if (round % 2 == 0) {

@@ -8,6 +8,8 @@
 namespace famfs::bench {
 
 inline constexpr int kRounds = 9;
+/// At most, when the noise hides on which side of its band a row lies.
+inline constexpr int kMostRounds = 45;
 
 /// What the ratio ours/peer must be within. A row without a bound only informs.
 struct Band {
@@ -29,8 +31,14 @@ struct Row {
   }
 };
 
+/// True when the median of so many ratios is known well enough to say on which
+/// side of each bound it lies: with 95 % confidence, whatever their
+/// distribution.
+bool Decided(std::vector<double> ratios, const Band& band);
+
 /// Measures ours and the peer in turn, kRounds times, the order changing from
-/// round to round, after one round that does not count.
+/// round to round, after one round that does not count. More rounds follow, up
+/// to kMostRounds, until it is Decided, be it for the band or against it.
 Row Compare(std::string name, std::string unit, Band band,
             const std::function<double()>& ours,
             const std::function<double()>& peer);

@@ -1,5 +1,6 @@
 #include "csi/logging.h"
 
+#include <grpc/grpc.h>
 #include <grpc/support/log.h>
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
@@ -46,10 +47,12 @@ TEST_F(LoggingTest, TheLevelDecidesWhatIsWritten) {
 }
 
 TEST_F(LoggingTest, GrpcsMessagesTakeTheSameWay) {
+  grpc_init();  // before, gRPC writes nothing
   testing::internal::CaptureStderr();
   SetUpLogging({LogFormat::kText, LogLevel::kInfo}, "famfs-csi-test");
   gpr_log(GPR_ERROR, "%s", "a\nb");
   const std::string output = testing::internal::GetCapturedStderr();
+  grpc_shutdown();
   EXPECT_NE(output.find("famfs-csi-test: gRPC: a\\nb\n"), std::string::npos)
       << output;
 }
