@@ -137,8 +137,8 @@ TEST_P(Replaced, ADeviceThatIsRemovedIsNeverMadeAnewByTheSameController) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, Replaced, ::testing::Bool(),
-                         [](const auto& info) {
-                           return info.param ? "Image" : "Emulated";
+                         [](const auto& kind) {
+                           return kind.param ? "Image" : "Emulated";
                          });
 
 }  // namespace

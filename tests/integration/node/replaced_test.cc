@@ -144,8 +144,8 @@ TEST_P(ReplacedTest, APoolThatIsRemovedIsNotReadyUntilItIsMadeAgain) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, ReplacedTest, ::testing::Bool(),
-                         [](const auto& info) {
-                           return info.param ? "Image" : "Emulated";
+                         [](const auto& kind) {
+                           return kind.param ? "Image" : "Emulated";
                          });
 
 }  // namespace
