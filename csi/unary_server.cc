@@ -17,8 +17,9 @@ namespace famfs::csi {
 namespace {
 
 // gRPC keeps a connection to its limit of calls at a time; a thread of ours
-// notes their ends later. What ignores the limit is refused from here on.
-constexpr int kCallsNoted = 64;
+// notes their ends later. What ignores the limit is refused from here on: so
+// many times the limit.
+constexpr int kCallsNoted = 16;
 
 int Milliseconds(std::chrono::milliseconds time) {
   return static_cast<int>(time.count());
@@ -129,13 +130,14 @@ class UnaryServer::Impl::Call {
   }
 
   void Answer() {
+    grpc::ByteBuffer response;
     const grpc::Status status =
-        server_.methods_.Call(context_.method(), request_, response_);
+        server_.methods_.Call(context_.method(), request_, response);
     request_.Clear();
     if (!status.ok()) return Finish(status);
     step_ = Step::kFinishing;
-    stream_.WriteAndFinish(response_, grpc::WriteOptions(), status, this);
-    response_.Clear();
+    // From here on another thread may delete this.
+    stream_.WriteAndFinish(response, grpc::WriteOptions(), status, this);
   }
 
   void Finish(const grpc::Status& status) {
@@ -156,7 +158,6 @@ class UnaryServer::Impl::Call {
   grpc::GenericServerContext context_;
   grpc::GenericServerAsyncReaderWriter stream_;
   grpc::ByteBuffer request_;
-  grpc::ByteBuffer response_;
 };
 
 absl::Status UnaryServer::Impl::Start(const Endpoint& endpoint) {

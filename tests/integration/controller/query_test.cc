@@ -42,9 +42,11 @@ class Query : public ControllerTest {
     if (status.error_code() == grpc::StatusCode::PERMISSION_DENIED) {
       EXPECT_THAT(status.error_message(), HasSubstr("csi.sock")) << path;
     }
+    said_ = status.error_message();
     return status.error_code();
   }
 
+  std::string said_;
   std::string address_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<pb::Controller::Stub> questions_;
@@ -88,7 +90,7 @@ TEST_F(Query, AnswersQuestionsAndRefusesEveryOtherCall) {
     const grpc::StatusCode code = CodeOf("/csi.v1.Controller/" + name);
     EXPECT_EQ(code != grpc::StatusCode::PERMISSION_DENIED,
               questions.count(name) == 1)
-        << name << " answers " << code;
+        << name << " answers " << code << " " << said_;
   }
   for (const char* path :
        {"/csi.v1.Identity/Probe", "/csi.v1.Identity/GetPluginInfo"}) {
