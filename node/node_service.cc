@@ -175,7 +175,9 @@ grpc::Status NodeService::NodeGetInfo(grpc::ServerContext* /*context*/,
     if (left.count() > 0) pool_watch_.WaitForAll(left);
     response->set_node_id(options_.node_id);
     for (const auto& pool : volumes_.pools()) {
-      if (pool->Open().ok()) {
+      // One that is out of reach for a while keeps its key: what is published
+      // of it here goes on.
+      if (pool->Open().ok() || pool->fs_uuid().has_value()) {
         csi::AddPool(*response->mutable_accessible_topology(),
                      options_.driver_name, pool->name());
       }

@@ -59,7 +59,7 @@ absl::Status Writer::Stop(absl::Status why) {
 absl::Status Writer::CheckMemory() {
   const absl::Status status = layout_.Check();
   if (status.ok()) return status;
-  return Stop(Aborted(
+  return Stop(Unavailable(
       "memory of the log or its tables is missing: {}; open the file system "
       "again when that is mended",
       Message(status)));

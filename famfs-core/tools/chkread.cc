@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <nlohmann/json.hpp>
 
 #include "base/text.h"
 #include "tools/commands.h"
@@ -217,9 +218,9 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
 
 }  // namespace
 
-void AddChkread(CLI::App& app, ExitCode& exit) {
+void AddChkread(Command& app, ExitCode& exit) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
+  Command* command = app.add_subcommand(
       "chkread", "Compare read, mapping and device of mounted files");
   command->footer(kExamples);
   command->add_option("FILES", options->files, "Files on a famfs mount")

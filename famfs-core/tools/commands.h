@@ -7,28 +7,28 @@
 
 namespace famfs {
 
-void AddMkfs(CLI::App& app, ExitCode& exit);
-void AddDevadd(CLI::App& app, ExitCode& exit);
-void AddFsck(CLI::App& app, ExitCode& exit);
-void AddDump(CLI::App& app, ExitCode& exit);
-void AddLs(CLI::App& app, ExitCode& exit);
-void AddMkdir(CLI::App& app, ExitCode& exit);
-void AddCreat(CLI::App& app, ExitCode& exit);
-void AddCp(CLI::App& app, ExitCode& exit);
-void AddExport(CLI::App& app, ExitCode& exit);
-void AddImport(CLI::App& app, ExitCode& exit);
-void AddVerify(CLI::App& app, ExitCode& exit);
-void AddStat(CLI::App& app, ExitCode& exit);
-void AddDf(CLI::App& app, ExitCode& exit);
-void AddMap(CLI::App& app, ExitCode& exit);
-void AddHosts(CLI::App& app, ExitCode& exit);
-void AddEvict(CLI::App& app, ExitCode& exit);
-void AddDu(CLI::App& app, ExitCode& exit);
-void AddLogplay(CLI::App& app, ExitCode& exit);
-void AddCompact(CLI::App& app, ExitCode& exit);
-void AddFlush(CLI::App& app, ExitCode& exit);
-void AddChkread(CLI::App& app, ExitCode& exit);
-void AddMount(CLI::App& app, ExitCode& exit);
-void AddUmount(CLI::App& app, ExitCode& exit);
+void AddMkfs(Command& app, ExitCode& exit);
+void AddDevadd(Command& app, ExitCode& exit);
+void AddFsck(Command& app, ExitCode& exit);
+void AddDump(Command& app, ExitCode& exit);
+void AddLs(Command& app, ExitCode& exit);
+void AddMkdir(Command& app, ExitCode& exit);
+void AddCreat(Command& app, ExitCode& exit);
+void AddCp(Command& app, ExitCode& exit);
+void AddExport(Command& app, ExitCode& exit);
+void AddImport(Command& app, ExitCode& exit);
+void AddVerify(Command& app, ExitCode& exit);
+void AddStat(Command& app, ExitCode& exit);
+void AddDf(Command& app, ExitCode& exit);
+void AddMap(Command& app, ExitCode& exit);
+void AddHosts(Command& app, ExitCode& exit);
+void AddEvict(Command& app, ExitCode& exit);
+void AddDu(Command& app, ExitCode& exit);
+void AddLogplay(Command& app, ExitCode& exit);
+void AddCompact(Command& app, ExitCode& exit);
+void AddFlush(Command& app, ExitCode& exit);
+void AddChkread(Command& app, ExitCode& exit);
+void AddMount(Command& app, ExitCode& exit);
+void AddUmount(Command& app, ExitCode& exit);
 
 }  // namespace famfs

@@ -1,6 +1,7 @@
 // famfs compact: drops dead entries from the log and frees what they held.
 #include <condition_variable>
 #include <mutex>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "base/units.h"
@@ -92,9 +93,9 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
 
 }  // namespace
 
-void AddCompact(CLI::App& app, ExitCode& exit) {
+void AddCompact(Command& app, ExitCode& exit) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
+  Command* command = app.add_subcommand(
       "compact", "Drop dead entries, and free what they held");
   command->footer(kExamples);
   AddDevice(command, options->device);

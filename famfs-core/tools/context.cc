@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 
 #include "base/text.h"
 #include "base/units.h"
@@ -19,23 +20,23 @@ namespace {
 
 constexpr const char* kUsageMark = "famfs.tools/usage";
 
-std::uint32_t ParseMode(const std::string& text) {
+absl::Status ParseMode(const std::string& text,
+                       std::optional<std::uint32_t>& result) {
   std::uint32_t mode = 0;
   const char* const end = text.data() + text.size();
   const auto [rest, error] = std::from_chars(text.data(), end, mode, 8);
   if (error != std::errc{} || rest != end) {
-    throw CLI::ValidationError(
-        "--mode",
-        fmt::format("\"{}\" is not an octal mode such as 0644 or 750", text));
+    return InvalidArgument("\"{}\" is not an octal mode such as 0644 or 750",
+                           text);
   }
   if (mode > 0777) {
-    throw CLI::ValidationError(
-        "--mode",
-        fmt::format("\"{}\" has more than permission bits (0777): a famfs has "
-                    "no set-uid, set-gid and sticky files",
-                    text));
+    return InvalidArgument(
+        "\"{}\" has more than permission bits (0777): a famfs has no set-uid, "
+        "set-gid and sticky files",
+        text);
   }
-  return mode;
+  result = mode;
+  return absl::OkStatus();
 }
 
 /// What a device's name stands for.
@@ -155,7 +156,7 @@ absl::StatusOr<Uuid> WriteOptions::Owner() const {
                   "this host has no identity (give one with --system-uuid)");
 }
 
-void AddIdentity(CLI::App* command, WriteOptions& options) {
+void AddIdentity(Command* command, WriteOptions& options) {
   AddUuid(command, "--system-uuid", options.system_uuid,
           "Identity of the host that owns the instance; only the owner may "
           "write. Default: the text in " +
@@ -170,7 +171,7 @@ void AddIdentity(CLI::App* command, WriteOptions& options) {
       ->group("Owner");
 }
 
-void AddWriteOptions(CLI::App* command, WriteOptions& options) {
+void AddWriteOptions(Command* command, WriteOptions& options) {
   AddIdentity(command, options);
   command
       ->add_flag("--take-over", options.take_over,
@@ -185,13 +186,13 @@ Ownership OwnerOptions::Resolve(std::uint32_t default_mode) const {
           .mode = mode.value_or(default_mode)};
 }
 
-void AddOwnerOptions(CLI::App* command, OwnerOptions& options,
+void AddOwnerOptions(Command* command, OwnerOptions& options,
                      const std::string& default_mode) {
   command
-      ->add_option_function<std::string>(
+      ->add_option_function(
           "-m,--mode",
           [&options](const std::string& text) {
-            options.mode = ParseMode(text);
+            return ParseMode(text, options.mode);
           },
           "Permission bits, octal. Default: " + default_mode)
       ->type_name("OCTAL");
@@ -212,16 +213,11 @@ std::vector<std::string>& OtherDevices() {
   return specs;
 }
 
-void AddOtherDevices(CLI::App& app) {
-  app.fallthrough();  // so that it may also follow the subcommand
-  app.add_option_function<std::vector<std::string>>(
-         "--device",
-         [](const std::vector<std::string>& specs) { OtherDevices() = specs; },
+void AddOtherDevices(Command& app) {
+  app.add_repeated(
+         "--device", OtherDevices(),
          "Another device of the instance, in any order; may be repeated. "
          "Without it, files on that device are unavailable")
-      ->expected(1)
-      ->allow_extra_args(false)  // what follows is a path
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->type_name("DEVICE");
 }
 
@@ -231,13 +227,13 @@ absl::StatusOr<std::shared_ptr<DeviceSet>> OpenDevices(const std::string& spec,
   return OpenSet(named.device, access);
 }
 
-void AddSalvage(CLI::App* command, bool& salvage) {
+void AddSalvage(Command* command, bool& salvage) {
   command->add_flag("--salvage", salvage,
                     "Read a damaged instance as far as it is whole; stderr "
                     "tells what is not, and the exit code is 1 then");
 }
 
-void AddDevice(CLI::App* command, std::string& device) {
+void AddDevice(Command* command, std::string& device) {
   command
       ->add_option("DEVICE", device,
                    "emulated:DIR, image:FILE, devdax:PATH, or a path: a "
@@ -247,40 +243,33 @@ void AddDevice(CLI::App* command, std::string& device) {
       ->type_name("");
 }
 
-CLI::Option* AddSize(CLI::App* command, const std::string& name,
-                     std::optional<std::uint64_t>& value,
-                     const std::string& help) {
+Argument* AddSize(Command* command, const std::string& name,
+                  std::optional<std::uint64_t>& value,
+                  const std::string& help) {
   return command
-      ->add_option_function<std::string>(
+      ->add_option_function(
           name,
-          [&value, name](const std::string& text) {
-            auto size = ParseSize(text);
-            if (!size.ok()) {
-              throw CLI::ValidationError(name,
-                                         std::string(Message(size.status())));
-            }
-            value = *size;
+          [&value](const std::string& text) {
+            FAMFS_ASSIGN_OR_RETURN(value, ParseSize(text));
+            return absl::OkStatus();
           },
           help)
       ->type_name("SIZE");
 }
 
-CLI::Option* AddUuid(CLI::App* command, const std::string& name,
-                     std::optional<Uuid>& value, const std::string& help) {
+Argument* AddUuid(Command* command, const std::string& name,
+                  std::optional<Uuid>& value, const std::string& help) {
   return command
-      ->add_option_function<std::string>(
+      ->add_option_function(
           name,
-          [&value, name](const std::string& text) {
-            auto uuid = Uuid::Parse(text);
-            if (!uuid.ok()) {
-              throw CLI::ValidationError(name,
-                                         std::string(Message(uuid.status())));
+          [&value](const std::string& text) -> absl::Status {
+            FAMFS_ASSIGN_OR_RETURN(const Uuid uuid, Uuid::Parse(text));
+            if (uuid.is_nil()) {
+              return InvalidArgument(
+                  "the nil UUID stands for nobody; give another");
             }
-            if (uuid->is_nil()) {
-              throw CLI::ValidationError(
-                  name, "the nil UUID stands for nobody; give another");
-            }
-            value = *uuid;
+            value = uuid;
+            return absl::OkStatus();
           },
           help)
       ->type_name("UUID");

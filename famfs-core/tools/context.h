@@ -6,9 +6,10 @@
 // an exit code, so that no subcommand prints errors or exits itself.
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
 #include <memory>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 
@@ -19,10 +20,12 @@
 #include "instance/namespace.h"
 #include "instance/reader.h"
 #include "instance/writer.h"
+#include "tools/command_line.h"
 
 namespace famfs {
 
-/// Keys stay in the order in which they were written.
+/// Keys stay in the order in which they were written. Whoever makes one
+/// includes <nlohmann/json.hpp>.
 using Json = nlohmann::ordered_json;
 
 enum class ExitCode : int {
@@ -46,7 +49,7 @@ absl::StatusOr<ExitCode> CheckMemory(ExitCode outcome);
 /// With --json an error is told there, too: {"error": ...}. So a run that has
 /// printed its JSON answers no error.
 template <typename Options>
-void OnRun(CLI::App* command, std::shared_ptr<Options> options,
+void OnRun(Command* command, std::shared_ptr<Options> options,
            absl::StatusOr<ExitCode> (*run)(const Options&), ExitCode& exit) {
   command->callback([options = std::move(options), run, &exit] {
     auto outcome = run(*options);
@@ -68,9 +71,9 @@ struct WriteOptions {
   [[nodiscard]] absl::StatusOr<Uuid> Owner() const;
 };
 /// Identity and lock directory, for mkfs.
-void AddIdentity(CLI::App* command, WriteOptions& options);
+void AddIdentity(Command* command, WriteOptions& options);
 /// These and --take-over.
-void AddWriteOptions(CLI::App* command, WriteOptions& options);
+void AddWriteOptions(Command* command, WriteOptions& options);
 
 /// Options of every subcommand that makes a file or a directory. What is not
 /// given comes from the caller's process, or from the source of a copy.
@@ -81,7 +84,7 @@ struct OwnerOptions {
 
   [[nodiscard]] Ownership Resolve(std::uint32_t default_mode) const;
 };
-void AddOwnerOptions(CLI::App* command, OwnerOptions& options,
+void AddOwnerOptions(Command* command, OwnerOptions& options,
                      const std::string& default_mode);
 
 /// A path in the instance as people write it: slashes around it are dropped, so
@@ -90,20 +93,19 @@ std::string InstancePath(std::string_view text);
 
 /// `--device`, for every subcommand alike: where the instance's other devices
 /// may be. Which of them is which the devices say themselves.
-void AddOtherDevices(CLI::App& app);
+void AddOtherDevices(Command& app);
 /// What it was given.
 std::vector<std::string>& OtherDevices();
 
 /// The positional DEVICE, first in every subcommand.
-void AddDevice(CLI::App* command, std::string& device);
+void AddDevice(Command* command, std::string& device);
 
 // Option values that are not plain numbers or strings; a bad one is an error of
 // the command line that names the option and the text.
-CLI::Option* AddSize(CLI::App* command, const std::string& name,
-                     std::optional<std::uint64_t>& value,
-                     const std::string& help);
-CLI::Option* AddUuid(CLI::App* command, const std::string& name,
-                     std::optional<Uuid>& value, const std::string& help);
+Argument* AddSize(Command* command, const std::string& name,
+                  std::optional<std::uint64_t>& value, const std::string& help);
+Argument* AddUuid(Command* command, const std::string& name,
+                  std::optional<Uuid>& value, const std::string& help);
 
 /// Errors carry exit code 2.
 absl::StatusOr<std::shared_ptr<DaxDevice>> OpenForReading(
@@ -116,7 +118,7 @@ absl::StatusOr<std::shared_ptr<DeviceSet>> OpenDevices(const std::string& spec,
                                                        Access access);
 
 /// The option --salvage, of commands that read.
-void AddSalvage(CLI::App* command, bool& salvage);
+void AddSalvage(Command* command, bool& salvage);
 
 /// Opens the device, then the instance on it. The message says what to do about
 /// another host's or another program's instance, and about a damaged one. With

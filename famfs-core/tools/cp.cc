@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "base/units.h"
 #include "tools/commands.h"
@@ -257,7 +258,7 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
   return into ? RunIn(options) : RunOut(options);
 }
 
-void AddHow(CLI::App* command, Options& options) {
+void AddHow(Command* command, Options& options) {
   static const std::map<std::string, Compare> kCompare = {
       {"full", Compare::kFull},
       {"sample", Compare::kSample},
@@ -267,15 +268,16 @@ void AddHow(CLI::App* command, Options& options) {
   command->add_flag("-c,--continue", options.go_on,
                     "Skip files that are there, alike; -r does so always");
   command
-      ->add_option_function<std::string>(
+      ->add_option_function(
           "--compare",
           [&options](const std::string& text) {
             options.compare = kCompare.at(text);
+            return absl::OkStatus();
           },
           "How a file that is there is compared: its size and 64 pages spread "
           "over it (sample), every byte (full), or the size alone. Default: "
           "sample")
-      ->check(CLI::IsMember({"sample", "full", "size"}))
+      ->one_of({"sample", "full", "size"})
       ->type_name("HOW");
   command->add_flag("-L,--dereference", options.dereference,
                     "Follow symbolic links in directories (copying in)");
@@ -288,9 +290,9 @@ void AddHow(CLI::App* command, Options& options) {
 
 }  // namespace
 
-void AddCp(CLI::App& app, ExitCode& exit) {
+void AddCp(Command& app, ExitCode& exit) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
+  Command* command = app.add_subcommand(
       "cp", "Copy local files into an instance, or out of it");
   command->footer(kExamples);
   AddDevice(command, options->device);

@@ -89,9 +89,9 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
 
 }  // namespace
 
-void AddCreat(CLI::App& app, ExitCode& exit) {
+void AddCreat(Command& app, ExitCode& exit) {
   auto options = std::make_shared<Options>();
-  CLI::App* command =
+  Command* command =
       app.add_subcommand("creat", "Make a file of zeros of a given size");
   command->footer(kExamples);
   AddDevice(command, options->device);

@@ -42,9 +42,9 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
 
 }  // namespace
 
-void AddDevadd(CLI::App& app, ExitCode& exit) {
+void AddDevadd(Command& app, ExitCode& exit) {
   auto options = std::make_shared<Options>();
-  CLI::App* command =
+  Command* command =
       app.add_subcommand("devadd", "Add a device to an instance");
   command->footer(kExamples);
   AddDevice(command, options->device);

@@ -1,4 +1,6 @@
 // famfs df: what is used, promised, pending and free of a pool.
+#include <nlohmann/json.hpp>
+
 #include "base/text.h"
 #include "base/units.h"
 #include "tools/commands.h"
@@ -150,9 +152,9 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
 
 }  // namespace
 
-void AddDf(CLI::App& app, ExitCode& exit) {
+void AddDf(Command& app, ExitCode& exit) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
+  Command* command = app.add_subcommand(
       "df", "Show how much of a pool is used, pending and free");
   command->footer(kExamples);
   AddDevice(command, options->device);

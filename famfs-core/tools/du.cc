@@ -1,4 +1,6 @@
 // famfs du: how much of the device directories and files hold.
+#include <nlohmann/json.hpp>
+
 #include "base/text.h"
 #include "base/units.h"
 #include "tools/commands.h"
@@ -96,10 +98,9 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
 
 }  // namespace
 
-void AddDu(CLI::App& app, ExitCode& exit) {
+void AddDu(Command& app, ExitCode& exit) {
   auto options = std::make_shared<Options>();
-  CLI::App* command =
-      app.add_subcommand("du", "Show how much directories hold");
+  Command* command = app.add_subcommand("du", "Show how much directories hold");
   command->footer(kExamples);
   AddDevice(command, options->device);
   command

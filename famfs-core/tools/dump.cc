@@ -5,6 +5,7 @@
 // printed one by one, so memory does not grow with the log.
 #include <algorithm>
 #include <cstring>
+#include <nlohmann/json.hpp>
 
 #include "media/rules.h"
 #include "tools/commands.h"
@@ -197,9 +198,9 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
 
 }  // namespace
 
-void AddDump(CLI::App& app, ExitCode& exit) {
+void AddDump(Command& app, ExitCode& exit) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
+  Command* command = app.add_subcommand(
       "dump", "Show superblock, log and every entry with all fields");
   command->footer(kExamples);
   AddDevice(command, options->device);

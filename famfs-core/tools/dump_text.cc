@@ -1,6 +1,7 @@
 #include "tools/dump_text.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "base/text.h"
 #include "media/format.h"

@@ -54,9 +54,9 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
 
 }  // namespace
 
-void AddEvict(CLI::App& app, ExitCode& exit) {
+void AddEvict(Command& app, ExitCode& exit) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
+  Command* command = app.add_subcommand(
       "evict", "Wait for a dead host no longer before reusing deleted space");
   command->footer(kExamples);
   AddDevice(command, options->device);

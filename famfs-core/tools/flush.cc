@@ -83,9 +83,9 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
 
 }  // namespace
 
-void AddFlush(CLI::App& app, ExitCode& exit) {
+void AddFlush(Command& app, ExitCode& exit) {
   auto options = std::make_shared<Options>();
-  CLI::App* command =
+  Command* command =
       app.add_subcommand("flush", "Write back and drop a file's cache lines");
   command->footer(kExamples);
   command

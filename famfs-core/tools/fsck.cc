@@ -1,5 +1,7 @@
 // famfs fsck: checks an instance without changing it, or with --repair mends
 // what an interruption left.
+#include <nlohmann/json.hpp>
+
 #include "instance/fsck.h"
 
 #include "base/units.h"
@@ -138,9 +140,9 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
 
 }  // namespace
 
-void AddFsck(CLI::App& app, ExitCode& exit) {
+void AddFsck(Command& app, ExitCode& exit) {
   auto options = std::make_shared<Options>();
-  CLI::App* command =
+  Command* command =
       app.add_subcommand("fsck", "Check an instance, or repair it");
   command->footer(kExamples);
   AddDevice(command, options->device);

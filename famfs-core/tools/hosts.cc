@@ -1,5 +1,7 @@
 // famfs hosts: which servers use a pool, and how far each has let go of what
 // was deleted.
+#include <nlohmann/json.hpp>
+
 #include "base/units.h"
 #include "tools/commands.h"
 #include "tools/pool_space.h"
@@ -70,9 +72,9 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
 
 }  // namespace
 
-void AddHosts(CLI::App& app, ExitCode& exit) {
+void AddHosts(Command& app, ExitCode& exit) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
+  Command* command = app.add_subcommand(
       "hosts", "Show which servers use a pool, and which are waited for");
   command->footer(kExamples);
   AddDevice(command, options->device);

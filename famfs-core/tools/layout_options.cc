@@ -16,12 +16,12 @@ absl::StatusOr<FileLayout> LayoutOptions::Resolve() const {
                     .buckets = buckets};
 }
 
-void AddLayoutOptions(CLI::App* command, LayoutOptions& options) {
+void AddLayoutOptions(Command* command, LayoutOptions& options) {
   command
       ->add_option("-N,--strips", options.strips,
                    "Interleave the file over so many strips, one on each of as "
                    "many devices. Default: contiguous")
-      ->check(CLI::Range(std::size_t{1}, kMaxStrips))
+      ->within(1, kMaxStrips)
       ->type_name("N");
   AddSize(
       command, "-C,--chunk", options.chunk,

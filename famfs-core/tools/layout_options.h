@@ -1,10 +1,10 @@
 // The options of subcommands that make files: how these lie on the devices.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <optional>
 
 #include "instance/writer.h"
+#include "tools/command_line.h"
 
 namespace famfs {
 
@@ -17,6 +17,6 @@ struct LayoutOptions {
   /// the rest against the devices.
   [[nodiscard]] absl::StatusOr<FileLayout> Resolve() const;
 };
-void AddLayoutOptions(CLI::App* command, LayoutOptions& options);
+void AddLayoutOptions(Command* command, LayoutOptions& options);
 
 }  // namespace famfs

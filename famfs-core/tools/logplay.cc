@@ -1,6 +1,7 @@
 // famfs logplay: plays the log without a mount, and tells what each entry does.
 #include <array>
 #include <cstring>
+#include <nlohmann/json.hpp>
 
 #include "base/text.h"
 #include "base/units.h"
@@ -199,9 +200,9 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
 
 }  // namespace
 
-void AddLogplay(CLI::App& app, ExitCode& exit) {
+void AddLogplay(Command& app, ExitCode& exit) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
+  Command* command = app.add_subcommand(
       "logplay", "Play the log without a mount; tell what each entry does");
   command->footer(kExamples);
   AddDevice(command, options->device);

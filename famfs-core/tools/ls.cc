@@ -1,4 +1,6 @@
 // famfs ls: what the log says, as a listing. Needs no mount and no lock.
+#include <nlohmann/json.hpp>
+
 #include "base/text.h"
 #include "tools/commands.h"
 #include "tools/tree.h"
@@ -88,9 +90,9 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
 
 }  // namespace
 
-void AddLs(CLI::App& app, ExitCode& exit) {
+void AddLs(Command& app, ExitCode& exit) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("ls", "List files and directories");
+  Command* command = app.add_subcommand("ls", "List files and directories");
   command->footer(kExamples);
   AddDevice(command, options->device);
   command

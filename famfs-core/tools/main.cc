@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <string_view>
 
@@ -63,34 +64,36 @@ int Main(int argc, char** argv) {
   app.add_flag_callback(
       "-v,--verbose", [] { spdlog::set_level(spdlog::level::debug); },
       "Say on stderr what is being done");
-  AddOtherDevices(app);
+  app.fallthrough();  // an option of all may also follow the subcommand
   app.require_subcommand(1);
   app.footer(kExamples);
   // Each file of commands adds its own; the order is the one of a first visit.
   ExitCode exit = ExitCode::kOk;
-  AddMkfs(app, exit);
-  AddDevadd(app, exit);
-  AddFsck(app, exit);
-  AddDump(app, exit);
-  AddLs(app, exit);
-  AddMkdir(app, exit);
-  AddCreat(app, exit);
-  AddCp(app, exit);
-  AddExport(app, exit);
-  AddImport(app, exit);
-  AddVerify(app, exit);
-  AddStat(app, exit);
-  AddDf(app, exit);
-  AddHosts(app, exit);
-  AddEvict(app, exit);
-  AddDu(app, exit);
-  AddMap(app, exit);
-  AddLogplay(app, exit);
-  AddCompact(app, exit);
-  AddFlush(app, exit);
-  AddChkread(app, exit);
-  AddMount(app, exit);
-  AddUmount(app, exit);
+  Command famfs(&app);
+  AddOtherDevices(famfs);
+  AddMkfs(famfs, exit);
+  AddDevadd(famfs, exit);
+  AddFsck(famfs, exit);
+  AddDump(famfs, exit);
+  AddLs(famfs, exit);
+  AddMkdir(famfs, exit);
+  AddCreat(famfs, exit);
+  AddCp(famfs, exit);
+  AddExport(famfs, exit);
+  AddImport(famfs, exit);
+  AddVerify(famfs, exit);
+  AddStat(famfs, exit);
+  AddDf(famfs, exit);
+  AddHosts(famfs, exit);
+  AddEvict(famfs, exit);
+  AddDu(famfs, exit);
+  AddMap(famfs, exit);
+  AddLogplay(famfs, exit);
+  AddCompact(famfs, exit);
+  AddFlush(famfs, exit);
+  AddChkread(famfs, exit);
+  AddMount(famfs, exit);
+  AddUmount(famfs, exit);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 
 #include "tools/commands.h"
 #include "tools/local_file.h"
@@ -113,9 +114,9 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
 
 }  // namespace
 
-void AddMap(CLI::App& app, ExitCode& exit) {
+void AddMap(Command& app, ExitCode& exit) {
   auto options = std::make_shared<Options>();
-  CLI::App* command =
+  Command* command =
       app.add_subcommand("map", "Draw what lies where on the device");
   command->footer(kExamples);
   AddDevice(command, options->device);
@@ -131,16 +132,16 @@ void AddMap(CLI::App& app, ExitCode& exit) {
       ->capture_default_str()
       ->type_name("N");
   command->add_option("--rows", options->rows, "Lines of the picture")
-      ->check(CLI::Range(1U, 1000U))
+      ->within(1, 1000)
       ->capture_default_str()
       ->type_name("N");
   command
       ->add_option("--width", options->width,
                    "Characters of a line. Default: the terminal's, or 80")
-      ->check(CLI::Range(40U, 1000U))
+      ->within(40, 1000)
       ->type_name("N");
   command->add_option("--color", options->color, "auto, always or never")
-      ->check(CLI::IsMember({"auto", "always", "never"}))
+      ->one_of({"auto", "always", "never"})
       ->capture_default_str()
       ->type_name("WHEN");
   AddSalvage(command, options->salvage);

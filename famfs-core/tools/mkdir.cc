@@ -55,9 +55,9 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
 
 }  // namespace
 
-void AddMkdir(CLI::App& app, ExitCode& exit) {
+void AddMkdir(Command& app, ExitCode& exit) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("mkdir", "Make a directory");
+  Command* command = app.add_subcommand("mkdir", "Make a directory");
   command->footer(kExamples);
   AddDevice(command, options->device);
   command->add_option("PATH", options->path, "The new directory")

@@ -197,9 +197,9 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
 
 }  // namespace
 
-void AddMkfs(CLI::App& app, ExitCode& exit) {
+void AddMkfs(Command& app, ExitCode& exit) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("mkfs", "Make an instance");
+  Command* command = app.add_subcommand("mkfs", "Make an instance");
   command->footer(kExamples);
   AddDevice(command, options->device);
   AddSize(command, "-s,--size", options->size,

@@ -142,9 +142,9 @@ absl::StatusOr<ExitCode> RunUmount(const UmountOptions& options) {
 
 }  // namespace
 
-void AddMount(CLI::App& app, ExitCode& exit) {
+void AddMount(Command& app, ExitCode& exit) {
   auto options = std::make_shared<MountOptions>();
-  CLI::App* command =
+  Command* command =
       app.add_subcommand("mount", "Mount an instance on a directory");
   command->footer(kMountExamples);
   AddDevice(command, options->device);
@@ -156,7 +156,7 @@ void AddMount(CLI::App& app, ExitCode& exit) {
   command
       ->add_option("--data-path", options->data_path,
                    "auto, passthrough, copy or fmap")
-      ->check(CLI::IsMember({"auto", "passthrough", "copy", "fmap"}))
+      ->one_of({"auto", "passthrough", "copy", "fmap"})
       ->capture_default_str()
       ->type_name("PATH");
   command
@@ -173,9 +173,9 @@ void AddMount(CLI::App& app, ExitCode& exit) {
   OnRun(command, options, RunMount, exit);
 }
 
-void AddUmount(CLI::App& app, ExitCode& exit) {
+void AddUmount(Command& app, ExitCode& exit) {
   auto options = std::make_shared<UmountOptions>();
-  CLI::App* command = app.add_subcommand("umount", "Unmount an instance");
+  Command* command = app.add_subcommand("umount", "Unmount an instance");
   command->footer(kUmountExamples);
   command->add_option("MOUNTPOINT", options->mount_point, "Where it is mounted")
       ->required()

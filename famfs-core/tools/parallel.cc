@@ -34,13 +34,13 @@ absl::Status RunParallel(unsigned threads, std::size_t count,
   return first;
 }
 
-void AddThreads(CLI::App* command, unsigned& threads) {
+void AddThreads(Command* command, unsigned& threads) {
   threads = std::clamp(std::thread::hardware_concurrency(), 1U, 8U);
   command
       ->add_option("-t,--threads", threads,
                    "How many work at once. Default: one for each processor, at "
                    "most 8")
-      ->check(CLI::Range(1U, 256U))
+      ->within(1, 256)
       ->type_name("N");
 }
 

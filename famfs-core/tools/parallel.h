@@ -18,6 +18,6 @@ namespace famfs {
     const std::function<absl::Status(std::size_t)>& work);
 
 /// The option -t,--threads; default: as many as the machine has, at most 8.
-void AddThreads(CLI::App* command, unsigned& threads);
+void AddThreads(Command* command, unsigned& threads);
 
 }  // namespace famfs

@@ -1,4 +1,6 @@
 // famfs stat: all that the log says of a path.
+#include <nlohmann/json.hpp>
+
 #include "base/text.h"
 #include "base/units.h"
 #include "tools/commands.h"
@@ -130,9 +132,9 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
 
 }  // namespace
 
-void AddStat(CLI::App& app, ExitCode& exit) {
+void AddStat(Command& app, ExitCode& exit) {
   auto options = std::make_shared<Options>();
-  CLI::App* command =
+  Command* command =
       app.add_subcommand("stat", "Show what the log says of a path");
   command->footer(kExamples);
   AddDevice(command, options->device);

@@ -72,9 +72,9 @@ absl::StatusOr<ExitCode> RunImport(const ImportOptions& options) {
 
 }  // namespace
 
-void AddExport(CLI::App& app, ExitCode& exit) {
+void AddExport(Command& app, ExitCode& exit) {
   auto options = std::make_shared<ExportOptions>();
-  CLI::App* command = app.add_subcommand(
+  Command* command = app.add_subcommand(
       "export", "Write a device as a flat image, for upstream's tools");
   command->footer(kExportExamples);
   AddDevice(command, options->device);
@@ -87,9 +87,9 @@ void AddExport(CLI::App& app, ExitCode& exit) {
   OnRun(command, options, RunExport, exit);
 }
 
-void AddImport(CLI::App& app, ExitCode& exit) {
+void AddImport(Command& app, ExitCode& exit) {
   auto options = std::make_shared<ImportOptions>();
-  CLI::App* command =
+  Command* command =
       app.add_subcommand("import", "Make an emulated device from a flat image");
   command->footer(kImportExamples);
   command->add_option("IMAGE", options->image, "The image file")

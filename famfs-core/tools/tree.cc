@@ -1,6 +1,7 @@
 #include "tools/tree.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "base/text.h"
 

@@ -1,5 +1,6 @@
 // famfs verify: whether a file holds the stream that famfs creat --seed made.
 #include <mutex>
+#include <nlohmann/json.hpp>
 
 #include "base/text.h"
 #include "tools/commands.h"
@@ -123,9 +124,9 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
 
 }  // namespace
 
-void AddVerify(CLI::App& app, ExitCode& exit) {
+void AddVerify(Command& app, ExitCode& exit) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
+  Command* command = app.add_subcommand(
       "verify", "Check that a file holds what creat --seed wrote");
   command->footer(kExamples);
   command
