@@ -101,7 +101,7 @@ struct BusErrors {
     return false;
   }
 
-  static void Handle(int number, siginfo_t* info, void* /*context*/) {
+  static void Handle(int number, siginfo_t* info, void* context) {
     const bool missing = info->si_code == BUS_ADRERR ||
                          info->si_code == BUS_OBJERR ||
                          info->si_code == BUS_MCEERR_AR;
@@ -110,6 +110,11 @@ struct BusErrors {
       for (Guard* guard = innermost; guard != nullptr; guard = guard->outer) {
         if (!guard->Covers(address)) continue;
         guard->missing = address;
+        // A jump has no mask to restore, and a sanitizer blocks all signals
+        // while it calls a handler.
+        ::pthread_sigmask(SIG_SETMASK,
+                          &static_cast<const ucontext_t*>(context)->uc_sigmask,
+                          nullptr);
         siglongjmp(guard->here, 1);
       }
       const int error = errno;
@@ -127,7 +132,7 @@ struct BusErrors {
     std::call_once(once, [] {
       struct sigaction action {};
       action.sa_sigaction = Handle;
-      // Not blocked meanwhile: a jump out of it has no mask to restore.
+      // Not blocked meanwhile: what it touches itself may be missing, too.
       action.sa_flags = SA_SIGINFO | SA_NODEFER;
       ::sigemptyset(&action.sa_mask);
       ::sigaction(SIGBUS, &action, &handler_before);

@@ -33,10 +33,11 @@ absl::StatusOr<std::unique_ptr<Reader>> Reader::OpenSalvaged(
                          Layout::OpenDamaged(*devices->primary(), superblock));
   std::unique_ptr<Reader> reader(
       new Reader(std::move(devices), std::move(layout)));
-  reader->salvage_.emplace();
-  reader->salvage_->superblock = superblock;
-  reader->salvage_->tells_identity =
+  SalvageState state;
+  state.superblock = superblock;
+  state.tells_identity =
       !IsReplaced(reader->layout_.identity().CheckSuperblock());
+  reader->salvage_ = std::move(state);
   FAMFS_RETURN_IF_ERROR(reader->Refresh().status());
   return reader;
 }
