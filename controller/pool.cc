@@ -127,6 +127,9 @@ absl::StatusOr<std::shared_ptr<Writer>> Pool::OpenLocked() {
     auto opened = OpenDevicesAndWriter();
     if (opened.ok()) return TakeUpLocked(*std::move(opened));
     why = opened.status();
+    if (!lost_.ok()) {
+      why = Unavailable("{}; it was lost: {}", Message(why), Message(lost_));
+    }
   }
   // Whatever the cause, a later call may find it mended, and a provisioner that
   // is told a final code would forget a volume that may exist.
