@@ -7,7 +7,8 @@
 // through descriptors and mappings: stores, reads and writes go on. So a file
 // has the flag while it is served, which is while anybody holds an OFD read
 // lock on it (the kernel's FUSE connection does, through the descriptor that
-// became its backing file, as long as a pod has the file open or mapped). A
+// became its backing file, as long as a pod has the file open; a mapping whose
+// descriptor is closed is not seen). A
 // file that nobody serves has no flag, so that it can be removed by anybody who
 // owns it.
 //
