@@ -143,20 +143,10 @@ def island(cluster, driver, install, nodes, inspector):
         pytest.skip("needs two nodes")
     if not driver.memory_directory():
         pytest.skip("needs an emulated pool, whose hosts can be chosen")
-    _replace_nodes(driver, nodes, lambda: install(*island_seen_by(driver, nodes[:1])))
+    driver.replace_node_pods(nodes, lambda: install(*island_seen_by(driver, nodes[:1])))
     yield nodes[0]
-    _replace_nodes(driver, nodes, install)
+    driver.replace_node_pods(nodes, install)
     inspector.execute(nodes[0], "rm", "-r", f"/proc/1/root{island_directory(driver)}")
-
-
-def _replace_nodes(driver, nodes, change):
-    """The node pods read the configuration once, and are OnDelete."""
-    change()
-    for node in nodes:
-        old = driver.node_pod(node)
-        driver.cluster.core.delete_namespaced_pod(old.metadata.name, driver.namespace)
-        driver.replaced(lambda node=node: driver.node_pod(node), old.metadata.uid, f"the plugin on {node}")
-    driver.everything_ready()
 
 
 def test_a_node_that_sees_no_pool_gets_no_pod(workspace, island, nodes):

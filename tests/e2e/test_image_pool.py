@@ -15,16 +15,6 @@ DEVICE = f"image:{DIRECTORY}/pool.img"
 CLASS = "famfs-flat"
 
 
-def replace_node_pods(driver, nodes, change):
-    """The node pods read the configuration once, and are OnDelete."""
-    change()
-    for node in nodes:
-        old = driver.node_pod(node)
-        driver.cluster.core.delete_namespaced_pod(old.metadata.name, driver.namespace)
-        driver.replaced(lambda node=node: driver.node_pod(node), old.metadata.uid, f"the plugin on {node}")
-    driver.everything_ready()
-
-
 @pytest.fixture(scope="module")
 def flat(driver, install, nodes, inspector):
     """A second pool; its class makes volumes at once."""
@@ -39,9 +29,9 @@ def flat(driver, install, nodes, inspector):
         "storageClasses[1].volumeBindingMode": "Immediate",
     }
     options = ["--set", ",".join(f"{key}={value}" for key, value in values.items())]
-    replace_node_pods(driver, nodes, lambda: install(*options))
+    driver.replace_node_pods(nodes, lambda: install(*options))
     yield
-    replace_node_pods(driver, nodes, install)
+    driver.replace_node_pods(nodes, install)
     inspector.execute(nodes[0], "rm", "-r", f"/proc/1/root{DIRECTORY}")
 
 

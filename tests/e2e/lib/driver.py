@@ -49,6 +49,16 @@ class Driver:
 
         return until(f"{what} is there again", probe)
 
+    def replace_node_pods(self, nodes, change):
+        """Makes the change; the node pods, which read their configuration once
+        and are OnDelete, are replaced one after the other."""
+        change()
+        for node in nodes:
+            old = self.node_pod(node)
+            self.cluster.core.delete_namespaced_pod(old.metadata.name, self.namespace)
+            self.replaced(lambda node=node: self.node_pod(node), old.metadata.uid, f"the plugin on {node}")
+        self.everything_ready()
+
     def registered_on(self, node):
         """Whether kubelet of the node knows the driver."""
         # Not by the client library: it refuses a CSINode whose list is null.
