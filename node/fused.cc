@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/descriptor_message.h"
 #include "node/spawner_client.h"
 
 extern char** environ;
@@ -193,24 +194,14 @@ absl::StatusOr<StartingFused> SpawnFused(const FusedOptions& options,
 }
 
 bool ReadReady(const UniqueFd& ready, ReadyAnswer& answer) {
-  std::array<char, 512> text = {};
-  iovec part = {.iov_base = text.data(), .iov_len = text.size()};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control = {};
-  msghdr message = {};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  const ssize_t length = ::recvmsg(ready.get(), &message, MSG_CMSG_CLOEXEC);
-  if (length <= 0) return false;
-  answer.line.append(text.data(), static_cast<std::size_t>(length));
-  const cmsghdr* const item = CMSG_FIRSTHDR(&message);
-  if (item != nullptr && item->cmsg_level == SOL_SOCKET &&
-      item->cmsg_type == SCM_RIGHTS &&
-      item->cmsg_len == CMSG_LEN(sizeof(int))) {
-    int mount = -1;
-    std::memcpy(&mount, CMSG_DATA(item), sizeof(int));
-    answer.mount.reset(mount);
+  constexpr std::size_t kPart = 512;          // bytes
+  constexpr std::size_t kLongestLine = 8192;  // bytes; an error's text
+  if (answer.line.size() > kLongestLine) return false;
+  auto message = ReceiveDescriptors(ready.get(), kPart);
+  if (!message.ok()) return false;
+  answer.line += message->text;
+  if (message->descriptors.size() == 1) {
+    answer.mount = std::move(message->descriptors.front());
   }
   return true;
 }

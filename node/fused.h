@@ -66,7 +66,7 @@ struct ReadyAnswer {
   std::string line;
   UniqueFd mount;  // attached nowhere; with the line "ready ..."
 };
-/// Takes what has arrived; false at the end of file.
+/// Takes what has arrived; false at the end of file, and when that is no line.
 bool ReadReady(const UniqueFd& ready, ReadyAnswer& answer);
 
 /// The ready line: "ready passthrough" or "error: ...". Unavailable for an

@@ -2,20 +2,20 @@
 
 #include <sys/socket.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 namespace famfs::node {
 namespace {
 
-constexpr std::size_t kMaxDescriptors = 2;
-
-absl::Status Gone(int error) {
-  return Unavailable(
-      "famfs-fused-spawner does not answer: {}",
-      error == 0 ? "it closed the connection" : std::strerror(error));
+/// Unavailable in place of what a system call says; a message that breaks the
+/// rules stays InvalidArgument.
+absl::Status Answering(const absl::Status& status) {
+  if (status.ok() || absl::IsInvalidArgument(status)) return status;
+  return Unavailable("famfs-fused-spawner does not answer: {}",
+                     Message(status));
 }
 
 }  // namespace
@@ -54,62 +54,17 @@ absl::Status SendMessage(int socket, const SpawnerMessage& message) {
     return InvalidArgument("a message of {} bytes is too long; at most {}",
                            message.text.size(), kMaxSpawnerMessage);
   }
-  iovec part = {.iov_base = const_cast<char*>(message.text.data()),
-                .iov_len = message.text.size()};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * kMaxDescriptors)>
-      control = {};
-  msghdr header = {};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  if (!message.descriptors.empty()) {
-    const std::size_t length = sizeof(int) * message.descriptors.size();
-    header.msg_control = control.data();
-    header.msg_controllen = CMSG_SPACE(length);
-    cmsghdr* item = CMSG_FIRSTHDR(&header);
-    item->cmsg_level = SOL_SOCKET;
-    item->cmsg_type = SCM_RIGHTS;
-    item->cmsg_len = CMSG_LEN(length);
-    for (std::size_t i = 0; i < message.descriptors.size(); ++i) {
-      const int fd = message.descriptors[i].get();
-      std::memcpy(CMSG_DATA(item) + i * sizeof(int), &fd, sizeof(int));
-    }
+  std::vector<int> descriptors;
+  for (const UniqueFd& fd : message.descriptors) {
+    descriptors.push_back(fd.get());
   }
-  if (::sendmsg(socket, &header, MSG_NOSIGNAL) < 0) return Gone(errno);
-  return absl::OkStatus();
+  return Answering(SendDescriptors(socket, message.text, descriptors));
 }
 
 absl::StatusOr<SpawnerMessage> ReceiveMessage(int socket) {
-  SpawnerMessage message;
-  message.text.resize(kMaxSpawnerMessage);
-  iovec part = {.iov_base = message.text.data(),
-                .iov_len = message.text.size()};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * kMaxDescriptors)>
-      control = {};
-  msghdr header = {};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  header.msg_control = control.data();
-  header.msg_controllen = control.size();
-  const ssize_t length = ::recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
-  if (length <= 0) return Gone(length < 0 ? errno : 0);
-  message.text.resize(static_cast<std::size_t>(length));
-  for (cmsghdr* item = CMSG_FIRSTHDR(&header); item != nullptr;
-       item = CMSG_NXTHDR(&header, item)) {
-    if (item->cmsg_level != SOL_SOCKET || item->cmsg_type != SCM_RIGHTS) {
-      continue;
-    }
-    const std::size_t count = (item->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < count; ++i) {
-      int fd = -1;
-      std::memcpy(&fd, CMSG_DATA(item) + i * sizeof(int), sizeof(int));
-      message.descriptors.emplace_back(fd);
-    }
-  }
-  if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
-    return InvalidArgument(
-        "a message is too long, or has too many descriptors");
-  }
-  return message;
+  auto message = ReceiveDescriptors(socket, kMaxSpawnerMessage);
+  FAMFS_RETURN_IF_ERROR(Answering(message.status()));
+  return *std::move(message);
 }
 
 nlohmann::json ToJson(const FusedOptions& options) {

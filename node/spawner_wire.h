@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "base/descriptor_message.h"
 #include "base/status.h"
 #include "base/unique_fd.h"
 #include "node/fused.h"
@@ -33,10 +34,8 @@ absl::StatusOr<UniqueFd> ConnectToSpawner(const std::string& path,
 
 inline constexpr std::size_t kMaxSpawnerMessage = 64 << 10;  // bytes
 
-struct SpawnerMessage {
-  std::string text;  // JSON
-  std::vector<UniqueFd> descriptors{};
-};
+/// The text is JSON.
+using SpawnerMessage = DescriptorMessage;
 
 /// Unavailable: the other side has gone, or does not answer within the
 /// socket's time limit.

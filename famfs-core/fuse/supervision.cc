@@ -4,35 +4,20 @@
 #include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/file.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
+#include <span>
+
+#include "base/descriptor_message.h"
 
 namespace famfs {
 namespace {
 
 constexpr int kLockPatience = 20;  // attempts
 constexpr int kLockPauseMs = 50;   // between them
-
-ssize_t SendWith(int socket, std::string text, int descriptor) {
-  iovec part = {.iov_base = text.data(), .iov_len = text.size()};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control = {};
-  msghdr message = {};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  cmsghdr* const item = CMSG_FIRSTHDR(&message);
-  item->cmsg_level = SOL_SOCKET;
-  item->cmsg_type = SCM_RIGHTS;
-  item->cmsg_len = CMSG_LEN(sizeof(int));
-  std::memcpy(CMSG_DATA(item), &descriptor, sizeof(int));
-  return ::sendmsg(socket, &message, MSG_NOSIGNAL);
-}
 
 }  // namespace
 
@@ -74,11 +59,10 @@ absl::StatusOr<UniqueFd> TakeLockFile(const std::string& path) {
 void TellReady(int fd, std::string_view line, int mount) {
   if (fd < 0) return;
   const std::string text = fmt::format("{}\n", line);
-  const ssize_t told = mount < 0 ? ::write(fd, text.data(), text.size())
-                                 : SendWith(fd, text, mount);
-  if (told < 0) {
-    spdlog::warn("nobody listens on the ready descriptor {}", fd);
-  }
+  const bool told = mount < 0
+                        ? ::write(fd, text.data(), text.size()) >= 0
+                        : SendDescriptors(fd, text, std::span(&mount, 1)).ok();
+  if (!told) spdlog::warn("nobody listens on the ready descriptor {}", fd);
   ::close(fd);
 }
 
