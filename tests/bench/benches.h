@@ -25,11 +25,14 @@ std::vector<Row> AllocBench();
 /// Row 4a: appending an entry beside writing the whole log back; dropping the
 /// dead half of 15,000 entries beside a copy and a checksum of them.
 std::vector<Row> LogBench();
-/// `famfs cp` of 4 GiB beside memcpy, scrubbing beside streaming stores.
+/// `famfs cp` of 4 GiB beside cp and memcpy, scrubbing beside streaming stores.
 std::vector<Row> BulkBench();
 /// Rows 4b, 6 and 9: playing, following, checking and holding a log of up to a
 /// million entries beside one checksum pass over its bytes.
 std::vector<Row> PlayBench();
+
+/// `ls -lU` and `find` of 60,000 names in one directory beside tmpfs.
+std::vector<Row> ListBench();
 
 /// Serves the peer of CallBench on a Unix socket until killed.
 int ServeEcho(const std::string& socket);

@@ -16,9 +16,9 @@ namespace famfs::bench {
 namespace {
 
 const std::map<std::string, std::vector<Row> (*)()> kBenches = {
-    {"alloc", AllocBench},   {"bulk", BulkBench}, {"log", LogBench},
-    {"mapped", MappedBench}, {"node", NodeBench}, {"play", PlayBench},
-    {"read", ReadBench},     {"calls", CallBench}};
+    {"alloc", AllocBench}, {"bulk", BulkBench},     {"list", ListBench},
+    {"log", LogBench},     {"mapped", MappedBench}, {"node", NodeBench},
+    {"play", PlayBench},   {"read", ReadBench},     {"calls", CallBench}};
 
 // A mount namespace of our own: whatever we leave mounted goes with us.
 bool Isolate() {
@@ -32,11 +32,11 @@ int Run(std::vector<std::string> names, const std::string& json) {
   }
   for (const std::string& name : names) {
     if (!kBenches.contains(name)) {
-      fmt::print(
-          stderr,
-          "no benchmark {}: there are alloc, bulk, calls, log, mapped, node, "
-          "play, read\n",
-          name);
+      fmt::print(stderr,
+                 "no benchmark {}: there are alloc, bulk, calls, list, log, "
+                 "mapped, node, "
+                 "play, read\n",
+                 name);
       return 2;
     }
   }
@@ -68,9 +68,10 @@ int main(int argc, char** argv) {
   std::vector<std::string> names;
   std::string json;
   std::string echo;
-  app.add_option("names", names,
-                 "alloc, bulk, calls, log, mapped, node, play, read; default "
-                 "all");
+  app.add_option(
+      "names", names,
+      "alloc, bulk, calls, list, log, mapped, node, play, read; default "
+      "all");
   app.add_option("--json", json, "Append JSON lines to this file");
   app.add_option("--echo", echo, "Serve the bare echo on a socket (internal)");
   CLI11_PARSE(app, argc, argv);
