@@ -36,7 +36,7 @@ int Service::CheckOurs(const OpenInode& file) const {
   const absl::Status same = reader->identity().CheckSuperblock();
   if (!same.ok()) return IsReplaced(same) ? ESTALE : EIO;
   for (const MediaExtent& extent : file.shape().node.extents) {
-    if (devices->Find(extent.device_index) == nullptr) return EIO;
+    if (!devices->IsOurs(extent.device_index)) return EIO;
   }
   return 0;
 }
@@ -108,15 +108,18 @@ int CheckFlags(const Service& service, const FileShape& shape, int flags) {
   return 0;
 }
 
-/// Whether the file that was opened is still the tree's, after looking at the
-/// log: before, its extent may have been somebody else's already.
-int CheckStillThere(Service& service, const FileShape& shape) {
+/// Whether the file that was opened is still the tree's, after looking at its
+/// devices and at the log: before, its extent may have been somebody else's
+/// already.
+int CheckStillThere(Service& service, const Wanted& file) {
+  if (const int error = CheckDevices(service, file); error != 0) return error;
   if (!service.follower->CatchUp().ok()) {
     return service.follower->replaced() ? ESTALE : EIO;
   }
   const Reader::View tree = service.reader->Tree();
-  const Node* node = tree->Find(Inode::FromKernel(shape.node.id).node);
-  return node != nullptr && node->extents == shape.node.extents ? 0 : ESTALE;
+  const Node* node = tree->Find(Inode::FromKernel(file.shape.node.id).node);
+  return node != nullptr && node->extents == file.shape.node.extents ? 0
+                                                                     : ESTALE;
 }
 
 std::uint32_t ReplyFlags(const OpenInode& file, int flags) {
@@ -148,7 +151,7 @@ int OpenNode(Service& service, fuse_ino_t id, int flags,
   const bool passthrough =
       service.PathOf(wanted->shape) == DataPath::kPassthrough;
   auto file = service.files->Open(wanted->shape, passthrough);
-  error = CheckStillThere(service, wanted->shape);
+  error = CheckStillThere(service, *wanted);
   if (file.ok() && error == 0) {
     opened = *std::move(file);
     return 0;

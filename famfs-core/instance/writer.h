@@ -154,21 +154,20 @@ class Writer {
   [[nodiscard]] PoolFigures Figures() const;
 
   /// Whether this writer may still change the instance, looked at now in a few
-  /// cache lines and one system call: what an idle one learns of a take-over
-  /// from. Waits for a compaction under way. Aborted: another one took over, or
-  /// its log was overwritten; IsReplaced: the device holds another instance;
-  /// both for good (stopped). Unavailable: its device is out of reach now;
-  /// DataLoss: the superblock is damaged.
+  /// cache lines and a system call a device: what an idle one learns of a
+  /// take-over from. Waits for a compaction under way. Aborted: another one
+  /// took over, or its log was overwritten; IsReplaced: the device holds
+  /// another instance; both for good (stopped). Unavailable: its device is out
+  /// of reach now; DataLoss: the superblock is damaged. A further device that
+  /// is the instance's no longer is missing from then on, and is no error.
   [[nodiscard]] absl::Status CheckStanding();
   /// It never changes anything again: let go of it, and open another one.
   [[nodiscard]] bool stopped() const;
 
   /// Extents that live files have in the log and that an emulated device did
-  /// not hold when the writer opened it: those files cannot be read. Those on
+  /// not hold when the writer took it up: those files cannot be read. Those on
   /// missing devices are not among them.
-  [[nodiscard]] const std::vector<MediaExtent>& MissingExtents() const {
-    return missing_;
-  }
+  [[nodiscard]] std::vector<MediaExtent> MissingExtents() const;
 
   /// The server sessions that are registered, closed ones left out.
   [[nodiscard]] std::vector<HostStatus> Hosts() const;
@@ -279,7 +278,10 @@ class Writer {
     std::string path;
     std::string name_key{};  // of claimed_names_; empty: no volume
     std::uint64_t slots = 0;
-    std::vector<MediaExtent> extents{};   // or strips, when chunk > 0
+    std::vector<MediaExtent> extents{};  // or strips, when chunk > 0
+    /// By extent: where it was placed. What is found under its index later may
+    /// be another device, without the extent.
+    std::vector<std::shared_ptr<DaxDevice>> devices{};
     std::uint64_t chunk = 0;              // bytes
     std::vector<bool> is_zero{};          // by extent; empty: none is
     std::vector<std::size_t> promises{};  // rows of the reservations
@@ -295,7 +297,6 @@ class Writer {
   absl::Status PlayLog();
   void TakeEpoch(const Uuid& system_uuid);
   void MendLog();
-  absl::Status ReconcileExtents(std::uint64_t device_index, DaxDevice& device);
 
   // writer_reclaim.cc
   /// Whether deleted space may be used again only when all hosts have let go.
@@ -364,9 +365,19 @@ class Writer {
   std::vector<ExtentAllocator*> AllocatorsLocked() const;
 
   // writer_devices.cc
-  /// Takes up devices that were missing and are there now.
+  /// Looks at all devices: takes up those that were missing and are there now,
+  /// lets go of those that are the instance's no longer. Without mutex_. Errors
+  /// are the primary's, or why the writer has stopped.
   absl::Status AdmitDevices();
-  absl::Status AdmitDevicesLocked();
+  absl::Status AdmitDevice(std::uint64_t index,
+                           const std::shared_ptr<DaxDevice>& device);
+  /// What of a device is taken, so that nothing else there is anybody's.
+  struct Extents {
+    std::vector<Range> live;   // of files
+    std::vector<Range> named;  // and all others
+  };
+  [[nodiscard]] Extents ExtentsOn(std::uint64_t device_index) const;
+  absl::Status ReconcileExtents(std::uint64_t device_index, DaxDevice& device);
   absl::StatusOr<MediaAddDaxdev> CheckNewDeviceLocked(
       DaxDevice& device, const AddDeviceOptions& options) const;
   absl::Status CheckContents(DaxDevice& device, const DeviceHead& head,
@@ -375,7 +386,11 @@ class Writer {
                             const AddDeviceOptions& options);
 
   // writer_extents.cc: one extent, on whichever device
-  absl::Status CreateExtent(const MediaExtent& extent);
+  /// Unavailable when the device of the claim's extent is not the instance's
+  /// any more.
+  [[nodiscard]] absl::Status CheckPlace(const Claim& claim,
+                                        std::size_t i) const;
+  absl::Status CreateExtent(const Claim& claim, std::size_t i);
   absl::Status RemoveExtent(const MediaExtent& extent);
   absl::Status TakeLocked(const MediaExtent& extent);
   absl::Status FreeLocked(const MediaExtent& extent);
@@ -401,7 +416,6 @@ class Writer {
   Layout layout_;
   WriterLock lock_;
   const std::string lock_directory_;
-  std::vector<MediaExtent> missing_;
   std::size_t base_nodes_ = 0;  // of an empty namespace
 
   // One compaction at a time, with the removal of its dead extents, which
@@ -409,6 +423,9 @@ class Writer {
   std::mutex compact_mutex_;
   // One scrub at a time; taken before compact_mutex_ and mutex_.
   std::mutex scrub_mutex_;
+  // One admission of devices at a time; taken before mutex_.
+  std::mutex admit_mutex_;
+  std::string admit_error_;  // under it: what was told last
   std::atomic<bool> cancel_reclaim_{false};
   std::atomic<std::uint64_t> refilled_{0};     // bytes
   std::atomic<std::uint64_t> scrub_done_{0};   // bytes
@@ -419,6 +436,7 @@ class Writer {
   std::unique_ptr<LogPlayer> player_;
   /// By index: there, reconciled, and so to be used.
   std::vector<std::shared_ptr<DaxDevice>> admitted_;
+  std::vector<MediaExtent> missing_;
   StateRecord state_;
   OwnerRecord owner_;  // as this writer's take-over stored it
   CompactionRecord compaction_;

@@ -97,6 +97,9 @@ absl::Status Writer::PlaceLocked(const Wanted& wanted, Claim& claim) {
   FAMFS_ASSIGN_OR_RETURN(Placement placement, PlaceFileLocked(wanted));
   claim.extents = std::move(placement.extents);
   claim.chunk = placement.chunk;
+  for (const MediaExtent& extent : claim.extents) {
+    claim.devices.push_back(admitted_[extent.device_index]);
+  }
   claimed_.insert(claimed_.end(), claim.extents.begin(), claim.extents.end());
   return absl::OkStatus();
 }
@@ -128,7 +131,7 @@ absl::StatusOr<Writer::Claim> Writer::TryReserve(const Wanted& wanted) {
 absl::Status Writer::CreateExtents(Claim claim) {
   for (std::size_t i = 0; i < claim.extents.size(); ++i) {
     if (i < claim.is_zero.size() && claim.is_zero[i]) continue;
-    const absl::Status made = CreateExtent(claim.extents[i]);
+    const absl::Status made = CreateExtent(claim, i);
     if (made.ok()) continue;
     if (!absl::IsAlreadyExists(made)) {
       GiveUp(claim, i);
@@ -140,8 +143,9 @@ absl::Status Writer::CreateExtents(Claim claim) {
     {
       const std::unique_lock lock(mutex_);
       claimed_.erase(std::find(claimed_.begin(), claimed_.end(), in_use));
-      claim.extents.erase(claim.extents.begin() +
-                          static_cast<std::ptrdiff_t>(i));
+      const auto at = static_cast<std::ptrdiff_t>(i);
+      claim.extents.erase(claim.extents.begin() + at);
+      claim.devices.erase(claim.devices.begin() + at);
       const MediaExtent rest{in_use.device_index, in_use.offset + kAllocUnit,
                              in_use.length - kAllocUnit};
       if (rest.length > 0) {
@@ -169,7 +173,10 @@ absl::StatusOr<Writer::Claim> Writer::Reserve(const Wanted& wanted) {
 absl::Status Writer::Publish(const Claim& claim,
                              std::span<MediaEntry> entries) {
   absl::Status status;
-  {
+  for (std::size_t i = 0; i < claim.extents.size() && status.ok(); ++i) {
+    status = CheckPlace(claim, i);
+  }
+  if (status.ok()) {
     const std::unique_lock lock(mutex_);
     status = stopped_;
     if (status.ok()) status = Append(entries, claim.extents);

@@ -2,9 +2,18 @@
 
 namespace famfs {
 
-absl::Status Writer::CreateExtent(const MediaExtent& extent) {
-  FAMFS_ASSIGN_OR_RETURN(const auto device, devices_->At(extent.device_index));
-  return device->CreateExtent({extent.offset, extent.length});
+absl::Status Writer::CheckPlace(const Claim& claim, std::size_t i) const {
+  const std::uint64_t index = claim.extents[i].device_index;
+  FAMFS_ASSIGN_OR_RETURN(const auto device, devices_->At(index));
+  if (device == claim.devices[i]) return absl::OkStatus();
+  return Unavailable(
+      "device {} of the instance was away for a while; try again", index);
+}
+
+absl::Status Writer::CreateExtent(const Claim& claim, std::size_t i) {
+  FAMFS_RETURN_IF_ERROR(CheckPlace(claim, i));
+  const MediaExtent& extent = claim.extents[i];
+  return claim.devices[i]->CreateExtent({extent.offset, extent.length});
 }
 
 absl::Status Writer::RemoveExtent(const MediaExtent& extent) {

@@ -44,6 +44,7 @@ absl::Status Writer::RefillDevice(std::uint64_t index, DaxDevice& device) {
 }
 
 absl::Status Writer::RefillMemory() {
+  FAMFS_RETURN_IF_ERROR(AdmitDevices());
   std::vector<std::shared_ptr<DaxDevice>> devices;
   {
     const std::shared_lock lock(mutex_);

@@ -126,13 +126,16 @@ absl::Status Writer::ScrubVolume(const ScrubJob& job) {
   for (const MediaExtent& extent : job.extents) {
     if (!status.ok()) break;
     const std::uint64_t before = scrub_done_;
+    const auto device = devices_->At(extent.device_index);
     const auto step = [&](std::uint64_t done) {
       scrub_done_ = before + done;
       if (cancel_reclaim_) return Aborted("the scrub was told to stop");
+      const auto now = devices_->At(extent.device_index);
+      if (!now.ok()) return now.status();
+      if (*now != *device) return Unavailable("its device was away meanwhile");
       const std::unique_lock lock(mutex_);
       return CheckStillOwner();
     };
-    const auto device = devices_->At(extent.device_index);
     status = device.ok() ? Scrub(**device, {extent.offset, extent.length},
                                  {.step = step})
                          : device.status();
