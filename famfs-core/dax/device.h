@@ -127,6 +127,14 @@ class DaxDevice {
     return [] { return Medium{}; };
   }
 
+  /// All files that the device's memory is, at the moment, for telling who has
+  /// them open: emulated, each extent's, also a malformed one's; image: its
+  /// own. None where there is no such file.
+  virtual absl::StatusOr<std::vector<Medium>> ListMedia() {
+    FAMFS_ASSIGN_OR_RETURN(const Medium only, ProbeMedium()());
+    return only == Medium{} ? std::vector<Medium>{} : std::vector<Medium>{only};
+  }
+
   /// Maps [offset, offset + length). On an emulated device the range must lie
   /// within one extent: NotFound names it when no extent is there. OutOfRange
   /// beyond the device; PermissionDenied for kReadWrite on one opened for

@@ -59,6 +59,7 @@ class EmulatedDevice final : public DaxDevice {
     return [path = PathOf(0)] { return MediumAt(path); };
   }
 
+  absl::StatusOr<std::vector<Medium>> ListMedia() override;
   absl::StatusOr<std::unique_ptr<Mapping>> Map(std::uint64_t offset,
                                                std::uint64_t length,
                                                Access access) override;
@@ -246,6 +247,20 @@ absl::Status EmulatedDevice::Allocate(Range range) {
   const absl::Status filled =
       AllocatePages(fd.get(), range.offset - extent.offset, range.length, path);
   return absl::IsUnimplemented(filled) ? absl::OkStatus() : filled;
+}
+
+absl::StatusOr<std::vector<DaxDevice::Medium>> EmulatedDevice::ListMedia() {
+  FAMFS_ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                         ListDirectory(Directory()));
+  std::vector<Medium> media;
+  for (const std::string& name : names) {
+    if (!ParseExtentName(name).has_value()) continue;
+    const auto medium = MediumAt(Directory() + "/" + name);
+    if (absl::IsNotFound(medium.status())) continue;  // it went meanwhile
+    FAMFS_RETURN_IF_ERROR(medium.status());
+    media.push_back(*medium);
+  }
+  return media;
 }
 
 absl::StatusOr<std::vector<Range>> EmulatedDevice::ListExtents() {

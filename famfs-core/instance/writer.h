@@ -122,6 +122,8 @@ class PendingFile {
 struct AddDeviceOptions {
   /// Also a device that holds another famfs, or extents: they are lost.
   bool force = false;
+  /// With force, also while others use the device (instance/in_use.h).
+  bool force_in_use = false;
   /// Nothing but a device whose first unit is all zero, and which has no
   /// extents: for who adds it without a person looking on.
   bool only_blank = false;
@@ -214,6 +216,8 @@ class Writer {
   /// when it is one of the instance's, or holds something that `options` do not
   /// give up; InvalidArgument for an emulated device where the primary is not,
   /// and the reverse; Unavailable while a writer of that has it open;
+  /// FailedPrecondition while others use it, with force and without
+  /// force_in_use;
   /// ResourceExhausted with 64 devices, or with the log full. A crash on the
   /// way leaves a device that a second call takes without force.
   [[nodiscard]] absl::Status AddDevice(const std::shared_ptr<DaxDevice>& device,
@@ -378,10 +382,13 @@ class Writer {
   };
   [[nodiscard]] Extents ExtentsOn(std::uint64_t device_index) const;
   absl::Status ReconcileExtents(std::uint64_t device_index, DaxDevice& device);
-  absl::StatusOr<MediaAddDaxdev> CheckNewDeviceLocked(
-      DaxDevice& device, const AddDeviceOptions& options) const;
+  absl::StatusOr<MediaAddDaxdev> CheckNewDevice(
+      const DaxDevice& device, const DeviceHead& head,
+      const AddDeviceOptions& options) const;
   absl::Status CheckContents(DaxDevice& device, const DeviceHead& head,
                              const AddDeviceOptions& options) const;
+  /// A slot of the log that nobody else takes until claimed_slots_ is lowered.
+  absl::Status ClaimSlot();
   absl::Status TryAddDevice(const std::shared_ptr<DaxDevice>& device,
                             const AddDeviceOptions& options);
 
@@ -423,6 +430,8 @@ class Writer {
   std::mutex compact_mutex_;
   // One scrub at a time; taken before compact_mutex_ and mutex_.
   std::mutex scrub_mutex_;
+  // One device is added at a time; taken before all others.
+  std::mutex add_mutex_;
   // One admission of devices at a time; taken before mutex_.
   std::mutex admit_mutex_;
   std::string admit_error_;  // under it: what was told last

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/units.h"
+#include "instance/in_use.h"
 #include "instance/new_entry.h"
 #include "instance/writer.h"
 
@@ -163,7 +164,10 @@ absl::Status Writer::CheckContents(DaxDevice& device, const DeviceHead& head,
   const MediaSuperblock& super = head.superblock;
   const bool ours = head.kind == DeviceHead::Kind::kSecondary &&
                     super.fs_uuid == layout_.superblock().fs_uuid;
-  if (ours || options.force) return absl::OkStatus();
+  if (ours) return absl::OkStatus();
+  if (options.force) {
+    return options.force_in_use ? absl::OkStatus() : CheckUnused(device, self_);
+  }
   if (head.kind != DeviceHead::Kind::kBlank) {
     return AlreadyExists(
         "{}: {} the famfs {} of host {}; use --force to take it away from that "
@@ -185,8 +189,11 @@ absl::Status Writer::CheckContents(DaxDevice& device, const DeviceHead& head,
                                 : "its first 2 MiB hold something");
 }
 
-absl::StatusOr<MediaAddDaxdev> Writer::CheckNewDeviceLocked(
-    DaxDevice& device, const AddDeviceOptions& options) const {
+absl::StatusOr<MediaAddDaxdev> Writer::CheckNewDevice(
+    const DaxDevice& device, const DeviceHead& head,
+    const AddDeviceOptions& options) const {
+  const std::shared_lock lock(mutex_);
+  FAMFS_RETURN_IF_ERROR(stopped_);
   // How deleted space comes back differs, and holds for the whole instance.
   if (device.has_extent_files() != device_->has_extent_files()) {
     return InvalidArgument(
@@ -195,7 +202,6 @@ absl::StatusOr<MediaAddDaxdev> Writer::CheckNewDeviceLocked(
         "and its primary is {}",
         device.spec(), device_->spec());
   }
-  FAMFS_ASSIGN_OR_RETURN(const DeviceHead head, LoadDeviceHead(device));
   const MediaSuperblock& super = head.superblock;
   const bool of_ours = head.kind != DeviceHead::Kind::kBlank &&
                        super.fs_uuid == layout_.superblock().fs_uuid;
@@ -227,19 +233,15 @@ absl::StatusOr<MediaAddDaxdev> Writer::CheckNewDeviceLocked(
     return OutOfRange("{}: has {}; a device needs at least {}", device.spec(),
                       FormatSize(device.size()), FormatSize(2 * kAllocUnit));
   }
-  FAMFS_RETURN_IF_ERROR(CheckContents(device, head, options));
   return MediaAddDaxdev{.size = size,
                         .device_uuid = uuid,
                         .index = static_cast<std::uint32_t>(added.size() + 1),
                         .pad = 0};
 }
 
-absl::Status Writer::TryAddDevice(const std::shared_ptr<DaxDevice>& device,
-                                  const AddDeviceOptions& options) {
+absl::Status Writer::ClaimSlot() {
   const std::unique_lock lock(mutex_);
   FAMFS_RETURN_IF_ERROR(stopped_);
-  FAMFS_ASSIGN_OR_RETURN(const MediaAddDaxdev added,
-                         CheckNewDeviceLocked(*device, options));
   const std::uint64_t used = player_->next_index() + claimed_slots_;
   if (used + 1 + kStateSlots > SlotsLocked()) {
     return ResourceExhausted(
@@ -248,10 +250,25 @@ absl::Status Writer::TryAddDevice(const std::shared_ptr<DaxDevice>& device,
         used, SlotsLocked(), kStateSlots);
   }
   FAMFS_RETURN_IF_ERROR(CheckStillOwner());
+  ++claimed_slots_;
+  return absl::OkStatus();
+}
+
+absl::Status Writer::TryAddDevice(const std::shared_ptr<DaxDevice>& device,
+                                  const AddDeviceOptions& options) {
+  FAMFS_ASSIGN_OR_RETURN(const DeviceHead head, LoadDeviceHead(*device));
+  FAMFS_ASSIGN_OR_RETURN(const MediaAddDaxdev added,
+                         CheckNewDevice(*device, head, options));
+  FAMFS_RETURN_IF_ERROR(CheckContents(*device, head, options));
+  FAMFS_RETURN_IF_ERROR(ClaimSlot());
   // The head before the entry: a device that the log names is always known.
-  FAMFS_RETURN_IF_ERROR(WriteSecondaryHead(
+  const absl::Status written = WriteSecondaryHead(
       *device, MakeSecondarySuperblock(layout_.superblock(), added.device_uuid,
-                                       *device)));
+                                       *device));
+  const std::unique_lock lock(mutex_);
+  --claimed_slots_;
+  FAMFS_RETURN_IF_ERROR(written);
+  FAMFS_RETURN_IF_ERROR(stopped_);
   MediaEntry entry = NewAddDaxdevEntry(added);
   FAMFS_RETURN_IF_ERROR(Append(std::span(&entry, 1), {}));
   devices_->AddCandidate(device);
@@ -264,6 +281,7 @@ absl::Status Writer::TryAddDevice(const std::shared_ptr<DaxDevice>& device,
 
 absl::Status Writer::AddDevice(const std::shared_ptr<DaxDevice>& device,
                                const AddDeviceOptions& options) {
+  const std::lock_guard one(add_mutex_);
   FAMFS_ASSIGN_OR_RETURN(const DeviceHead head, LoadDeviceHead(*device));
   std::optional<WriterLock> other;
   if (head.kind != DeviceHead::Kind::kBlank && options.force &&

@@ -211,8 +211,8 @@ void AddMkfs(Command& app, ExitCode& exit) {
                     "Replace an instance that is there, also another host's");
   command
       ->add_flag("--force-in-use", options->force_in_use,
-                 "With --force, also while servers or controllers use it: "
-                 "their mounts answer ESTALE from then on")
+                 "With --force, also while servers, controllers or other "
+                 "programs use it: their mounts answer ESTALE from then on")
       ->needs("--force");
   AddUuid(command, "--uuid", options->uuid, "Of the instance. Default: random");
   AddUuid(command, "--device-uuid", options->device_uuid,
