@@ -196,10 +196,12 @@ absl::Status Server::JoinHostTable(std::uint32_t connection) {
   if (!primary.has_extent_files() && !options_.salvage) {
     FAMFS_ASSIGN_OR_RETURN(const HostIdentity identity,
                            MakeHostIdentity(connection));
+    const auto connections = std::make_shared<FuseConnections>(connection);
     FAMFS_ASSIGN_OR_RETURN(
         session, HostSession::Register(
-                     primary, identity, [connection](std::uint32_t other) {
-                       return FuseConnectionIsGone(connection, other);
+                     primary, identity,
+                     [connections](const std::vector<HostRecord>& sessions) {
+                       return connections->FindGone(sessions);
                      }));
   }
   service_.letting_go = std::make_unique<LettingGo>(

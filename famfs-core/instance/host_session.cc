@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <thread>
@@ -28,20 +29,20 @@ std::size_t FirstRow(const HostRecord& record) {
 }  // namespace
 
 HostSession::HostSession(Layout layout, const HostIdentity& identity,
-                         ConnectionIsGone is_gone)
+                         FindGone find_gone)
     : layout_(std::move(layout)),
-      is_gone_(std::move(is_gone)),
+      find_gone_(std::move(find_gone)),
       record_{.session = identity.session,
               .host = identity.host,
               .boot = identity.boot,
               .connection = identity.connection} {}
 
 absl::StatusOr<std::unique_ptr<HostSession>> HostSession::Register(
-    DaxDevice& device, const HostIdentity& identity, ConnectionIsGone is_gone) {
+    DaxDevice& device, const HostIdentity& identity, FindGone find_gone) {
   FAMFS_ASSIGN_OR_RETURN(Layout layout,
                          Layout::Open(device, Access::kReadWrite));
   std::unique_ptr<HostSession> session(
-      new HostSession(std::move(layout), identity, std::move(is_gone)));
+      new HostSession(std::move(layout), identity, std::move(find_gone)));
   session->ClosePredecessors();
   if (const absl::Status taken = session->TakeRow(); !taken.ok()) {
     return Annotate(taken, device.spec());
@@ -51,22 +52,36 @@ absl::StatusOr<std::unique_ptr<HostSession>> HostSession::Register(
 
 void HostSession::ClosePredecessors() {
   if (!predecessors_left_) return;
-  predecessors_left_ = false;
   const Uuid& fs_uuid = layout_.superblock().fs_uuid;
+  std::vector<HostRow> over;
+  std::vector<HostRow> in_question;
+  std::vector<HostRecord> asked;
   for (const HostRow& row : LoadHosts(layout_.head(), fs_uuid)) {
-    if (row.damaged || row.record.host != record_.host ||
-        row.record.state == HostState::kClosed || IsOurs(row)) {
+    const HostRecord& record = row.record;
+    if (row.damaged || record.host != record_.host ||
+        record.state == HostState::kClosed || IsOurs(row)) {
       continue;
     }
-    const std::uint32_t connection = row.record.connection;
     // What has our own minor is over: the kernel gave it to us.
-    const bool over = row.record.boot != record_.boot ||
-                      (connection != 0 && (connection == record_.connection ||
-                                           is_gone_(connection)));
-    if (!over) {
-      predecessors_left_ = true;
-      continue;
+    if (record.boot != record_.boot ||
+        (record.connection != 0 && record.connection == record_.connection)) {
+      over.push_back(row);
+    } else {
+      in_question.push_back(row);
+      if (record.connection != 0) asked.push_back(record);
     }
+  }
+  const std::vector<std::uint32_t> gone =
+      find_gone_ ? find_gone_(asked) : std::vector<std::uint32_t>{};
+  predecessors_left_ = false;
+  for (const HostRow& row : in_question) {
+    if (std::count(gone.begin(), gone.end(), row.record.session) > 0) {
+      over.push_back(row);
+    } else {
+      predecessors_left_ = true;
+    }
+  }
+  for (const HostRow& row : over) {
     HostRecord next = row.record;
     ++next.sequence;
     next.state = HostState::kClosed;

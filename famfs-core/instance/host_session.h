@@ -15,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "base/status.h"
 #include "dax/device.h"
@@ -30,17 +31,19 @@ struct HostIdentity {
   std::uint32_t connection = 0;  // minor of the FUSE connection; 0: not known
 };
 
-/// Whether the FUSE connection with this minor is certainly gone from this
-/// machine.
-using ConnectionIsGone = std::function<bool(std::uint32_t connection)>;
+/// The sessions among these whose FUSE connection (the record has its minor) is
+/// certainly gone from this machine. Asked of all that are in question at once,
+/// each time that they are looked at.
+using FindGone = std::function<std::vector<std::uint32_t>(
+    const std::vector<HostRecord>& sessions)>;
 
 class HostSession {
  public:
   /// Closes what earlier sessions of this host left, as ClosePredecessors. Then
-  /// takes a row. ResourceExhausted when all 128 are in use. `is_gone` is kept.
+  /// takes a row. ResourceExhausted when all 128 are in use. `find_gone` is
+  /// kept; without it no connection is known to be gone.
   static absl::StatusOr<std::unique_ptr<HostSession>> Register(
-      DaxDevice& device, const HostIdentity& identity,
-      ConnectionIsGone is_gone);
+      DaxDevice& device, const HostIdentity& identity, FindGone find_gone = {});
 
   /// Closes the rows of earlier sessions of this host that are surely over:
   /// those of another boot, and those of this boot whose connection is gone. A
@@ -65,14 +68,13 @@ class HostSession {
   }
 
  private:
-  HostSession(Layout layout, const HostIdentity& identity,
-              ConnectionIsGone is_gone);
+  HostSession(Layout layout, const HostIdentity& identity, FindGone find_gone);
   [[nodiscard]] absl::Status TakeRow();
   [[nodiscard]] bool TryRow(std::size_t row);
   [[nodiscard]] bool IsOurs(const std::optional<HostRow>& found) const;
 
   Layout layout_;
-  const ConnectionIsGone is_gone_;
+  const FindGone find_gone_;
   bool predecessors_left_ = true;  // as far as is known
   HostRecord record_;              // as last stored
   std::size_t row_ = 0;

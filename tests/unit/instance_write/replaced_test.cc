@@ -125,8 +125,7 @@ TEST_P(ReplacedTest, AWriterStopsAndSaysThatItWasReplaced) {
 TEST_P(ReplacedTest, AHostSessionWritesNothingIntoTheNewTable) {
   const HostIdentity identity{
       .host = Uuid::Random(), .boot = 7, .session = 3, .connection = 0};
-  auto session = HostSession::Register(*device_, identity,
-                                       [](std::uint32_t) { return false; });
+  auto session = HostSession::Register(*device_, identity);
   ASSERT_OK(session);
   MkfsOptions options = Options();
   options.force = true;
@@ -152,8 +151,7 @@ TEST_P(ReplacedTest, ForceAloneDoesNotReplaceWhatAServerUses) {
   if (GetParam() == Kind::kEmulated) return;  // hosts register elsewhere alone
   const HostIdentity identity{
       .host = Uuid::Random(), .boot = 7, .session = 3, .connection = 0};
-  auto session = HostSession::Register(*device_, identity,
-                                       [](std::uint32_t) { return false; });
+  auto session = HostSession::Register(*device_, identity);
   ASSERT_OK(session);
   MkfsOptions options = Options();
   options.force = true;
