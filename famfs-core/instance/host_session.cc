@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstring>
 #include <thread>
+#include <utility>
 
 #include "instance/metadata_store.h"
 #include "media/checksum.h"
@@ -98,7 +99,7 @@ bool HostSession::IsOurs(const std::optional<HostRow>& found) const {
 }
 
 /// Takes the row if it is free.
-bool HostSession::TryRow(std::size_t row) {
+bool HostSession::TryRow(std::size_t row, bool also_evicted) {
   const Uuid& fs_uuid = layout_.superblock().fs_uuid;
   for (int write = 0; write < kWritesOfOneRow; ++write) {
     const auto before = LoadHost(layout_.head(), row, fs_uuid);
@@ -106,7 +107,9 @@ bool HostSession::TryRow(std::size_t row) {
     // of them; on the first look it is somebody's row.
     const bool is_free =
         !before || (before->damaged && write > 0) ||
-        (!before->damaged && before->record.state == HostState::kClosed);
+        (!before->damaged &&
+         (before->record.state == HostState::kClosed ||
+          (also_evicted && before->record.state == HostState::kEvicted)));
     if (!is_free) return false;
     record_.sequence =
         before && !before->damaged ? before->record.sequence + 1 : 2;
@@ -127,18 +130,35 @@ bool HostSession::TryRow(std::size_t row) {
 
 absl::Status HostSession::TakeRow() {
   const std::size_t first = FirstRow(record_);
-  for (std::size_t i = 0; i < kHostRows; ++i) {
-    FAMFS_RETURN_IF_ERROR(layout_.identity().CheckSuperblock());
-    row_ = (first + i) % kHostRows;
-    FAMFS_RETURN_IF_ERROR(layout_.Check());
-    if (!TryRow(row_)) continue;
-    usable_ = true;
-    return absl::OkStatus();
+  stood_ = false;
+  // The mark of an eviction stays as long as there is room.
+  for (const bool also_evicted : {false, true}) {
+    for (std::size_t i = 0; i < kHostRows; ++i) {
+      FAMFS_RETURN_IF_ERROR(layout_.identity().CheckSuperblock());
+      row_ = (first + i) % kHostRows;
+      FAMFS_RETURN_IF_ERROR(layout_.Check());
+      if (!TryRow(row_, also_evicted)) continue;
+      usable_ = true;
+      return absl::OkStatus();
+    }
   }
   return ResourceExhausted(
-      "all {} rows of the host table are in use; rows of hosts that are gone "
-      "end when they mount again and unmount",
+      "all {} rows of the host table are in use; those of hosts that are gone "
+      "end when they mount again and unmount, or by famfs evict (famfs hosts "
+      "lists them)",
       kHostRows);
+}
+
+absl::Status HostSession::EndEvicted() {
+  usable_ = false;
+  if (!std::exchange(evicted_, true)) {
+    spdlog::error(
+        "this host was evicted from the file system: new opens are refused "
+        "with EIO, because deleted space no longer waits for this mount; "
+        "unmount it everywhere and mount it again");
+  }
+  return PermissionDenied(
+      "this host was evicted; unmount the file system and mount it again");
 }
 
 absl::Status HostSession::Check() {
@@ -147,29 +167,21 @@ absl::Status HostSession::Check() {
     usable_ = false;
     return same;
   }
-  if (!evicted_) {
-    const auto found =
-        LoadHost(layout_.head(), row_, layout_.superblock().fs_uuid);
-    if (IsOurs(found) && found->record.state == HostState::kLive) {
-      usable_ = true;  // again, after the device was out of reach
-      return absl::OkStatus();
-    }
-    FAMFS_RETURN_IF_ERROR(layout_.Check());
-    if (!IsOurs(found)) {
-      usable_ = false;
-      spdlog::warn("host row {} was lost to another host; taking another one",
-                   row_);
-      return TakeRow();
-    }
-    evicted_ = true;
-    usable_ = false;
-    spdlog::error(
-        "this host was evicted from the file system: new opens are refused "
-        "with EIO, because deleted space no longer waits for this mount; "
-        "unmount it everywhere and mount it again");
+  if (evicted_) return EndEvicted();
+  const auto found =
+      LoadHost(layout_.head(), row_, layout_.superblock().fs_uuid);
+  FAMFS_RETURN_IF_ERROR(layout_.Check());
+  if (IsOurs(found)) {
+    if (found->record.state != HostState::kLive) return EndEvicted();
+    stood_ = true;
+    usable_ = true;  // again, after the device was out of reach
+    return absl::OkStatus();
   }
-  return PermissionDenied(
-      "this host was evicted; unmount the file system and mount it again");
+  if (stood_ && found && !found->damaged) return EndEvicted();
+  usable_ = false;
+  spdlog::warn("host row {} was lost to another host; taking another one",
+               row_);
+  return TakeRow();
 }
 
 absl::Status HostSession::Acknowledge(std::uint64_t number) {

@@ -7,6 +7,10 @@
 // looking again. Two that take one row at the same moment: one of them finds
 // the other's there, now or at its next Check, and takes another row.
 //
+// Rows of hosts that were evicted are the last to be taken. Whoever finds
+// another one's record in a row that has stood before was evicted, too, and
+// never registers again: what it maps may be another volume's by now.
+//
 // Not thread-safe, except usable().
 #pragma once
 
@@ -40,8 +44,9 @@ using FindGone = std::function<std::vector<std::uint32_t>(
 class HostSession {
  public:
   /// Closes what earlier sessions of this host left, as ClosePredecessors. Then
-  /// takes a row. ResourceExhausted when all 128 are in use. `find_gone` is
-  /// kept; without it no connection is known to be gone.
+  /// takes a row. ResourceExhausted when all 128 are of live sessions, or
+  /// cannot be read. `find_gone` is kept; without it no connection is known to
+  /// be gone.
   static absl::StatusOr<std::unique_ptr<HostSession>> Register(
       DaxDevice& device, const HostIdentity& identity, FindGone find_gone = {});
 
@@ -70,7 +75,8 @@ class HostSession {
  private:
   HostSession(Layout layout, const HostIdentity& identity, FindGone find_gone);
   [[nodiscard]] absl::Status TakeRow();
-  [[nodiscard]] bool TryRow(std::size_t row);
+  [[nodiscard]] bool TryRow(std::size_t row, bool also_evicted);
+  [[nodiscard]] absl::Status EndEvicted();
   [[nodiscard]] bool IsOurs(const std::optional<HostRow>& found) const;
 
   Layout layout_;
@@ -78,6 +84,7 @@ class HostSession {
   bool predecessors_left_ = true;  // as far as is known
   HostRecord record_;              // as last stored
   std::size_t row_ = 0;
+  bool stood_ = false;  // a Check found it: nobody took it at the same moment
   bool evicted_ = false;
   std::atomic<bool> usable_{false};
 };

@@ -244,6 +244,52 @@ TEST_F(ReclaimTest, AllRowsInUseIsAnErrorThatSaysSo) {
   EXPECT_TRUE(Join(b_)->usable());
 }
 
+TEST_F(ReclaimTest, RowsOfEvictedHostsAreTakenWhenNoOtherIsLeft) {
+  std::vector<std::unique_ptr<HostSession>> sessions;
+  for (std::uint32_t i = 0; i < kHostRows; ++i) {
+    const Uuid host = Uuid::Random();
+    sessions.push_back(Join(host, i + 1, kBoot, 100 + i));
+    ASSERT_OK(sessions.back()->Check());
+    if (i > 0) {
+      ASSERT_OK(writer_->EvictHost(host));
+    }
+  }
+  // Dead for good, each of them; more than the table has rows.
+  for (std::uint32_t i = 0; i < kHostRows; ++i) {
+    const Uuid host = Uuid::Random();
+    const auto joined = Join(host, 1000 + i);
+    ASSERT_NE(joined, nullptr) << i;
+    EXPECT_TRUE(joined->usable());
+    ASSERT_OK(joined->Check());
+    ASSERT_OK(writer_->EvictHost(host));
+  }
+  // A live row is nobody else's.
+  EXPECT_OK(sessions[0]->Check());
+}
+
+TEST_F(ReclaimTest, AnEvictedSessionWhoseRowIsAnothersByNowStaysEvicted) {
+  const auto a = Join(a_);
+  ASSERT_OK(a->Check());
+  ASSERT_OK(writer_->EvictHost(a_));
+  auto layout = Layout::Open(*device_, Access::kReadWrite);
+  const Uuid fs_uuid = layout->superblock().fs_uuid;
+  HostRow row = LoadHosts(layout->head(), fs_uuid).at(0);
+  // The next one's, who needed it before this one looked.
+  ++row.record.sequence;
+  row.record.host = b_;
+  row.record.state = HostState::kLive;
+  StoreHost(layout->head(), row.row, row.record, fs_uuid);
+  for (int look = 0; look < 2; ++look) {
+    EXPECT_TRUE(absl::IsPermissionDenied(a->Check()));
+    EXPECT_FALSE(a->usable());
+  }
+  EXPECT_TRUE(absl::IsPermissionDenied(a->Acknowledge(9)));
+  a->Close();
+  ASSERT_EQ(writer_->Hosts().size(), 1U)
+      << "it has no row, and b keeps its own";
+  EXPECT_EQ(writer_->Hosts()[0].host, b_);
+}
+
 TEST_F(ReclaimTest, AScrubThatACrashInterruptsStartsAgain) {
   ASSERT_OK(CreateVolume("v1", 2 * kAllocUnit));
   const Range extent = ExtentOf("v1");
