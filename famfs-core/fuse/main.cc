@@ -14,6 +14,7 @@
 
 #include "base/descriptors.h"
 #include "fuse/command_line.h"
+#include "fuse/data_path.h"
 #include "fuse/mount.h"
 #include "fuse/supervision.h"
 
@@ -84,20 +85,20 @@ void WarnOfDamage(const Reader& reader) {
 }
 
 int Serve(const FusedOptions& options) {
+  auto signals = TakeSignals();
+  if (!signals.ok()) {
+    return Fail(options, FusedExit::kFailed, signals.status());
+  }
   UniqueFd lock;
   if (!options.lock_file.empty()) {
     auto taken = TakeLockFile(options.lock_file);
     if (!taken.ok()) {
       return Fail(options,
-                  absl::IsUnavailable(taken.status()) ? FusedExit::kLocked
-                                                      : FusedExit::kFailed,
+                  absl::IsAlreadyExists(taken.status()) ? FusedExit::kLocked
+                                                        : FusedExit::kFailed,
                   taken.status());
     }
     lock = *std::move(taken);
-  }
-  auto signals = TakeSignals();
-  if (!signals.ok()) {
-    return Fail(options, FusedExit::kFailed, signals.status());
   }
   if (!options.server.detached) {
     const absl::Status usable = CheckMountPoint(
@@ -123,9 +124,13 @@ int Serve(const FusedOptions& options) {
   auto server = Server::Start(*std::move(reader), options.server);
   if (!server.ok()) {
     return Fail(options,
-                absl::IsUnimplemented(server.status()) ? FusedExit::kDataPath
-                                                       : FusedExit::kFailed,
+                IsPathRefused(server.status()) ? FusedExit::kDataPath
+                                               : FusedExit::kFailed,
                 server.status());
+  }
+  if (!options.server.detached) {
+    const absl::Status attached = (*server)->Attach();
+    if (!attached.ok()) return Fail(options, FusedExit::kMountPoint, attached);
   }
   spdlog::info("{} is {} on {}", options.device,
                options.server.detached ? "to be mounted" : "mounted",
@@ -135,9 +140,10 @@ int Serve(const FusedOptions& options) {
             (*server)->TakeMount().get());
 
   if (WaitForEnd((*server)->ended_fd(), signals->get())) {
-    spdlog::info("{} was unmounted", options.server.mount_point);
+    const bool failed = (*server)->failed();
+    if (!failed) spdlog::info("{} was unmounted", options.server.mount_point);
     server->reset();
-    return static_cast<int>(FusedExit::kOk);
+    return static_cast<int>(failed ? FusedExit::kFailed : FusedExit::kOk);
   }
   if (options.unmount_on_exit) {
     if (const absl::Status gone = Unmount(options.server.mount_point);

@@ -44,8 +44,8 @@ absl::StatusOr<UniqueFd> TakeLockFile(const std::string& path) {
     }
     std::array<char, 32> holder{};
     const ssize_t got = ::pread(fd.get(), holder.data(), holder.size() - 1, 0);
-    return Unavailable("{}: held by process {}, which serves already", path,
-                       got > 0 ? std::atoi(holder.data()) : 0);
+    return AlreadyExists("{}: held by process {}, which serves already", path,
+                         got > 0 ? std::atoi(holder.data()) : 0);
   }
   const std::string pid = fmt::format("{}\n", ::getpid());
   if (::ftruncate(fd.get(), 0) != 0 ||

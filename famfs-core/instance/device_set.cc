@@ -14,7 +14,7 @@
 namespace famfs {
 namespace {
 
-constexpr std::chrono::seconds kPatience{1};
+constexpr std::chrono::seconds kPatience{5};
 
 /// Whether a secondary of this uuid is the one whose entry cannot be read
 /// (instance/salvage.h): the only such, and the only one without an entry.
@@ -171,28 +171,49 @@ absl::StatusOr<DeviceSet::Found> DeviceSet::Try(
   return found;
 }
 
-void DeviceSet::LookForLocked(Lock& lock, std::uint64_t index) {
-  if (!TakeTurn(lock, looking_)) return;
-  AskSourceLocked(lock);
-  Slot& slot = slots_[index - 1];
+void DeviceSet::TryLocked(Lock& lock, Candidate& candidate,
+                          std::uint64_t index) {
+  candidate.busy = true;
+  candidate.refused = "does not answer";  // until it does
+  std::shared_ptr<DaxDevice> device = candidate.device;
   const Wanted wanted = WantedLocked(index);
-  for (std::size_t i = 0; i < candidates_.size(); ++i) {
-    // Another one's turn may have found it.
-    if (slot.found.device != nullptr) break;
-    Candidate& candidate = candidates_[i];
-    if (candidate.taken) continue;
-    candidate.refused = "does not answer";  // until it does
-    std::shared_ptr<DaxDevice> device = candidate.device;
-    lock.unlock();
-    absl::StatusOr<Found> found = Try(candidate.spec, device, wanted);
-    lock.lock();
-    candidate.refused = std::string(Message(found.status()));
-    candidate.taken = found.ok();
-    // Not kept open: what stands under the name may be another one next time.
-    if (found.ok() || candidate.spec.empty()) candidate.device = device;
-    if (found.ok()) slot.found = *std::move(found);
+  lock.unlock();
+  absl::StatusOr<Found> found = Try(candidate.spec, device, wanted);
+  lock.lock();
+  candidate.refused = std::string(Message(found.status()));
+  Slot& slot = slots_[index - 1];
+  // By another name, somebody else may have found it meanwhile.
+  candidate.taken = found.ok() && slot.found.device == nullptr;
+  if (candidate.taken) slot.found = *std::move(found);
+  // Not kept open: what stands under the name may be another one next time.
+  if (candidate.taken || candidate.spec.empty()) candidate.device = device;
+  EndTurn(candidate.busy);
+}
+
+/// Passes over candidates that others try, and comes back to them.
+void DeviceSet::LookForLocked(Lock& lock, std::uint64_t index) {
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  AskSourceLocked(lock);
+  const Slot& slot = slots_[index - 1];
+  std::deque<bool> tried;  // by candidate
+  for (bool left = true; left;) {
+    left = false;
+    tried.resize(candidates_.size());
+    for (std::size_t i = 0; i < tried.size(); ++i) {
+      if (slot.found.device != nullptr) return;
+      Candidate& candidate = candidates_[i];
+      if (candidate.taken || tried[i]) continue;
+      if (candidate.busy) {
+        left = true;
+        continue;
+      }
+      tried[i] = true;
+      TryLocked(lock, candidate, index);
+    }
+    if (left && turn_ended_.wait_until(lock, end) == std::cv_status::timeout) {
+      return;
+    }
   }
-  EndTurn(looking_);
 }
 
 void DeviceSet::LoseLocked(std::uint64_t index, const absl::Status& why) {

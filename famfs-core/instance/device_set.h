@@ -11,7 +11,8 @@
 //
 // Thread-safe. No lock is held while a device is waited for: one that does not
 // answer keeps whoever asks for it, and nobody else. Who meets another one's
-// look waits a second for its end, and then answers as for a missing device.
+// look waits some seconds for its end, and then answers as for a missing
+// device.
 #pragma once
 
 #include <condition_variable>
@@ -86,6 +87,7 @@ class DeviceSet {
     std::string spec;                   // empty: `device` was given opened
     std::shared_ptr<DaxDevice> device;  // null until it is needed
     bool taken = false;
+    bool busy = false;    // somebody tries it
     std::string refused;  // why it was not taken, the last time
   };
 
@@ -113,6 +115,7 @@ class DeviceSet {
   bool TakeTurn(Lock& lock, bool& busy);
   void EndTurn(bool& busy);
   void LookForLocked(Lock& lock, std::uint64_t index);
+  void TryLocked(Lock& lock, Candidate& candidate, std::uint64_t index);
   void AskSourceLocked(Lock& lock);
   /// Looks at a device that was found; false: it does not answer.
   bool LookAtLocked(Lock& lock, std::uint64_t index);
@@ -138,7 +141,6 @@ class DeviceSet {
   std::vector<MediaAddDaxdev> added_;
   std::deque<Slot> slots_;            // by index - 1; never fewer
   std::deque<Candidate> candidates_;  // never fewer
-  bool looking_ = false;              // somebody tries the candidates
   SpecSource source_;
 };
 

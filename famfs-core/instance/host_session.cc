@@ -6,7 +6,6 @@
 #include <chrono>
 #include <cstring>
 #include <thread>
-#include <utility>
 
 #include "instance/metadata_store.h"
 #include "media/checksum.h"
@@ -150,8 +149,9 @@ absl::Status HostSession::TakeRow() {
 }
 
 absl::Status HostSession::EndEvicted() {
-  usable_ = false;
-  if (!std::exchange(evicted_, true)) {
+  const bool known = evicted_.exchange(true);
+  usable_ = false;  // after it: who sees this asks for that
+  if (!known) {
     spdlog::error(
         "this host was evicted from the file system: new opens are refused "
         "with EIO, because deleted space no longer waits for this mount; "

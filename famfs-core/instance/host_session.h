@@ -11,7 +11,7 @@
 // another one's record in a row that has stood before was evicted, too, and
 // never registers again: what it maps may be another volume's by now.
 //
-// Not thread-safe, except usable().
+// Not thread-safe, except usable() and evicted().
 #pragma once
 
 #include <atomic>
@@ -68,6 +68,8 @@ class HostSession {
 
   /// Whether the row stands. From any thread.
   [[nodiscard]] bool usable() const { return usable_.load(); }
+  /// Whether this host was evicted. From any thread.
+  [[nodiscard]] bool evicted() const { return evicted_.load(); }
   [[nodiscard]] std::uint64_t acknowledged() const {
     return record_.acknowledged;
   }
@@ -85,7 +87,7 @@ class HostSession {
   HostRecord record_;              // as last stored
   std::size_t row_ = 0;
   bool stood_ = false;  // a Check found it: nobody took it at the same moment
-  bool evicted_ = false;
+  std::atomic<bool> evicted_{false};
   std::atomic<bool> usable_{false};
 };
 

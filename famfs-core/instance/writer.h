@@ -35,15 +35,13 @@
 #include "instance/host_table.h"
 #include "instance/layout.h"
 #include "instance/log_player.h"
+#include "instance/memory_source.h"
 #include "instance/reader.h"
 #include "instance/reservations.h"
 #include "instance/secondary.h"
 #include "instance/writer_lock.h"
 
 namespace famfs {
-
-struct Placement;         // alloc/placement.h
-struct PlacementRequest;  // alloc/placement.h
 
 /// Slots of the log that only state changes (deletions) may use, so that a full
 /// log can still delete.
@@ -275,6 +273,7 @@ class Writer {
     FileLayout layout{};
     std::uint64_t slots = 1;  // of the log
     bool to_fill = false;     // by the caller, before it is published
+    std::vector<BackingAnswer> backings{};  // of the devices; TryReserve asks
   };
   /// What it holds until it is published or given up: the path and the name
   /// against a second creation, slots of the log, an extent.
@@ -348,7 +347,7 @@ class Writer {
 
   // writer_claim.cc; each takes mutex_ itself, except those named Locked
   absl::StatusOr<Claim> Reserve(const Wanted& wanted);
-  absl::StatusOr<Claim> TryReserve(const Wanted& wanted);
+  absl::StatusOr<Claim> TryReserve(Wanted wanted);
   absl::Status CheckWantedLocked(const Wanted& wanted) const;
   absl::Status CheckParentLocked(const std::string& path) const;
   absl::StatusOr<Claim> TakeClaimLocked(const Wanted& wanted);
@@ -361,6 +360,8 @@ class Writer {
   absl::Status CreateExtents(Claim claim);
 
   // writer_placement.cc
+  /// Waits for the file systems under the devices: without mutex_.
+  [[nodiscard]] std::vector<BackingAnswer> AskBackings() const;
   static PlacementRequest RequestOf(const Wanted& wanted);
   absl::StatusOr<Placement> PlaceFileLocked(const Wanted& wanted) const;
   absl::StatusOr<Wanted> VolumeFile(const VolumePlacement& placement) const;

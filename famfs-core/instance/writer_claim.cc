@@ -113,8 +113,9 @@ void Writer::ForgetClaimLocked(const Claim& claim) {
   claimed_names_.erase(claim.name_key);
 }
 
-absl::StatusOr<Writer::Claim> Writer::TryReserve(const Wanted& wanted) {
+absl::StatusOr<Writer::Claim> Writer::TryReserve(Wanted wanted) {
   Claim claim;
+  if (wanted.size > 0) wanted.backings = AskBackings();
   {
     const std::unique_lock lock(mutex_);
     FAMFS_RETURN_IF_ERROR(CheckWantedLocked(wanted));

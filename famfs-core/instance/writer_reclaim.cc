@@ -250,6 +250,7 @@ PoolFigures Writer::Figures() const {
   if (WaitsForHosts()) {
     rows = LoadHosts(layout_.head(), layout_.superblock().fs_uuid);
   }
+  const std::vector<BackingAnswer> backings = AskBackings();
   const std::shared_lock lock(mutex_);
   PoolFigures figures{.entries = player_->next_index(), .slots = SlotsLocked()};
   const std::vector<std::uint64_t> sizes = DeviceSizesLocked();
@@ -265,7 +266,7 @@ PoolFigures Writer::Figures() const {
       figures.pending += range.length;
     }
   }
-  figures.unbacked = Unbacked(FindSources(admitted_, allocators), allocators);
+  figures.unbacked = Unbacked(FindSources(backings, allocators), allocators);
   for (const MediaExtent& extent : dying_) figures.pending += extent.length;
   for (const MediaExtent& extent : claimed_) figures.reserved += extent.length;
   if (!WaitsForHosts()) {

@@ -12,6 +12,9 @@ namespace famfs {
 struct Hooks {
   std::function<void(Range)> before_create_extent;
   std::function<void()> after_store16;  // of any mapping
+  std::function<void()> before_probe;
+  std::function<void(Range)> before_map;
+  std::function<void(std::size_t)> before_zeroing;  // past the caches; bytes
 };
 
 class HookDevice final : public DaxDevice {
@@ -23,9 +26,16 @@ class HookDevice final : public DaxDevice {
   std::uint64_t size() const override { return inner_->size(); }
   Uuid tag() const override { return inner_->tag(); }
   bool has_extent_files() const override { return inner_->has_extent_files(); }
+  MediumProbe ProbeMedium() const override {
+    return [probe = inner_->ProbeMedium(), &hooks = hooks_] {
+      if (hooks.before_probe) hooks.before_probe();
+      return probe();
+    };
+  }
   absl::StatusOr<std::unique_ptr<famfs::Mapping>> Map(std::uint64_t offset,
                                                       std::uint64_t length,
                                                       Access access) override {
+    if (hooks_.before_map) hooks_.before_map({offset, length});
     FAMFS_ASSIGN_OR_RETURN(auto inner, inner_->Map(offset, length, access));
     return std::make_unique<HookMapping>(std::move(inner), hooks_);
   }
@@ -54,6 +64,11 @@ class HookDevice final : public DaxDevice {
                  std::uint64_t second) override {
       inner_->Store16(at, first, second);
       if (hooks_.after_store16) hooks_.after_store16();
+    }
+
+    void ZeroStreaming(std::size_t at, std::size_t length) override {
+      if (hooks_.before_zeroing) hooks_.before_zeroing(length);
+      inner_->ZeroStreaming(at, length);
     }
 
    private:
