@@ -110,8 +110,18 @@ TEST_P(InUseTest, MkfsAsksForAFurtherDevice) {
   EXPECT_THAT(refused.err,
               AllOf(HasSubstr(Server()), HasSubstr("--force-in-use")));
   EXPECT_EQ(host_->TryOpen("v/data"), 0);
-  // Forced, it is the next one's at once, and none of its bytes are shown.
+  UniqueFd open_file;
+  host_->Run([&] {
+    open_file.reset(::open((host_->path() + "/v/data").c_str(), O_RDWR));
+  });
+  ASSERT_TRUE(open_file.valid());
+  // Forced, it is the next one's at once: none of its bytes are shown, and none
+  // are stored (an emulated extent's file is the old one's for ever).
   ASSERT_EQ(Run({"mkfs", second_, "--force", "--force-in-use"}).exit, kOk);
+  if (IsImage()) {
+    EXPECT_EQ(::pwrite(open_file.get(), "old writer", 10, 0), -1);
+    EXPECT_EQ(errno, EIO);
+  }
   EXPECT_EQ(host_->TryOpen("v/data"), ENXIO);
 }
 
@@ -166,7 +176,8 @@ TEST_P(InUseTest, AProgramThatHasOneExtentAloneIsAsked) {
   }
   ASSERT_NE(extent, "");
   auto holder = rig::Process::Start(
-      {.argv = {"/bin/sh", "-c", "exec 5<" + extent + "; echo holds; exec tail -f /dev/null"}});
+      {.argv = {"/bin/sh", "-c",
+                "exec 5<" + extent + "; echo holds; exec tail -f /dev/null"}});
   ASSERT_TRUE(holder.ok()) << holder.status();
   ASSERT_TRUE((*holder)->WaitForOutput("holds").ok());
   const Outcome refused = Run({"mkfs", second_, "--force"});
