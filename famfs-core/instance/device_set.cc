@@ -210,6 +210,7 @@ void DeviceSet::LookForLocked(Lock& lock, std::uint64_t index) {
       tried[i] = true;
       TryLocked(lock, candidate, index);
     }
+    if (slot.found.device != nullptr) return;
     if (left && turn_ended_.wait_until(lock, end) == std::cv_status::timeout) {
       return;
     }

@@ -97,9 +97,10 @@ class HeldUp : public ::testing::Test {
     }
     auto reader = Reader::Open(std::make_shared<HookDevice>(image, hooks_));
     ASSERT_TRUE(reader.ok()) << reader.status();
-    auto server = Server::Start(
-        *std::move(reader),
-        {.mount_point = mount_.path(), .data_path = DataPath::kCopy});
+    ServerOptions options;
+    options.mount_point = mount_.path();
+    options.data_path = DataPath::kCopy;
+    auto server = Server::Start(*std::move(reader), options);
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
     const absl::Status attached = server_->Attach();

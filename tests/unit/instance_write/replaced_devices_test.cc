@@ -31,12 +31,22 @@ class ReplacedDevicesTest : public DevicesTest,
         std::shared_ptr<DaxDevice>(*std::move(device)),
         {.system_uuid = system_uuid_, .lock_directory = Path("elsewhere")});
     ASSERT_OK(writer);
-    auto file = (*writer)->BeginFile("theirs", kFreshFree, {});
-    ASSERT_OK(file);
+    ASSERT_OK((*writer)->CreateFile("theirs", kFreshFree, {}));
+    const Reader::View tree = (*writer)->Tree();
+    const auto mapped = MappedFile::Map(
+        *(*writer)->devices(), *tree->FindPath("theirs"), Access::kReadWrite);
+    ASSERT_OK(mapped);
     for (std::uint64_t at = 0; at < kFreshFree; at += kGiB / 8) {
-      (*file)->At(at)[0] = std::byte{0x5a};
+      const MappedFile::Piece piece = mapped->At(at, 1);
+      piece.mapping->mutable_data()[piece.at] = std::byte{0x5a};
     }
-    ASSERT_OK((*file)->Commit());
+  }
+  /// A file that is being made on device 1: there is room nowhere else.
+  std::unique_ptr<PendingFile> BeginLate() {
+    EXPECT_OK(CreateVolume("rest", kFreshFree));
+    auto file = writer_->BeginFile("late", 4 * kMiB, {});
+    EXPECT_OK(file);
+    return file.ok() ? *std::move(file) : nullptr;
   }
   /// Nothing of it was touched.
   void ExpectTheirsWhole() {
@@ -58,7 +68,8 @@ class ReplacedDevicesTest : public DevicesTest,
 
 TEST_P(ReplacedDevicesTest, NothingIsPlacedThereAnyMore) {
   MakeAnew();
-  EXPECT_TRUE(absl::IsResourceExhausted(CreateVolume("v2", kFreshFree + 1)));
+  EXPECT_TRUE(
+      absl::IsResourceExhausted(CreateVolume("v2", kFreshFree + kAllocUnit)));
   ASSERT_OK(CreateVolume("v3", kGiB));
   EXPECT_EQ(ExtentsOf("v3/data")[0].device_index, 0U);
   EXPECT_EQ(writer_->GetCapacity()->total, kDeviceSize);
@@ -74,12 +85,12 @@ TEST_P(ReplacedDevicesTest, AWriterThatOnlyLooksNoticesIt) {
 }
 
 TEST_P(ReplacedDevicesTest, AFileThatWasBeingMadeThereIsNotPublished) {
-  auto file = writer_->BeginFile("late", kOtherFree - 3 * kGiB, {});
-  ASSERT_OK(file);
+  auto file = BeginLate();
+  ASSERT_NE(file, nullptr);
   MakeAnew();
-  const absl::Status status = (*file)->Commit();
+  const absl::Status status = file->Commit();
   EXPECT_TRUE(absl::IsUnavailable(status)) << Say(status);
-  file->reset();
+  file.reset();
   EXPECT_EQ(writer_->Tree()->FindPath("late"), nullptr);
   ExpectTheirsWhole();
 }
@@ -107,18 +118,19 @@ TEST_P(ReplacedDevicesTest, AReaderThatAsksForItIsTold) {
 }
 
 TEST_P(ReplacedDevicesTest, OneThatWasAwayIsTakenUpAgainAsItWas) {
-  auto file = writer_->BeginFile("late", kOtherFree - 3 * kGiB, {});
-  ASSERT_OK(file);
+  auto file = BeginLate();
+  ASSERT_NE(file, nullptr);
   std::filesystem::rename(Path("d1"), Path("away"));
   EXPECT_OK(writer_->CheckStanding());
   EXPECT_EQ(writer_->Figures().size, kDeviceSize);
   std::filesystem::rename(Path("away"), Path("d1"));
   EXPECT_OK(writer_->CheckStanding());
   EXPECT_EQ(writer_->Figures().size, 2 * kDeviceSize);
-  EXPECT_TRUE(absl::IsUnavailable((*file)->Commit()));
-  file->reset();
+  // What was being made there is no leftover.
+  EXPECT_OK(file->Commit());
   EXPECT_TRUE(writer_->MissingExtents().empty());
-  ASSERT_OK(CreateVolume("v2", kOtherFree - 3 * kGiB));
+  EXPECT_EQ(ExtentsOf("late")[0].device_index, 1U);
+  ASSERT_OK(CreateVolume("v2", kOtherFree - 3 * kGiB - 4 * kMiB));
   EXPECT_EQ(FsckAll(), "");
 }
 
