@@ -127,6 +127,13 @@ class DaxDevice {
     return [] { return Medium{}; };
   }
 
+  /// A descriptor of its own of the file by which everybody opens the device:
+  /// emulated, device.yaml; image, its file. Not for its contents: for locks
+  /// (dax/use_mark.h). Unimplemented where the kind has none.
+  virtual absl::StatusOr<UniqueFd> OpenKnownFile(Access /*access*/) {
+    return Unimplemented("{}: no file that everybody finds", spec());
+  }
+
   /// Maps [offset, offset + length). On an emulated device the range must lie
   /// within one extent: NotFound names it when no extent is there. OutOfRange
   /// beyond the device; PermissionDenied for kReadWrite on one opened for

@@ -59,6 +59,10 @@ class EmulatedDevice final : public DaxDevice {
     return [path = PathOf(0)] { return MediumAt(path); };
   }
 
+  absl::StatusOr<UniqueFd> OpenKnownFile(Access access) override {
+    return OpenFile(directory_ + "/device.yaml",
+                    access == Access::kRead ? O_RDONLY : O_RDWR);
+  }
   absl::StatusOr<std::unique_ptr<Mapping>> Map(std::uint64_t offset,
                                                std::uint64_t length,
                                                Access access) override;

@@ -29,6 +29,7 @@
 
 #include "base/status.h"
 #include "dax/device.h"
+#include "dax/use_mark.h"
 #include "instance/clean_ranges.h"
 #include "instance/compaction.h"
 #include "instance/device_set.h"
@@ -116,6 +117,10 @@ class PendingFile {
   /// Mapping::Check of its memory, for who wants to know before Commit, which
   /// commits nothing where memory is missing.
   [[nodiscard]] virtual absl::Status Check() const = 0;
+  /// Writer::CheckStanding, for who fills a large file: to be asked every few
+  /// MiB, and nothing stored after an error, for the memory may be another
+  /// file's by then. From several threads.
+  [[nodiscard]] virtual absl::Status CheckStanding() = 0;
   [[nodiscard]] virtual absl::Status Commit() = 0;
 };
 
@@ -313,6 +318,11 @@ class Writer {
                              std::vector<std::size_t>& rows);
   absl::Status PromiseClaimLocked(const Wanted& wanted, Claim& claim);
   void EndPromisesLocked(const Claim& claim);
+  /// What a writer that stopped promised, when it stores there no longer: rows
+  /// that still are its own.
+  void RetractPromisesLocked(std::span<const std::size_t> rows);
+  /// Whether nobody stores there any more: a writer of this host that is gone.
+  [[nodiscard]] bool IsOver(const ReservationRecord& promise) const;
   void LoadTables();
   void TakeUpReservation(const Reservation& row);
 
@@ -400,6 +410,7 @@ class Writer {
   const std::shared_ptr<DaxDevice> device_;  // the primary
   Layout layout_;
   WriterLock lock_;
+  UseMark mark_;  // of this epoch
   const std::string lock_directory_;
   std::vector<MediaExtent> missing_;
   std::size_t base_nodes_ = 0;  // of an empty namespace

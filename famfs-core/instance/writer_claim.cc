@@ -183,10 +183,11 @@ absl::Status Writer::Publish(const Claim& claim,
 void Writer::GiveUp(const Claim& claim, std::size_t created) {
   bool give_back = !claim.extents.empty();
   {
-    // A writer that stopped does not know whether its entry counts: the extent
-    // is the next writer's to judge.
-    const std::shared_lock lock(mutex_);
-    if (!stopped_.ok()) give_back = false;
+    // A writer that stopped does not know whether its entry counts, and one
+    // that was overtaken not whose the extent is by now: it is the next
+    // writer's to judge.
+    const std::unique_lock lock(mutex_);
+    if (give_back && !CheckStillOwner().ok()) give_back = false;
   }
   std::vector<MediaExtent> removed;
   for (std::size_t i = 0; give_back && i < claim.extents.size(); ++i) {
@@ -201,7 +202,11 @@ void Writer::GiveUp(const Claim& claim, std::size_t created) {
     }
   }
   const std::unique_lock lock(mutex_);
-  if (give_back) EndPromisesLocked(claim);
+  if (give_back) {
+    EndPromisesLocked(claim);
+  } else {
+    RetractPromisesLocked(claim.promises);
+  }
   for (const MediaExtent& extent : removed) {
     IgnoreError(FreeLocked(extent), "the claim held it");
   }

@@ -202,6 +202,8 @@ void Writer::TakeEpoch(const Uuid& system_uuid) {
   SetState(next);
   // Only now, and never again by this writer: media/region_tables.h.
   owner_ = StoreNextOwner(layout_, next.writer_epoch, system_uuid);
+  auto mark = UseMark::Set(*device_, Use::kWriting, next.writer_epoch);
+  if (mark.ok()) mark_ = *std::move(mark);  // else another's tells the same
 }
 
 void Writer::MendLog() {

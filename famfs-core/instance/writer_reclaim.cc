@@ -45,11 +45,16 @@ bool Writer::ReclaimHelps() const {
          (WaitsForHosts() && !player_->pending().empty());
 }
 
-/// What a holder gave up, or lost by eviction.
+/// What a holder gave up, or lost by eviction or by its end.
 void Writer::EndQuarantinesLocked() {
   std::erase_if(lost_, [&](const Reservation& lost) {
-    if (reservations_.Stands(lost)) return false;
-    reservations_.NoteCleared(lost.row);
+    if (!reservations_.Stands(lost)) {
+      reservations_.NoteCleared(lost.row);
+    } else if (IsOver(lost.record)) {
+      reservations_.Clear(lost.row);
+    } else {
+      return false;
+    }
     if (lost_is_taken_.erase(lost.row) > 0) {
       IgnoreError(FreeLocked(lost.record.extent), "LoadTables took it");
     }
@@ -139,8 +144,10 @@ absl::Status Writer::ScrubVolume(const ScrubJob& job) {
     scrub_done_ = before + extent.length;
   }
   const std::unique_lock lock(mutex_);
-  // A writer that was overtaken leaves its rows: the successor waits for them.
-  FAMFS_RETURN_IF_ERROR(CheckStillOwner());
+  if (const absl::Status owner = CheckStillOwner(); !owner.ok()) {
+    RetractPromisesLocked(rows);  // the successor waits for them
+    return owner;
+  }
   if (status.ok()) {
     for (const MediaExtent& extent : job.extents) clean_.Add(extent);
     scrubbed_.insert(job.directory);
@@ -188,6 +195,19 @@ void Writer::EndPromisesLocked(const Claim& claim) {
   for (const std::size_t row : claim.promises) reservations_.Clear(row);
 }
 
+void Writer::RetractPromisesLocked(std::span<const std::size_t> rows) {
+  for (const std::size_t row : rows) {
+    reservations_.ClearIfOf(row, self_.host, state_.writer_epoch);
+  }
+}
+
+bool Writer::IsOver(const ReservationRecord& promise) const {
+  if (!lock_.held() || promise.holder != self_.host) return false;
+  // A writer that keeps its locks elsewhere was not excluded by ours. Where
+  // there are no marks, the lock has to do.
+  return !IsMarked(*device_, Use::kWriting, promise.epoch).value_or(false);
+}
+
 /// When opening: what the tables say that the log does not contradict.
 void Writer::LoadTables() {
   if (!WaitsForHosts()) return;
@@ -212,12 +232,12 @@ void Writer::LoadTables() {
   }
 }
 
-/// A row that an earlier writer left. One of this host ended with its process,
-/// which the lock shows; another host's may still be stored to.
+/// A row that an earlier writer left. It may still be stored to, unless that
+/// writer was of this host and is gone.
 void Writer::TakeUpReservation(const Reservation& row) {
   const MediaExtent& extent = row.record.extent;
-  const bool is_over = lock_.held() && row.record.holder == self_.host;
-  if (is_over || extent.device_index > player_->devices().size()) {
+  const bool is_own = row.record.holder == self_.host;
+  if (IsOver(row.record) || extent.device_index > player_->devices().size()) {
     reservations_.Clear(row.row);
     return;
   }
@@ -235,11 +255,13 @@ void Writer::TakeUpReservation(const Reservation& row) {
   }
   lost_.push_back(row);
   spdlog::warn(
-      "{}: {} bytes at {:#x} stay reserved: the writer of epoch {} on the host "
-      "{} promised them, and may still store there; `famfs evict` gives them "
-      "back when that host is dead",
+      "{}: {} bytes at {:#x} stay reserved: the writer of epoch {} on {} "
+      "promised them, and may still store there; {}",
       device_->spec(), extent.length, extent.offset, row.record.epoch,
-      row.record.holder.ToString());
+      is_own ? std::string("this host, which does not share this one's lock,")
+             : fmt::format("the host {}", row.record.holder.ToString()),
+      is_own ? "they come back when that process has ended"
+             : "`famfs evict` gives them back when that host is dead");
 }
 
 PoolFigures Writer::Figures() const {
