@@ -112,6 +112,10 @@ TEST_P(ReplacedTest, AWriterStopsAndSaysThatItWasReplaced) {
   MkfsOptions options = Options();
   options.force = true;
   options.lock_directory = Path("elsewhere");  // does not see the writer's
+  const absl::Status refused = famfs::Mkfs(*OpenAgain(), options);
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << Say(refused);
+  EXPECT_THAT(Say(refused), HasSubstr("a writer that cannot be seen"));
+  options.force_in_use = true;
   ASSERT_OK(famfs::Mkfs(*OpenAgain(), options));
   for (int attempt = 0; attempt < 2; ++attempt) {
     const absl::Status status = CreateVolume("late", 2 * kMiB);
@@ -120,6 +124,22 @@ TEST_P(ReplacedTest, AWriterStopsAndSaysThatItWasReplaced) {
   Close();
   Open();
   EXPECT_TRUE(Volumes().empty());
+}
+
+TEST_P(ReplacedTest, AFileThatIsBeingFilledEndsAtItsNextStep) {
+  Open();
+  const auto pending = writer_->BeginFile("f", kAllocUnit, {});
+  ASSERT_OK(pending);
+  EXPECT_OK((*pending)->CheckStanding());
+  MkfsOptions options = Options();
+  options.force = true;
+  options.force_in_use = true;
+  options.lock_directory = Path("elsewhere");  // does not see the writer's
+  ASSERT_OK(famfs::Mkfs(*OpenAgain(), options));
+  for (int step = 0; step < 2; ++step) {
+    const absl::Status status = (*pending)->CheckStanding();
+    EXPECT_TRUE(IsReplaced(status)) << Say(status);
+  }
 }
 
 TEST_P(ReplacedTest, AHostSessionWritesNothingIntoTheNewTable) {
