@@ -7,12 +7,15 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <memory>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include "base/descriptors.h"
+#include "base/uuid.h"
+#include "dax/use_mark.h"
 #include "fuse/command_line.h"
 #include "fuse/mount.h"
 #include "fuse/supervision.h"
@@ -59,6 +62,22 @@ std::vector<std::string> DevicesListedIn(const std::string& file) {
     if (!line.empty()) specs.push_back(line);
   }
   return specs;
+}
+
+/// For who would make an instance there and cannot see this process, such as a
+/// mkfs in another container. What cannot be marked is served all the same.
+std::vector<UseMark> MarkAsServed(DeviceSet& devices) {
+  std::vector<UseMark> marks;
+  for (std::size_t i = 0; i < devices.size(); ++i) {
+    const auto device = devices.At(i);
+    if (!device.ok()) continue;
+    // Not the process' id: that of another container may be the same.
+    std::uint32_t number = 0;
+    std::memcpy(&number, Uuid::Random().bytes.data(), sizeof(number));
+    auto mark = UseMark::Set(**device, Use::kServing, number);
+    if (mark.ok()) marks.push_back(*std::move(mark));
+  }
+  return marks;
 }
 
 void WarnOfMissingDevices(DeviceSet& devices) {
@@ -119,6 +138,7 @@ int Serve(const FusedOptions& options) {
                 Annotate(reader.status(), options.device));
   }
   WarnOfMissingDevices(*(*reader)->devices());
+  const std::vector<UseMark> marks = MarkAsServed(*(*reader)->devices());
   WarnOfDamage(**reader);
   auto server = Server::Start(*std::move(reader), options.server);
   if (!server.ok()) {

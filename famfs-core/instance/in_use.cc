@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "base/unique_fd.h"
+#include "dax/use_mark.h"
 #include "media/format.h"
 
 namespace famfs {
@@ -71,6 +72,22 @@ void AddProcesses(const DaxDevice::Medium& medium,
   }
 }
 
+/// What holds the marks, but is not among the processes that can be seen from
+/// here.
+void AddMarks(DaxDevice& device, std::vector<std::string>& users) {
+  if (!users.empty()) return;  // most probably theirs
+  if (IsMarked(device, Use::kServing).value_or(false)) {
+    users.emplace_back(
+        "a server that cannot be seen from here, such as one in another "
+        "container, shows it");
+  }
+  if (IsMarked(device, Use::kWriting).value_or(false)) {
+    users.emplace_back(
+        "a writer that cannot be seen from here, such as a controller in "
+        "another container, has it open");
+  }
+}
+
 void AddHosts(DaxDevice& device, const Uuid& fs_uuid, const ThisHost& self,
               std::vector<std::string>& users) {
   const auto head =
@@ -92,6 +109,7 @@ std::vector<std::string> WhoUses(DaxDevice& device, const Uuid& fs_uuid,
   if (medium.ok() && *medium != DaxDevice::Medium{}) {
     AddProcesses(*medium, users);
   }
+  AddMarks(device, users);
   if (!device.has_extent_files()) AddHosts(device, fs_uuid, self, users);
   return users;
 }

@@ -1,7 +1,8 @@
 // Who uses a device: asked before what is on it is thrown away. Only as far as
-// this machine and the device can tell: processes of other pid namespaces
-// (other containers) are not seen, and a row of a host that died stands until
-// it is evicted.
+// this machine and the device can tell: of processes of other pid namespaces
+// (other containers) the servers and writers that marked the device are seen
+// (dax/use_mark.h), without their numbers; and a row of a host that died stands
+// until it is evicted.
 #pragma once
 
 #include <string>
