@@ -189,6 +189,10 @@ absl::Status Write(DaxDevice& device, const MediaSuperblock& super) {
 
 absl::Status Mkfs(DaxDevice& device, const MkfsOptions& options) {
   FAMFS_RETURN_IF_ERROR(CheckOptions(device, options));
+  UseMark claim;
+  if (!options.claimed) {
+    FAMFS_ASSIGN_OR_RETURN(claim, ClaimToMake(device));
+  }
   FAMFS_ASSIGN_OR_RETURN(const MediaSuperblock old, LoadOldSuperblock(device));
   const Range head{kSuperblockOffset, kSuperblockRegion};
   const Range log{kLogOffset, options.log_length};

@@ -30,16 +30,19 @@ struct MkfsOptions {
   /// Who looks, for telling this host's dead server sessions from living ones.
   ThisHost self{};
   std::string lock_directory = "/run/famfs";
+  /// The caller has called ClaimToMake (instance/unfinished.h).
+  bool claimed = false;
 };
 
 /// OutOfRange for a device below 4 GiB; InvalidArgument for a bad log length;
 /// AlreadyExists for a device with a superblock (of any version), without
-/// force; Unavailable while a writer has it open; FailedPrecondition while
-/// somebody else uses the instance that is there, without force_in_use;
-/// InvalidArgument for the uuid of the instance that is there: its servers
-/// would take the new one for it. Also AlreadyExists, without
-/// force: an emulated device without a superblock that has extents of data. The
-/// superblock's magic is written last; until then the device counts as blank.
+/// force; Unavailable while a writer has it open, or another process makes one;
+/// FailedPrecondition while somebody else uses the instance that is there,
+/// without force_in_use; InvalidArgument for the uuid of the instance that is
+/// there: its servers would take the new one for it. Also AlreadyExists,
+/// without force: an emulated device without a superblock that has extents of
+/// data. The superblock's magic is written last; until then the device counts
+/// as blank.
 [[nodiscard]] absl::Status Mkfs(DaxDevice& device, const MkfsOptions& options);
 
 }  // namespace famfs

@@ -181,14 +181,10 @@ absl::Status CheckImage(DaxDevice& image) {
 
 /// Whether the device that is there already is what an import of the same image
 /// left; else `exists`.
-absl::Status CheckLeft(const absl::Status& exists, const std::string& directory,
+absl::Status CheckLeft(const absl::Status& exists, DaxDevice& device,
                        std::uint64_t size, const Uuid& tag) {
-  if (!absl::IsAlreadyExists(exists)) return exists;
-  const auto device = OpenEmulatedDevice(directory, Access::kReadWrite);
-  if (!device.ok() || (*device)->size() != size || (*device)->tag() != tag) {
-    return exists;
-  }
-  FAMFS_ASSIGN_OR_RETURN(const bool nobodys, IsNobodys(**device));
+  if (device.size() != size || device.tag() != tag) return exists;
+  FAMFS_ASSIGN_OR_RETURN(const bool nobodys, IsNobodys(device));
   return nobodys ? absl::OkStatus() : exists;
 }
 
@@ -255,11 +251,14 @@ absl::Status ImportImage(const std::string& image_path,
   const bool was_there = std::filesystem::exists(directory);
   const absl::Status made = CreateEmulatedDevice(
       directory, {.size = image->size(), .tag = tag, .hosts = {}});
+  if (!made.ok() && !absl::IsAlreadyExists(made)) return made;
+  const auto opened = OpenEmulatedDevice(directory, Access::kReadWrite);
+  if (!opened.ok()) return made.ok() ? opened.status() : made;
+  const auto& device = *opened;
+  FAMFS_ASSIGN_OR_RETURN(const UseMark claim, ClaimToMake(*device));
   if (!made.ok()) {
-    FAMFS_RETURN_IF_ERROR(CheckLeft(made, directory, image->size(), tag));
+    FAMFS_RETURN_IF_ERROR(CheckLeft(made, *device, image->size(), tag));
   }
-  FAMFS_ASSIGN_OR_RETURN(const auto device,
-                         OpenEmulatedDevice(directory, Access::kReadWrite));
   UndoGuard undo([&] {
     if (made.ok()) return RemoveImported(directory, was_there);
     IgnoreError(MarkUnfinished(*device), "it was nobody's before");
