@@ -171,6 +171,15 @@ absl::Status ImportRange(DaxDevice& image, int image_fd, DaxDevice& device,
   return from->Check();
 }
 
+/// The log may have grown meanwhile: then the copy mixes two moments.
+absl::Status CheckUnchanged(Reader& reader, std::string_view done) {
+  FAMFS_ASSIGN_OR_RETURN(const std::vector<Change> changes, reader.Refresh());
+  if (changes.empty()) return absl::OkStatus();
+  return Aborted(
+      "{}: was changed while it was {}; stop its writer, or try again",
+      reader.device()->spec(), done);
+}
+
 absl::Status CheckImage(DaxDevice& image) {
   const FsckReport report = Fsck(image);
   if (report.clean()) return absl::OkStatus();
@@ -227,13 +236,7 @@ absl::Status ExportImage(DaxDevice& device, const std::string& image_path,
     FAMFS_RETURN_IF_ERROR(
         ExportRange(device, range, file.fd(), image_path, meter));
   }
-  // The log may have grown meanwhile: then the copy mixes two moments.
-  FAMFS_ASSIGN_OR_RETURN(const std::vector<Change> changes, reader->Refresh());
-  if (!changes.empty()) {
-    return Aborted(
-        "{}: was changed while it was exported; stop its writer, or try again",
-        device.spec());
-  }
+  FAMFS_RETURN_IF_ERROR(CheckUnchanged(*reader, "exported"));
   const absl::Status named = file.Publish(false);
   return absl::IsAlreadyExists(named) ? exists() : named;
 }
@@ -270,6 +273,8 @@ absl::Status ImportImage(const std::string& image_path,
     FAMFS_RETURN_IF_ERROR(
         ImportRange(*image, image_fd.get(), *device, range, meter));
   }
+  // Without a head it still is nobody's.
+  FAMFS_RETURN_IF_ERROR(CheckUnchanged(*reader, "imported"));
   FAMFS_RETURN_IF_ERROR(ImportHead(*image, *device, meter));
   undo.Keep();
   return absl::OkStatus();
