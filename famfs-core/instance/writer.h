@@ -10,9 +10,10 @@
 // one path or CSI name at once: the later one is Aborted.
 //
 // A writer that finds out that another one took over stops: the call that
-// noticed and every later change are Aborted, and nothing more is written. So
-// does one whose log or tables lie in memory that is missing: Unavailable. It
-// never goes on by itself; its owner lets go of it and opens another one.
+// noticed and every later change are Aborted, and nothing more is written, but
+// that it takes back its own promises of space. So does one whose log or tables
+// lie in memory that is missing: Unavailable. It never goes on by itself; its
+// owner lets go of it and opens another one.
 #pragma once
 
 #include <absl/container/flat_hash_set.h>
