@@ -95,14 +95,16 @@ absl::Status Run(const Flags& flags) {
                config.driver.node_id, config.driver.endpoint);
   std::unique_ptr<Registration> registration;
   if (settings.mode == RegistrationMode::kSelf) {
-    registration = std::make_unique<Registration>(RegistrationOptions{
-        .driver_name = config.driver.name,
-        .csi_socket = endpoint.path,
-        .socket = registration_socket,
-        .pool_patience = settings.pool_wait,
-        .open_pools = [&node] { return node->volumes().open_pools(); },
-        .closed_pools = [&node] { return node->volumes().closed_pools(); },
-        .pools = config.pools.size()});
+    FAMFS_ASSIGN_OR_RETURN(
+        registration,
+        Registration::Start(
+            {.driver_name = config.driver.name,
+             .csi_socket = endpoint.path,
+             .socket = registration_socket,
+             .pool_patience = settings.pool_wait,
+             .open_pools = [&node] { return node->volumes().open_pools(); },
+             .closed_pools = [&node] { return node->volumes().closed_pools(); },
+             .pools = config.pools.size()}));
   }
   metrics.Add([&node](csi::Exposition& page) { node->Collect(page); });
   if (registration != nullptr) {

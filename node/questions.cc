@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -43,6 +44,15 @@ Questions::Questions(std::string whom, std::string advice)
 
 Questions::~Questions() { Stop(); }
 
+// Nobody is above it to catch anything.
+absl::StatusOr<Questions::Answer> Questions::Guarded(const Work& work) {
+  try {
+    return work();
+  } catch (const std::exception& error) {
+    return Internal("an unexpected failure of the driver: {}", error.what());
+  }
+}
+
 // A helper's life: as long as there is something to ask.
 void Questions::Help(const std::shared_ptr<State>& state) {
   std::unique_lock lock(state->mutex);
@@ -51,7 +61,7 @@ void Questions::Help(const std::shared_ptr<State>& state) {
     state->queue.pop_front();
     item->begun = true;
     lock.unlock();
-    absl::StatusOr<Answer> answer = item->work();
+    absl::StatusOr<Answer> answer = Guarded(item->work);
     lock.lock();
     state->open.erase(item->question);
     if (answer.ok()) {

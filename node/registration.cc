@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "base/text.h"
@@ -62,8 +63,23 @@ std::string RegistrationSocket(const std::string& kubelet_path,
 
 Registration::Registration(RegistrationOptions options)
     : options_(std::move(options)),
-      service_(std::make_unique<Service>(*this)),
-      thread_([this] { Run(); }) {}
+      service_(std::make_unique<Service>(*this)) {}
+
+absl::StatusOr<std::unique_ptr<Registration>> Registration::Start(
+    RegistrationOptions options) {
+  std::unique_ptr<Registration> registration(
+      new Registration(std::move(options)));
+  try {
+    registration->thread_ =
+        std::thread([self = registration.get()] { self->Run(); });
+  } catch (const std::system_error& error) {
+    return Unavailable(
+        "no thread for the registration with kubelet: {}; allow this program "
+        "more of them",
+        error.what());
+  }
+  return registration;
+}
 
 Registration::~Registration() { Stop(); }
 
