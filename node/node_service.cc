@@ -78,6 +78,8 @@ absl::StatusOr<std::unique_ptr<NodeService>> NodeService::Start(
   std::unique_ptr<NodeService> service(
       new NodeService(options, pools_directory, mounts));
   FAMFS_RETURN_IF_ERROR(service->volumes_.Start());
+  FAMFS_ASSIGN_OR_RETURN(service->sweeper_,
+                         Sweeper::Start(service->volumes_, pools_directory));
   return service;
 }
 

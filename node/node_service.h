@@ -11,6 +11,7 @@
 #include "csi/csi.grpc.pb.h"
 #include "node/attachments.h"
 #include "node/node_metrics.h"
+#include "node/sweeper.h"
 #include "node/volumes.h"
 
 namespace famfs::node {
@@ -90,6 +91,7 @@ class NodeService final : public pb::Node::Service {
   // Before volumes_, whose threads use it until they have ended.
   Attachments attachments_;
   Volumes volumes_;
+  std::unique_ptr<Sweeper> sweeper_;
   const std::chrono::steady_clock::time_point info_wait_end_;
 };
 
