@@ -14,15 +14,8 @@
 namespace famfs::controller {
 namespace {
 
-VolumeInfo MakeInfo(const Writer& writer, const Pool& pool, const Node& node) {
-  return VolumeInfo{
-      .id = csi::FormatVolumeId(writer.superblock().fs_uuid, node.name),
-      .pool = pool.name(),
-      .directory = std::string(node.name),
-      .attributes = *node.volume,
-      .owner = node.owner,
-  };
-}
+// As long as another call for the same name may keep one waiting.
+constexpr std::chrono::seconds kNamePatience{3};
 
 // Of the codes that a pool may answer with, those that an orchestrator asks
 // again after.
@@ -39,6 +32,23 @@ VolumePlacement PlacementOf(const csi::VolumeParameters& parameters) {
           .chunk = parameters.chunk};
 }
 
+// Those behind the directory, as far as the page has room.
+void AddVolumes(const std::string& pool, const Writer& writer,
+                const std::string& behind, std::size_t max_entries,
+                Page& page) {
+  const Reader::View tree = writer.Tree();
+  for (auto it = tree->volumes().upper_bound(behind);
+       it != tree->volumes().end(); ++it) {
+    if (max_entries > 0 && page.volumes.size() == max_entries) {
+      const VolumeInfo& last = page.volumes.back();
+      page.next_after = ListKey{last.pool, last.directory};
+      return;
+    }
+    page.volumes.push_back(
+        InfoOf(pool, writer.superblock().fs_uuid, *tree->Find(it->second)));
+  }
+}
+
 std::uint64_t NowUnixNanoseconds() {
   return static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::nanoseconds>(
@@ -50,9 +60,9 @@ std::uint64_t NowUnixNanoseconds() {
 
 absl::StatusOr<VolumeInfo> Provisioner::Create(const CreateRequest& request) {
   FAMFS_RETURN_IF_ERROR(CheckRange(request.range));
-  const csi::KeyedMutex::Guard guard = names_.Lock(request.name);
-  FAMFS_ASSIGN_OR_RETURN(std::optional<VolumeInfo> existing,
-                         FindByName(request.name));
+  FAMFS_ASSIGN_OR_RETURN(const csi::KeyedMutex::Guard guard,
+                         LockName(request.name));
+  std::optional<VolumeInfo> existing = FindByName(request.name);
   if (existing.has_value()) {
     std::string difference = Difference(*existing, request.parameters);
     if (difference.empty() &&
@@ -113,43 +123,44 @@ absl::StatusOr<VolumeInfo> Provisioner::CreateNew(const CreateRequest& request,
   };
 }
 
+absl::StatusOr<csi::KeyedMutex::Guard> Provisioner::LockName(
+    const std::string& name) {
+  std::optional<csi::KeyedMutex::Guard> guard =
+      names_.LockWithin(name, kNamePatience);
+  if (guard.has_value()) return *std::move(guard);
+  return Aborted("another call for the volume {} is under way; ask again",
+                 Printable(name));
+}
+
 absl::Status Provisioner::Delete(std::string_view volume_id) {
   FAMFS_ASSIGN_OR_RETURN(const std::optional<Located> located,
                          Locate(volume_id));
   if (!located.has_value()) return absl::OkStatus();
-  std::string name;
-  {
-    const Reader::View tree = located->writer->Tree();
-    const Node* node = tree->Lookup(kRootNode, located->directory);
-    if (node == nullptr || node->volume == nullptr) return absl::OkStatus();
-    name = node->volume->name;
+  const std::string& name = located->volume.attributes.name;
+  const std::string& directory = located->volume.directory;
+  Pool& pool = *located->pool;
+  FAMFS_ASSIGN_OR_RETURN(const csi::KeyedMutex::Guard guard, LockName(name));
+  FAMFS_ASSIGN_OR_RETURN(const std::shared_ptr<Writer> writer, pool.Open());
+  if (!located->id.BelongsTo(writer->superblock().fs_uuid)) {
+    return Unavailable("pool {} was made anew a moment ago", pool.name());
   }
-  const csi::KeyedMutex::Guard guard = names_.Lock(name);
-  const absl::Status deleted =
-      located->writer->DeleteVolume(located->directory);
+  const absl::Status deleted = writer->DeleteVolume(directory);
   if (!deleted.ok()) {
-    const Reader::View tree = located->writer->Tree();
-    if (tree->Lookup(kRootNode, located->directory) == nullptr) {
+    const Reader::View tree = writer->Tree();
+    if (tree->Lookup(kRootNode, directory) == nullptr) {
       return absl::OkStatus();  // another call's work
     }
-    return OfThePool(*located->pool, deleted);
+    return OfThePool(pool, deleted);
   }
-  spdlog::info("pool {}: volume {} (directory {}) is deleted",
-               located->pool->name(), name, located->directory);
-  located->pool->ReclaimSoon();
+  spdlog::info("pool {}: volume {} (directory {}) is deleted", pool.name(),
+               name, directory);
+  pool.ReclaimSoon();
   return absl::OkStatus();
 }
 
 absl::StatusOr<VolumeInfo> Provisioner::Find(std::string_view volume_id) {
-  FAMFS_ASSIGN_OR_RETURN(const std::optional<Located> located,
-                         Locate(volume_id));
-  if (located.has_value()) {
-    const Reader::View tree = located->writer->Tree();
-    const Node* node = tree->Lookup(kRootNode, located->directory);
-    if (node != nullptr && node->volume != nullptr) {
-      return MakeInfo(*located->writer, *located->pool, *node);
-    }
-  }
+  FAMFS_ASSIGN_OR_RETURN(std::optional<Located> located, Locate(volume_id));
+  if (located.has_value()) return std::move(located->volume);
   return NotFound("no volume has the id {}",
                   Printable(volume_id, csi::kMaxVolumeId));
 }
@@ -158,15 +169,38 @@ absl::StatusOr<std::optional<Provisioner::Located>> Provisioner::Locate(
     std::string_view volume_id) {
   const auto id = csi::ParseVolumeId(volume_id);
   if (!id.ok()) return std::nullopt;  // not an id of ours: no such volume
+  std::vector<Pool*> pools;
+  for (const auto& pool : pools_.pools()) pools.push_back(pool.get());
+  // The one that had the instance when it was last looked at has it still, as a
+  // rule, and then no other needs to answer.
+  std::stable_partition(pools.begin(), pools.end(), [&id](const Pool* pool) {
+    const std::optional<Uuid> uuid = pool->fs_uuid();
+    return uuid.has_value() && id->BelongsTo(*uuid);
+  });
   absl::Status unavailable;
-  for (const auto& pool : pools_.pools()) {
-    auto writer = pool->Open();
-    if (!writer.ok()) {
-      unavailable = writer.status();
-      continue;
-    }
-    if (id->BelongsTo((*writer)->superblock().fs_uuid)) {
-      return Located{pool.get(), *std::move(writer), id->directory};
+  for (Pool* pool : pools) {
+    struct Answer {
+      bool has_instance = false;
+      std::optional<VolumeInfo> volume;
+    };
+    const auto answer = std::make_shared<Answer>();
+    const absl::Status asked =
+        pool->Ask([answer, id = *id, name = pool->name()](Writer& writer) {
+          const Uuid& fs_uuid = writer.superblock().fs_uuid;
+          answer->has_instance = id.BelongsTo(fs_uuid);
+          if (!answer->has_instance) return absl::OkStatus();
+          const Reader::View tree = writer.Tree();
+          const Node* node = tree->Lookup(kRootNode, id.directory);
+          if (node != nullptr && node->volume != nullptr) {
+            answer->volume = InfoOf(name, fs_uuid, *node);
+          }
+          return absl::OkStatus();
+        });
+    if (!asked.ok()) {
+      unavailable = asked;
+    } else if (answer->has_instance) {
+      if (!answer->volume.has_value()) return std::nullopt;
+      return Located{pool, *id, *std::move(answer->volume)};
     }
   }
   // It may lie in the pool that does not open: nobody may forget it now.
@@ -174,17 +208,20 @@ absl::StatusOr<std::optional<Provisioner::Located>> Provisioner::Locate(
   return std::nullopt;
 }
 
-absl::StatusOr<std::optional<VolumeInfo>> Provisioner::FindByName(
-    std::string_view name) {
+std::optional<VolumeInfo> Provisioner::FindByName(const std::string& name) {
   for (const auto& pool : pools_.pools()) {
-    const auto writer = pool->Open();
+    const auto found = std::make_shared<std::optional<VolumeInfo>>();
+    const absl::Status asked =
+        pool->Ask([found, name, pool = pool->name()](Writer& writer) {
+          const Reader::View tree = writer.Tree();
+          if (const Node* node = tree->FindVolume(name); node != nullptr) {
+            *found = InfoOf(pool, writer.superblock().fs_uuid, *node);
+          }
+          return absl::OkStatus();
+        });
     // A name in a pool that does not open cannot be seen; the pool that the
     // request names is opened by the caller, who fails if it does not.
-    if (!writer.ok()) continue;
-    const Reader::View tree = (*writer)->Tree();
-    if (const Node* node = tree->FindVolume(name); node != nullptr) {
-      return MakeInfo(**writer, *pool, *node);
-    }
+    if (asked.ok() && found->has_value()) return *std::move(*found);
   }
   return std::nullopt;
 }
@@ -195,25 +232,19 @@ absl::StatusOr<Page> Provisioner::List(const std::optional<ListKey>& after,
   for (const auto& pool : pools_.pools()) ordered.push_back(pool.get());
   std::sort(ordered.begin(), ordered.end(),
             [](Pool* a, Pool* b) { return a->name() < b->name(); });
-  Page page;
+  const auto page = std::make_shared<Page>();
   for (Pool* pool : ordered) {
     if (after.has_value() && pool->name() < after->pool) continue;
-    FAMFS_ASSIGN_OR_RETURN(const std::shared_ptr<Writer> writer, pool->Open());
-    const Reader::View tree = writer->Tree();
-    auto it = tree->volumes().begin();
-    if (after.has_value() && pool->name() == after->pool) {
-      it = tree->volumes().upper_bound(after->directory);
-    }
-    for (; it != tree->volumes().end(); ++it) {
-      if (max_entries > 0 && page.volumes.size() == max_entries) {
-        const VolumeInfo& last = page.volumes.back();
-        page.next_after = ListKey{last.pool, last.directory};
-        return page;
-      }
-      page.volumes.push_back(MakeInfo(*writer, *pool, *tree->Find(it->second)));
-    }
+    const bool continues = after.has_value() && pool->name() == after->pool;
+    FAMFS_RETURN_IF_ERROR(
+        pool->Ask([page, max_entries, pool = pool->name(),
+                   behind = continues ? after->directory : ""](Writer& writer) {
+          AddVolumes(pool, writer, behind, max_entries, *page);
+          return absl::OkStatus();
+        }));
+    if (page->next_after.has_value()) break;
   }
-  return page;
+  return std::move(*page);
 }
 
 absl::StatusOr<Capacity> Provisioner::GetCapacity(
@@ -227,12 +258,22 @@ absl::StatusOr<Capacity> Provisioner::GetCapacity(
 
 absl::Status Provisioner::CheckServable(const csi::VolumeParameters& parameters,
                                         const Capabilities& capabilities) {
-  FAMFS_ASSIGN_OR_RETURN(const std::shared_ptr<Writer> writer,
-                         pools_.Get(parameters.pool).Open());
-  FAMFS_RETURN_IF_ERROR(CheckDataPath(parameters, *writer->device()));
-  FAMFS_RETURN_IF_ERROR(
-      CheckWriters(parameters, *writer->device(), capabilities));
-  return writer->CheckPlacement(PlacementOf(parameters));
+  struct Answer {
+    DeviceKind device;
+    absl::Status placement;
+  };
+  const auto answer = std::make_shared<Answer>();
+  FAMFS_RETURN_IF_ERROR(pools_.Get(parameters.pool)
+                            .Ask([answer, placement = PlacementOf(parameters)](
+                                     const Writer& writer) {
+                              answer->device = KindOf(*writer.device());
+                              answer->placement =
+                                  writer.CheckPlacement(placement);
+                              return absl::OkStatus();
+                            }));
+  FAMFS_RETURN_IF_ERROR(CheckDataPath(parameters, answer->device));
+  FAMFS_RETURN_IF_ERROR(CheckWriters(parameters, answer->device, capabilities));
+  return answer->placement;
 }
 
 }  // namespace famfs::controller

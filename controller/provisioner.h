@@ -1,8 +1,10 @@
 // Volumes of all pools: create, delete, find, list, capacity. The log is the
 // only database; nothing is kept here that a restart would lose.
 //
-// Thread-safe. Calls for one CSI name are serialised, calls for different names
-// never wait on each other.
+// Thread-safe. Calls for one CSI name are serialised: one that would wait for
+// another longer than a moment is Aborted. Calls for different names never wait
+// on each other, nor do those for different pools: a pool that does not answer
+// is left out like one that is not open.
 //
 // Codes: what is wrong with a request is told by a code that is final for an
 // orchestrator, and so is RESOURCE_EXHAUSTED, the pool's own "no room". All
@@ -26,6 +28,7 @@
 #include "csi/csi.pb.h"
 #include "csi/keyed_mutex.h"
 #include "csi/parameters.h"
+#include "csi/volume_id.h"
 
 namespace famfs::controller {
 
@@ -73,12 +76,13 @@ class Provisioner {
  private:
   struct Located {
     Pool* pool;
-    std::shared_ptr<Writer> writer;
-    std::string directory;
+    csi::VolumeId id;
+    VolumeInfo volume;
   };
-  /// The pool of an id; nullopt when no pool has that instance.
+  /// nullopt: no live volume has the id.
   absl::StatusOr<std::optional<Located>> Locate(std::string_view volume_id);
-  absl::StatusOr<std::optional<VolumeInfo>> FindByName(std::string_view name);
+  std::optional<VolumeInfo> FindByName(const std::string& name);
+  absl::StatusOr<csi::KeyedMutex::Guard> LockName(const std::string& name);
   absl::StatusOr<VolumeInfo> CreateNew(const CreateRequest& request, Pool& pool,
                                        Writer& writer);
 

@@ -103,13 +103,16 @@ ProvisionerTest::~ProvisionerTest() {
 void ProvisionerTest::Restart() {
   provisioner_.reset();
   pools_.reset();
-  pools_ = std::make_unique<PoolSet>(
-      config_,
+  PoolOptions options;
+  options.open_device =
       [this](std::string_view spec,
              Access access) -> absl::StatusOr<std::unique_ptr<DaxDevice>> {
-        FAMFS_ASSIGN_OR_RETURN(auto device, OpenDevice(spec, access));
-        return std::make_unique<GatedDevice>(std::move(device), *gate_);
-      });
+    FAMFS_ASSIGN_OR_RETURN(auto device, OpenDevice(spec, access));
+    return std::make_unique<GatedDevice>(std::move(device), *gate_);
+  };
+  auto pools = PoolSet::Start(config_, options);
+  EXPECT_TRUE(pools.ok()) << pools.status();
+  pools_ = *std::move(pools);
   provisioner_ = std::make_unique<Provisioner>(*pools_);
 }
 
