@@ -14,9 +14,6 @@
 namespace famfs::controller {
 namespace {
 
-// As long as another call for the same name may keep one waiting.
-constexpr std::chrono::seconds kNamePatience{3};
-
 // Of the codes that a pool may answer with, those that an orchestrator asks
 // again after.
 absl::Status OfThePool(const Pool& pool, const absl::Status& status) {
@@ -126,7 +123,7 @@ absl::StatusOr<VolumeInfo> Provisioner::CreateNew(const CreateRequest& request,
 absl::StatusOr<csi::KeyedMutex::Guard> Provisioner::LockName(
     const std::string& name) {
   std::optional<csi::KeyedMutex::Guard> guard =
-      names_.LockWithin(name, kNamePatience);
+      names_.LockWithin(name, patience_);
   if (guard.has_value()) return *std::move(guard);
   return Aborted("another call for the volume {} is under way; ask again",
                  Printable(name));

@@ -13,6 +13,7 @@
 // again.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -45,7 +46,10 @@ struct Page {
 
 class Provisioner {
  public:
-  explicit Provisioner(PoolSet& pools) : pools_(pools) {}
+  /// `patience`: how long a call waits for another one for the same name.
+  explicit Provisioner(PoolSet& pools, std::chrono::milliseconds patience =
+                                           std::chrono::seconds(3))
+      : pools_(pools), patience_(patience) {}
 
   /// Repeated with the same arguments: the same volume. With others:
   /// AlreadyExists says which differs. Half-done before: the log has no trace
@@ -87,6 +91,7 @@ class Provisioner {
                                        Writer& writer);
 
   PoolSet& pools_;
+  const std::chrono::milliseconds patience_;
   csi::KeyedMutex names_;
 };
 
