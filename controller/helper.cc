@@ -23,7 +23,9 @@ absl::StatusOr<std::unique_ptr<Helper>> Helper::Start(const std::string& name,
   return helper;
 }
 
-Helper::~Helper() {
+Helper::~Helper() { Join(); }
+
+void Helper::Join() {
   Stop();
   if (thread_.joinable()) thread_.join();
 }

@@ -28,7 +28,7 @@ class Helper {
   /// Unavailable: there is no thread; `name` says for what.
   static absl::StatusOr<std::unique_ptr<Helper>> Start(
       const std::string& name, Job tick, std::chrono::milliseconds interval);
-  /// Waits for the job under way.
+  /// Join().
   ~Helper();
   Helper(const Helper&) = delete;
   Helper& operator=(const Helper&) = delete;
@@ -44,6 +44,8 @@ class Helper {
 
   /// No further job begins. Does not wait.
   void Stop();
+  /// Stop(), and waits for the job under way. Not from two threads at once.
+  void Join();
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -135,6 +135,7 @@ absl::Status Run(const Flags& flags) {
   const absl::Status status = Serve(flags, config, signals, *end_limit, *pools);
   // Where it failed, too: a pool that hangs is not waited for.
   end_limit->Begin(kEndLimit);
+  pools->Join();
   pools.reset();
   return status;
 }

@@ -56,9 +56,12 @@ Pool::Pool(csi::PoolSection section, const PoolOptions& options)
                   .before_round =
                       [this](Writer& writer) { devices_.AddTo(writer); }}) {}
 
-Pool::~Pool() {
+Pool::~Pool() { Join(); }
+
+void Pool::Join() {
   reclaimer_.Stop();
-  if (helper_ != nullptr) helper_->Stop();
+  if (helper_ != nullptr) helper_->Join();
+  reclaimer_.Join();
 }
 
 absl::StatusOr<std::unique_ptr<Pool>> Pool::Start(csi::PoolSection section,
@@ -272,7 +275,8 @@ std::string Pool::UnderWay() const {
   std::vector<std::string> work;
   {
     const std::lock_guard lock(mutex_);
-    if (!calls_.empty()) work.push_back(fmt::format("{} calls", calls_.size()));
+    if (!calls_.empty())
+      work.push_back(fmt::format("calls: {}", calls_.size()));
   }
   if (helper_->busy() > kLongestInterval) {
     work.push_back(fmt::format("a look at {}", section_.device));
@@ -312,6 +316,10 @@ absl::StatusOr<std::unique_ptr<PoolSet>> PoolSet::Start(
 
 void PoolSet::StopReclaiming() {
   for (const auto& pool : pools_) pool->StopReclaiming();
+}
+
+void PoolSet::Join() {
+  for (const auto& pool : pools_) pool->Join();
 }
 
 std::string PoolSet::UnderWay() const {

@@ -57,7 +57,7 @@ class Pool {
   /// Unavailable: no thread can be had.
   static absl::StatusOr<std::unique_ptr<Pool>> Start(
       csi::PoolSection section, const PoolOptions& options);
-  /// Waits for the looks and the round of the reclaimer that are under way.
+  /// Join().
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -98,6 +98,9 @@ class Pool {
   void ReclaimSoon() { reclaimer_.Soon(); }
   /// A scrub under way ends soon, and no other begins. Does not wait.
   void StopReclaiming() { reclaimer_.Stop(); }
+  /// Looks at it no more, and waits for the look and the reclaimer's round that
+  /// are under way. Calls from now on are UNAVAILABLE.
+  void Join();
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -169,6 +172,8 @@ class PoolSet {
   [[nodiscard]] absl::Status CheckAllOpen() const;
   /// Before the end: no call has to wait for a scrub any more.
   void StopReclaiming();
+  /// Pool::Join of each.
+  void Join();
   /// What keeps the process from ending, in words. Never waits.
   [[nodiscard]] std::string UnderWay() const;
 

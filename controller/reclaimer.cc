@@ -45,7 +45,9 @@ absl::Status Reclaimer::Start() {
   return absl::OkStatus();
 }
 
-Reclaimer::~Reclaimer() {
+Reclaimer::~Reclaimer() { Join(); }
+
+void Reclaimer::Join() {
   Stop();
   if (thread_.joinable()) thread_.join();
 }

@@ -41,7 +41,7 @@ struct ReclaimerOptions {
 class Reclaimer {
  public:
   explicit Reclaimer(ReclaimerOptions options) : options_(std::move(options)) {}
-  /// Stop(), and waits for the round under way.
+  /// Join().
   ~Reclaimer();
   Reclaimer(const Reclaimer&) = delete;
   Reclaimer& operator=(const Reclaimer&) = delete;
@@ -54,6 +54,8 @@ class Reclaimer {
   /// No further round begins; a scrub under way ends after the piece that it is
   /// at, and the next start begins it again. Returns at once.
   void Stop();
+  /// Stop(), and waits for the round under way. Not from two threads at once.
+  void Join();
   /// Whether a round is under way.
   [[nodiscard]] bool busy() const { return busy_; }
 

@@ -99,7 +99,7 @@ TEST_F(HangingPoolTest, ACallThatHangsKeepsNoOthersOfItsNameWaiting) {
   EXPECT_THAT(Create("held", kGatedSize),
               HasError(absl::StatusCode::kAborted, "under way"));
   EXPECT_THAT(Create("free", 4 * kMiB), IsOk());
-  EXPECT_THAT(one().UnderWay(), HasSubstr("pool one: 1 calls"));
+  EXPECT_THAT(one().UnderWay(), HasSubstr("pool one: calls: 1"));
   gate().Open();
   FAMFS_ASSERT_OK_AND_ASSIGN(const VolumeInfo first, held.get());
   FAMFS_ASSERT_OK_AND_ASSIGN(const VolumeInfo again,
