@@ -10,6 +10,7 @@
 #include "base/descriptors.h"
 #include "base/text.h"
 #include "controller/controller_service.h"
+#include "controller/last_seen.h"
 #include "controller/pool_metrics.h"
 #include "controller/questions.h"
 #include "csi/duration.h"
@@ -94,7 +95,8 @@ absl::Status Serve(const Flags& flags, const csi::Config& config,
                              {.drain_limit = kDrainLimit}));
   spdlog::info("{} {} serves the controller on {}", config.driver.name,
                FAMFS_VERSION, config.driver.endpoint);
-  ControllerService answers(config, provisioner, csi::Caller::kAnybody);
+  LastSeen last_seen(pools);
+  const Answers answers(config, last_seen, csi::Caller::kAnybody);
   const auto name = csi::MakeIdentityService({.driver_name = config.driver.name,
                                               .version = FAMFS_VERSION,
                                               .caller = csi::Caller::kAnybody});

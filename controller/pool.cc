@@ -341,6 +341,14 @@ absl::Status PoolSet::CheckAllOpen() const {
   return Unavailable("pools that are not open: {}", fmt::join(closed, ", "));
 }
 
+std::vector<Pool*> PoolSet::ByName() const {
+  std::vector<Pool*> ordered;
+  for (const auto& pool : pools_) ordered.push_back(pool.get());
+  std::sort(ordered.begin(), ordered.end(),
+            [](Pool* a, Pool* b) { return a->name() < b->name(); });
+  return ordered;
+}
+
 Pool& PoolSet::Get(std::string_view name) const {
   const auto it =
       std::find_if(pools_.begin(), pools_.end(),

@@ -180,6 +180,8 @@ class PoolSet {
   [[nodiscard]] const std::vector<std::unique_ptr<Pool>>& pools() const {
     return pools_;
   }
+  /// In the order of their names.
+  [[nodiscard]] std::vector<Pool*> ByName() const;
   /// By a name that the configuration has.
   [[nodiscard]] Pool& Get(std::string_view name) const;
 

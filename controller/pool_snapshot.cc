@@ -23,7 +23,11 @@ std::shared_ptr<const PoolSnapshot::Volumes> CopyVolumes(
 PoolSnapshot TakeSnapshot(
     const std::string& pool, const Writer& writer,
     std::shared_ptr<const PoolSnapshot::Volumes> volumes) {
-  return {.figures = writer.Figures(),
+  return {.fs_uuid = writer.superblock().fs_uuid,
+          .device = KindOf(*writer.device()),
+          .figures = writer.Figures(),
+          .room_auto = writer.CapacityNow({.data_path = DataPath::kAuto}),
+          .room_copy = writer.CapacityNow({.data_path = DataPath::kCopy}),
           .refilled = writer.refilled_bytes(),
           .volumes = volumes != nullptr ? std::move(volumes)
                                         : CopyVolumes(pool, writer)};

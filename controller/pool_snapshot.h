@@ -7,7 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "base/status.h"
 #include "base/uuid.h"
+#include "controller/servable.h"
 #include "controller/volume_info.h"
 #include "instance/writer.h"
 
@@ -17,7 +19,12 @@ struct PoolSnapshot {
   /// By directory.
   using Volumes = std::vector<VolumeInfo>;
 
+  Uuid fs_uuid;
+  DeviceKind device;  // the primary
   PoolFigures figures;
+  /// Writer::CapacityNow, by the data path that volumes ask for.
+  absl::StatusOr<Capacity> room_auto;
+  absl::StatusOr<Capacity> room_copy;
   std::uint64_t refilled = 0;              // bytes: Writer::refilled_bytes
   std::shared_ptr<const Volumes> volumes;  // never null
 };

@@ -36,13 +36,11 @@ void AddVolumes(const std::string& pool, const Writer& writer,
   const Reader::View tree = writer.Tree();
   for (auto it = tree->volumes().upper_bound(behind);
        it != tree->volumes().end(); ++it) {
-    if (max_entries > 0 && page.volumes.size() == max_entries) {
-      const VolumeInfo& last = page.volumes.back();
-      page.next_after = ListKey{last.pool, last.directory};
+    const Node& node = *tree->Find(it->second);
+    if (!page.Add(InfoOf(pool, writer.superblock().fs_uuid, node),
+                  max_entries)) {
       return;
     }
-    page.volumes.push_back(
-        InfoOf(pool, writer.superblock().fs_uuid, *tree->Find(it->second)));
   }
 }
 
@@ -225,12 +223,8 @@ std::optional<VolumeInfo> Provisioner::FindByName(const std::string& name) {
 
 absl::StatusOr<Page> Provisioner::List(const std::optional<ListKey>& after,
                                        std::size_t max_entries) {
-  std::vector<Pool*> ordered;
-  for (const auto& pool : pools_.pools()) ordered.push_back(pool.get());
-  std::sort(ordered.begin(), ordered.end(),
-            [](Pool* a, Pool* b) { return a->name() < b->name(); });
   const auto page = std::make_shared<Page>();
-  for (Pool* pool : ordered) {
+  for (Pool* pool : pools_.ByName()) {
     if (after.has_value() && pool->name() < after->pool) continue;
     const bool continues = after.has_value() && pool->name() == after->pool;
     FAMFS_RETURN_IF_ERROR(

@@ -21,10 +21,8 @@
 #include <vector>
 
 #include "base/status.h"
-#include "controller/list_token.h"
 #include "controller/pool.h"
-#include "controller/servable.h"
-#include "controller/volume_info.h"
+#include "controller/volume_source.h"
 #include "csi/config.h"
 #include "csi/csi.pb.h"
 #include "csi/keyed_mutex.h"
@@ -39,12 +37,7 @@ struct CreateRequest {
   const ::csi::v1::CapacityRange* range = nullptr;  // null: none given
 };
 
-struct Page {
-  std::vector<VolumeInfo> volumes;
-  std::optional<ListKey> next_after;  // set when more remain
-};
-
-class Provisioner {
+class Provisioner final : public VolumeSource {
  public:
   /// `patience`: how long a call waits for another one for the same name.
   explicit Provisioner(PoolSet& pools, std::chrono::milliseconds patience =
@@ -60,22 +53,15 @@ class Provisioner {
   /// Unknown id, malformed id, deleted before: OK.
   [[nodiscard]] absl::Status Delete(std::string_view volume_id);
 
-  /// NotFound: no live volume has this id.
-  absl::StatusOr<VolumeInfo> Find(std::string_view volume_id);
-
-  /// At most `max_entries` (0: all) volumes behind `after`, in order.
+  absl::StatusOr<VolumeInfo> Find(std::string_view volume_id) override;
   absl::StatusOr<Page> List(const std::optional<ListKey>& after,
-                            std::size_t max_entries);
-
-  absl::StatusOr<Capacity> GetCapacity(const csi::VolumeParameters& parameters);
-
-  /// InvalidArgument when volumes of these parameters can never be served as
-  /// asked: the pool's kind of device does not have the data path that they
-  /// insist on, does not allow their strips, or has no data path on which nodes
-  /// may write together, where a capability wants that.
+                            std::size_t max_entries) override;
+  /// Exactly what Create could do now; deleted space is compacted for it.
+  absl::StatusOr<Capacity> GetCapacity(
+      const csi::VolumeParameters& parameters) override;
   [[nodiscard]] absl::Status CheckServable(
       const csi::VolumeParameters& parameters,
-      const Capabilities& capabilities);
+      const Capabilities& capabilities) override;
 
  private:
   struct Located {

@@ -77,13 +77,19 @@ absl::Status Writer::CheckPlacement(const VolumePlacement& placement) const {
 
 absl::StatusOr<Capacity> Writer::GetCapacity(const VolumePlacement& placement) {
   FAMFS_RETURN_IF_ERROR(AdmitDevices());
-  FAMFS_ASSIGN_OR_RETURN(Wanted wanted, VolumeFile(placement));
+  FAMFS_RETURN_IF_ERROR(CheckPlacement(placement));
   if (CompactionHelps()) {
     if (const absl::Status compacted = Compact();
         !compacted.ok() && !absl::IsResourceExhausted(compacted)) {
       return compacted;
     }
   }
+  return CapacityNow(placement);
+}
+
+absl::StatusOr<Capacity> Writer::CapacityNow(
+    const VolumePlacement& placement) const {
+  FAMFS_ASSIGN_OR_RETURN(Wanted wanted, VolumeFile(placement));
   const std::shared_lock lock(mutex_);
   FAMFS_RETURN_IF_ERROR(stopped_);
   Capacity capacity;

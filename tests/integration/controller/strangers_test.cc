@@ -83,10 +83,13 @@ TEST_F(Strangers, ManyIdleConnectionsLeaveTheDriversSocketAlone) {
   // The ports themselves serve again, too.
   const auto questions = pb::Controller::NewStub(grpc::CreateChannel(
       fmt::format("127.0.0.1:{}", query_), grpc::InsecureChannelCredentials()));
-  const auto listed = rig::Call(*questions, &pb::Controller::Stub::ListVolumes,
-                                pb::ListVolumesRequest());
-  ASSERT_TRUE(listed.ok()) << listed.status();
-  EXPECT_EQ(listed->entries_size(), 3);
+  EXPECT_TRUE(rig::Eventually([&] {
+    const auto listed =
+        rig::Call(*questions, &pb::Controller::Stub::ListVolumes,
+                  pb::ListVolumesRequest());
+    EXPECT_TRUE(listed.ok()) << listed.status();
+    return !listed.ok() || listed->entries_size() == 3;
+  }));
   EXPECT_EQ(controller().Stop().value_or(-1), 0) << controller().output();
 }
 
@@ -139,7 +142,8 @@ class Unread : public Strangers {
     for (int i = 0; i < 300; ++i) {
       ASSERT_TRUE(Create(fmt::format("pvc-{}", i), 2 * kMiB).ok());
     }
-    ASSERT_EQ(AskAsOthersDo().entries_size(), 200);  // a page
+    ASSERT_TRUE(rig::Eventually(
+        [this] { return AskAsOthersDo().entries_size() == 200; }));  // a page
   }
 
   // A client that reads its answers.
