@@ -245,6 +245,19 @@ void Pool::Leave(std::list<Call>::iterator call) {
   left_.notify_one();
 }
 
+std::vector<std::string> Pool::MissingDevices(Writer& writer) {
+  devices_.AddTo(writer);
+  std::vector<std::string> missing = devices_.Missing();
+  if (!missing.empty()) return missing;
+  DeviceSet& devices = *writer.devices();
+  for (std::size_t i = 1; i < devices.size(); ++i) {
+    if (const auto device = devices.At(i); !device.ok()) {
+      missing.emplace_back(Message(device.status()));
+    }
+  }
+  return missing;
+}
+
 std::shared_ptr<Writer> Pool::OpenedWriter() const {
   const std::lock_guard lock(mutex_);
   return writer_;

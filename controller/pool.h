@@ -75,6 +75,12 @@ class Pool {
   /// What `question` answers. For what is short; one after another.
   [[nodiscard]] absl::Status Ask(const Question& question);
 
+  /// Devices of the configuration, or else of the log, that are not there, each
+  /// with why; they are looked for now. For who has the writer, and like that
+  /// one's methods it takes as long as it takes. While some are missing nobody
+  /// knows what the pool can never do.
+  std::vector<std::string> MissingDevices(Writer& writer);
+
   // These never wait for the pool:
 
   /// OK: it stood when it was last looked at, and answers. Tells once when it

@@ -29,6 +29,59 @@ VolumePlacement PlacementOf(const csi::VolumeParameters& parameters) {
           .chunk = parameters.chunk};
 }
 
+// What is final must not be said of a pool that is not whole now.
+absl::Status CheckFits(std::uint64_t size,
+                       const csi::VolumeParameters& parameters, Pool& pool,
+                       Writer& writer) {
+  if (size <= writer.Figures().size) return absl::OkStatus();
+  const std::vector<std::string> missing = pool.MissingDevices(writer);
+  // It takes up the devices that have come back.
+  const auto capacity = writer.GetCapacity(PlacementOf(parameters));
+  if (!capacity.ok()) return OfThePool(pool, capacity.status());
+  if (size <= capacity->total) return absl::OkStatus();
+  if (!missing.empty()) {
+    return Unavailable(
+        "pool {} has {} at the moment and cannot hold a volume of {} while "
+        "devices are missing: {}",
+        pool.name(), FormatSize(capacity->total), FormatSize(size),
+        fmt::join(missing, "; "));
+  }
+  return OutOfRange("pool {} has {} in all and can never hold a volume of {}",
+                    pool.name(), FormatSize(capacity->total), FormatSize(size));
+}
+
+absl::Status NoRoom(std::uint64_t size, const csi::VolumeParameters& parameters,
+                    const Pool& pool, Writer& writer,
+                    const std::vector<std::string>& missing,
+                    const absl::Status& refused) {
+  const auto capacity = writer.GetCapacity(PlacementOf(parameters));
+  if (!capacity.ok()) return OfThePool(pool, capacity.status());
+  const std::string figures =
+      fmt::format("asked {}, free {}, largest {}", FormatSize(size),
+                  FormatSize(capacity->free), FormatSize(capacity->largest));
+  if (!missing.empty()) {
+    return Unavailable(
+        "pool {} has no room for this volume while devices are missing: {}; "
+        "{}: {}",
+        pool.name(), figures, fmt::join(missing, "; "), Message(refused));
+  }
+  return ResourceExhausted(
+      "pool {} has no room for this volume: {} (delete volumes, or ask for "
+      "less): {}",
+      pool.name(), figures, Message(refused));
+}
+
+// Volumes in more strips than there are devices lie in parts of one, or cannot
+// be made; with all devices of the configuration they may lie otherwise.
+absl::Status CheckStrips(std::uint32_t strips, Pool& pool, Writer& writer) {
+  if (strips <= writer.AddedDevices().size() + 1) return absl::OkStatus();
+  const std::vector<std::string> missing = pool.MissingDevices(writer);
+  if (missing.empty()) return absl::OkStatus();
+  return Unavailable(
+      "pool {} cannot make volumes in {} strips while devices are missing: {}",
+      pool.name(), strips, fmt::join(missing, "; "));
+}
+
 // Those behind the directory, as far as the page has room.
 void AddVolumes(const std::string& pool, const Writer& writer,
                 const std::string& behind, std::size_t max_entries,
@@ -79,11 +132,7 @@ absl::StatusOr<VolumeInfo> Provisioner::Create(const CreateRequest& request) {
 absl::StatusOr<VolumeInfo> Provisioner::CreateNew(const CreateRequest& request,
                                                   Pool& pool, Writer& writer) {
   FAMFS_ASSIGN_OR_RETURN(const std::uint64_t size, ChooseSize(request.range));
-  const PoolFigures figures = writer.Figures();
-  if (size > figures.size) {
-    return OutOfRange("pool {} has {} in all and can never hold a volume of {}",
-                      pool.name(), FormatSize(figures.size), FormatSize(size));
-  }
+  FAMFS_RETURN_IF_ERROR(CheckFits(size, request.parameters, pool, writer));
   VolumeAttributes attributes;
   attributes.name = request.name;
   attributes.layout = request.parameters.layout;
@@ -95,16 +144,18 @@ absl::StatusOr<VolumeInfo> Provisioner::CreateNew(const CreateRequest& request,
   const std::string directory = csi::MakeVolumeDirectory(request.name);
   const Ownership owner{request.parameters.uid, request.parameters.gid,
                         request.parameters.mode};
-  const absl::Status created =
-      writer.CreateVolume(directory, attributes, owner);
+  const auto make = [&] {
+    return writer.CreateVolume(directory, attributes, owner);
+  };
+  absl::Status created = make();
   if (absl::IsResourceExhausted(created)) {
-    const auto capacity = writer.GetCapacity(PlacementOf(request.parameters));
-    if (!capacity.ok()) return OfThePool(pool, capacity.status());
-    return ResourceExhausted(
-        "pool {} has no room for this volume: asked {}, free {}, largest {} "
-        "(delete volumes, or ask for less): {}",
-        pool.name(), FormatSize(size), FormatSize(capacity->free),
-        FormatSize(capacity->largest), Message(created));
+    const std::uint64_t whole = writer.Figures().size;
+    const std::vector<std::string> missing = pool.MissingDevices(writer);
+    // One that came a moment ago may have the room.
+    if (writer.Figures().size > whole) created = make();
+    if (absl::IsResourceExhausted(created)) {
+      return NoRoom(size, request.parameters, pool, writer, missing, created);
+    }
   }
   FAMFS_RETURN_IF_ERROR(OfThePool(pool, created));
   spdlog::info("pool {}: volume {} ({}) is directory {}", pool.name(),
@@ -254,14 +305,16 @@ absl::Status Provisioner::CheckServable(const csi::VolumeParameters& parameters,
     absl::Status placement;
   };
   const auto answer = std::make_shared<Answer>();
-  FAMFS_RETURN_IF_ERROR(pools_.Get(parameters.pool)
-                            .Ask([answer, placement = PlacementOf(parameters)](
-                                     const Writer& writer) {
-                              answer->device = KindOf(*writer.device());
-                              answer->placement =
-                                  writer.CheckPlacement(placement);
-                              return absl::OkStatus();
-                            }));
+  Pool& pool = pools_.Get(parameters.pool);
+  FAMFS_RETURN_IF_ERROR(pool.Ask(
+      [answer, &pool, placement = PlacementOf(parameters)](Writer& writer) {
+        answer->device = KindOf(*writer.device());
+        answer->placement = CheckStrips(placement.strips, pool, writer);
+        if (answer->placement.ok()) {
+          answer->placement = writer.CheckPlacement(placement);
+        }
+        return absl::OkStatus();
+      }));
   FAMFS_RETURN_IF_ERROR(CheckDataPath(parameters, answer->device));
   FAMFS_RETURN_IF_ERROR(CheckWriters(parameters, answer->device, capabilities));
   return answer->placement;

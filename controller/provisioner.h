@@ -10,7 +10,7 @@
 // orchestrator, and so is RESOURCE_EXHAUSTED, the pool's own "no room". All
 // else that a pool, its log or its memory answers says nothing of the request
 // and may be another answer later: Unavailable (or Aborted), which is asked
-// again.
+// again. So is what a pool cannot do while one of its devices is missing.
 #pragma once
 
 #include <chrono>
@@ -47,7 +47,8 @@ class Provisioner final : public VolumeSource {
   /// Repeated with the same arguments: the same volume. With others:
   /// AlreadyExists says which differs. Half-done before: the log has no trace
   /// of it, so it is a first call. ResourceExhausted tells asked, free, largest
-  /// and pool; OutOfRange is for what the pool could never hold.
+  /// and pool; OutOfRange is for what the pool could never hold with all of its
+  /// devices.
   absl::StatusOr<VolumeInfo> Create(const CreateRequest& request);
 
   /// Unknown id, malformed id, deleted before: OK.

@@ -62,6 +62,10 @@ class ProvisionerTest : public ::testing::Test {
   /// A controller's restart: everything in memory is forgotten.
   void Restart(std::chrono::milliseconds patience = std::chrono::seconds(30));
   PoolSet& pools() { return *pools_; }
+  /// What the next Restart reads.
+  csi::Config& config() { return config_; }
+  /// A directory of this test's own, in memory.
+  [[nodiscard]] const std::string& directory() const { return directory_; }
   Provisioner& provisioner() { return *provisioner_; }
   absl::StatusOr<VolumeInfo> Create(const std::string& name, std::uint64_t size,
                                     const std::string& pool = "one");
