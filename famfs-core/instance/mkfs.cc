@@ -28,8 +28,7 @@ absl::Status CheckOptions(const DaxDevice& device, const MkfsOptions& options) {
     return OutOfRange("{}: has {}; famfs needs at least {}", device.spec(),
                       FormatSize(device.size()), FormatSize(kMinDeviceSize));
   }
-  // Room for the log, and for a compaction's image beside at least one file.
-  if (log > device.size() / 4) {
+  if (log > device.size() / kLogShare) {
     return OutOfRange("{}: a log of {} is too long for a device of {}",
                       device.spec(), FormatSize(log),
                       FormatSize(device.size()));
