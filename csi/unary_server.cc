@@ -217,6 +217,7 @@ UnaryServer::Impl::~Impl() {
     changed_.wait(lock, [this] { return there_ == 0; });
   }
   if (queue_ != nullptr) queue_->Shutdown();
+  if (queue_ != nullptr && threads_.empty()) Run();  // a queue ends drained
   for (std::thread& thread : threads_) thread.join();
 }
 

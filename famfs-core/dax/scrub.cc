@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -68,8 +69,12 @@ absl::Status Scrub(DaxDevice& device, Range range,
           : std::clamp(std::thread::hardware_concurrency(), 2U, kMostThreads);
   std::vector<std::thread> helpers;
   const std::uint64_t most = range.length / options.chunk;
-  for (unsigned i = 1; i < threads && i <= most; ++i) {
-    helpers.emplace_back(work);
+  try {
+    for (unsigned i = 1; i < threads && i <= most; ++i) {
+      helpers.emplace_back(work);
+    }
+  } catch (const std::system_error&) {
+    // No more of them are to be had: those that there are do it.
   }
   work();
   for (std::thread& helper : helpers) helper.join();

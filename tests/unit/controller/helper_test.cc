@@ -7,7 +7,8 @@
 #include <stdexcept>
 #include <string>
 
-#include "tests/unit/base/status_matchers.h"
+#include "controller/pool.h"
+#include "tests/unit/base/no_threads.h"
 
 namespace famfs::controller {
 namespace {
@@ -89,6 +90,26 @@ TEST(HelperTest, StopLetsEverybodyGo) {
   EXPECT_FALSE(waiting.get());
   EXPECT_FALSE(helper->Do([] {}, minutes(5)));
   held.let_go.set_value();
+}
+
+TEST(HelperTest, WithoutAThreadThereIsNone) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(testing::ExitWithoutThreads([] {
+                return Helper::Start(
+                           "pool a", [] {}, hours(1))
+                    .status();
+              }),
+              ::testing::ExitedWithCode(0), "no thread for pool a");
+}
+
+TEST(HelperTest, WithoutThreadsThereAreNoPools) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  csi::Config config;
+  config.pools.emplace_back().name = "a";
+  config.pools.back().device = "image:/nothing";
+  EXPECT_EXIT(testing::ExitWithoutThreads(
+                  [&] { return PoolSet::Start(config).status(); }),
+              ::testing::ExitedWithCode(0), "no thread to give .* pool a back");
 }
 
 }  // namespace
