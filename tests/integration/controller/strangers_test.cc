@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "tests/integration/controller/fixture.h"
+#include "tests/integration/support/flood.h"
 #include "tests/integration/support/http.h"
 #include "tests/integration/support/slow_clients.h"
 #include "tests/integration/support/unread_calls.h"
@@ -98,6 +99,36 @@ TEST_F(Strangers, SlowClientsDoNotSlowTheHealthCheck) {
   const rig::SlowClients slow("127.0.0.1", http_, 40);
   for (int i = 0; i < 10; ++i) ExpectHealth();
 }
+
+class Flooded : public Strangers,
+                public ::testing::WithParamInterface<rig::Flood::Kind> {};
+
+TEST_P(Flooded, EveryHealthCheckIsAnswered) {
+  Start("127.0.0.1");
+  constexpr int kProbes = 100;
+  for (const int addresses : {2, 16}) {
+    int answered = 0;
+    std::chrono::steady_clock::duration longest{};
+    const rig::Flood flood(http_, GetParam(), addresses);
+    for (int i = 0; i < kProbes; ++i) {
+      // Some of the flood between one probe and the next.
+      const std::uint64_t before = flood.connections();
+      EXPECT_TRUE(
+          rig::Eventually([&] { return flood.connections() > before + 20; }));
+      const auto start = steady_clock::now();
+      if (rig::Http(http_, "/healthz").code == 200) ++answered;
+      longest = std::max(longest, steady_clock::now() - start);
+    }
+    EXPECT_EQ(answered, kProbes) << addresses << " addresses";
+    EXPECT_LT(longest, std::chrono::seconds(1));
+  }
+  ExpectService("pvc");
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, Flooded,
+                         ::testing::Values(rig::Flood::Kind::kLeave,
+                                           rig::Flood::Kind::kStay,
+                                           rig::Flood::Kind::kAsk));
 
 TEST_F(Strangers, BothFamiliesOfAddressesAreServed) {
   Start("[::]");
