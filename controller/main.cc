@@ -1,5 +1,6 @@
 // famfs-csi-controller: the Controller service of the driver.
 #include <grpcpp/impl/codegen/service_type.h>
+#include <linux/capability.h>
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
@@ -13,6 +14,7 @@
 #include "controller/last_seen.h"
 #include "controller/pool_metrics.h"
 #include "controller/questions.h"
+#include "csi/confinement.h"
 #include "csi/duration.h"
 #include "csi/end_limit.h"
 #include "csi/health.h"
@@ -124,6 +126,8 @@ absl::Status Run(const Flags& flags) {
   RaiseDescriptorLimit();
   FAMFS_ASSIGN_OR_RETURN(const csi::Config config, LoadSettings(flags));
   csi::SetUpLogging(config.log, "famfs-csi-controller");
+  // An extent that a server has open is removed with this one alone.
+  csi::ConfineOrTell({.capabilities = 1ULL << CAP_LINUX_IMMUTABLE});
   std::weak_ptr<PoolSet> watched;
   FAMFS_ASSIGN_OR_RETURN(const auto end_limit, csi::EndLimit::Start([&watched] {
                            const auto pools = watched.lock();
