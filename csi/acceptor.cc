@@ -142,7 +142,10 @@ void Acceptor::Run() {
   for (;;) {
     // While nothing can be accepted, only the end is waited for.
     const nfds_t count = paused ? 1 : polled.size();
-    if (::poll(polled.data(), count, paused ? kPauseMs : -1) < 0) continue;
+    if (::poll(polled.data(), count, paused ? kPauseMs : -1) < 0) {
+      paused = errno != EINTR;  // no memory: not at once again
+      continue;
+    }
     if (polled.front().revents != 0) return;
     paused = false;
     for (auto at = polled.begin() + 1; at != polled.end(); ++at) {
