@@ -171,10 +171,10 @@ class DaxDevice {
   virtual absl::StatusOr<std::vector<std::string>> MalformedExtents() {
     return std::vector<std::string>{};
   }
-  /// Removes what a CreateExtent left behind when its process was killed; such
-  /// leftovers hold memory but are never extents. Lets go of extents that a
-  /// server served which was killed. For the one writer, before it
-  /// creates its first extent; a device opened for kRead: PermissionDenied.
+  /// EndAllServing, and removes what a CreateExtent left behind when its
+  /// process was killed; such leftovers hold memory but are never extents. For
+  /// the one writer, before it creates its first extent; a device opened for
+  /// kRead: PermissionDenied.
   [[nodiscard]] virtual absl::Status CleanUp() { return absl::OkStatus(); }
 
   /// A descriptor (O_RDWR; O_RDONLY where the device was opened for kRead or
@@ -183,14 +183,22 @@ class DaxDevice {
   /// extent begins there; Unimplemented where the kind has no such file.
   virtual absl::StatusOr<UniqueFd> OpenExtent(std::uint64_t offset) = 0;
 
-  /// OpenExtent for what programs are to map: as long as the descriptor, or a
-  /// copy of it, lives, they cannot give the extent's memory back
-  /// (dax/extent_pin.h), where the machine can forbid that. EndServing
-  /// afterwards, when no copy is left.
+  /// OpenExtent for what programs are to map: until EndServing says so nobody
+  /// can give the extent's memory back (dax/extent_pin.h), where the machine
+  /// can forbid that.
   virtual absl::StatusOr<UniqueFd> ServeExtent(std::uint64_t offset) {
     return OpenExtent(offset);
   }
-  [[nodiscard]] virtual absl::Status EndServing(std::uint64_t /*offset*/) {
+  /// When the caller has closed what ServeExtent gave him. True: that is over,
+  /// or the extent is gone. False: somebody on this machine still has it open
+  /// for writing or mapped, so nothing has changed; ask again. Does not wait.
+  virtual absl::StatusOr<bool> EndServing(std::uint64_t /*offset*/) {
+    return true;
+  }
+  /// EndServing of all that is there, whoever served it: a server that was
+  /// killed leaves the ending to the owner. An error is the first one; the rest
+  /// was tried.
+  [[nodiscard]] virtual absl::Status EndAllServing() {
     return absl::OkStatus();
   }
   /// An extent, and how many bytes of the memory it was created with are gone.

@@ -68,6 +68,7 @@ void Follower::Run(std::chrono::milliseconds interval) {
     if (!wake_.wait_for(lock, interval,
                         [this] { return stopping_ || !untold_.empty(); })) {
       lock.unlock();
+      always_();
       reader_.devices()->Verify();
       const absl::Status caught_up = CatchUp();
       lock.lock();
@@ -85,6 +86,7 @@ void Follower::Run(std::chrono::milliseconds interval) {
       Tell(change, {.read_only = false});
       Tell(change, {.read_only = true});
     }
+    always_();
     round_();
     lock.lock();
   }

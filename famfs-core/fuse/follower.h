@@ -27,13 +27,16 @@ class Follower {
   /// `removed` is called for each node that left the tree, before CatchUp
   /// returns, in the thread that found out.
   /// `round` is called in the follower's thread at least once in each
-  /// interval, after the log was looked at and the kernel was told.
+  /// interval, after the log was looked at and the kernel was told; `always`
+  /// also when the log cannot be followed.
   Follower(Reader& reader, fuse_session* session,
-           std::function<void(NodeId)> removed, std::function<void()> round)
+           std::function<void(NodeId)> removed, std::function<void()> round,
+           std::function<void()> always)
       : reader_(reader),
         session_(session),
         removed_(std::move(removed)),
-        round_(std::move(round)) {}
+        round_(std::move(round)),
+        always_(std::move(always)) {}
   ~Follower() { Stop(); }
 
   /// Looks at the log every `interval` from now on.
@@ -57,6 +60,7 @@ class Follower {
   fuse_session* session_;
   std::function<void(NodeId)> removed_;
   std::function<void()> round_;
+  std::function<void()> always_;
 
   std::atomic<bool> replaced_ = false;
   std::mutex mutex_;  // below

@@ -150,6 +150,7 @@ int Serve(const FusedOptions& options) {
     spdlog::info("ended by a signal; {} stays mounted without a server",
                  options.server.mount_point);
   }
+  (*server)->EndServing();
   spdlog::shutdown();
   // Threads wait in read(2) for a kernel that may never speak again, and a
   // destructor would unmount: end here.

@@ -1,6 +1,5 @@
 #include "fuse/open_inodes.h"
 
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -63,9 +62,8 @@ absl::Status OpenInodes::Prepare(OpenInode& file, bool passthrough) {
 void OpenInodes::Close(OpenInode& file) const {
   if (file.backing_id_ > 0) wire_.CloseBacking(file.backing_id_);
   if (file.served_on_ == nullptr) return;
-  const absl::Status ended =
-      file.served_on_->EndServing(file.shape_.node.extents[0].offset);
-  if (!ended.ok()) spdlog::warn("{}", Message(ended));
+  // A mapping may live on without any descriptor.
+  still_mapped_.Add(file.served_on_, file.shape_.node.extents[0].offset);
 }
 
 void OpenInodes::Release(NodeId id) {

@@ -21,6 +21,7 @@
 
 #include "base/status.h"
 #include "fuse/file_memory.h"
+#include "fuse/still_mapped.h"
 #include "fuse/wire.h"
 #include "instance/device_set.h"
 
@@ -51,8 +52,13 @@ class OpenInode {
 
 class OpenInodes {
  public:
-  OpenInodes(std::shared_ptr<DeviceSet> devices, const Wire& wire)
-      : devices_(std::move(devices)), wire_(wire) {}
+  /// `still_mapped` gets the extents that were served; it and `wire` live
+  /// longer.
+  OpenInodes(std::shared_ptr<DeviceSet> devices, const Wire& wire,
+             StillMapped& still_mapped)
+      : devices_(std::move(devices)),
+        wire_(wire),
+        still_mapped_(still_mapped) {}
   ~OpenInodes();
 
   /// One more open of the file. `passthrough`: with a backing id; the file must
@@ -77,6 +83,7 @@ class OpenInodes {
 
   std::shared_ptr<DeviceSet> devices_;
   const Wire& wire_;
+  StillMapped& still_mapped_;
   mutable std::shared_mutex mutex_;
   absl::flat_hash_map<NodeId, std::shared_ptr<OpenInode>> files_;
 };

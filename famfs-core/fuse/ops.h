@@ -13,6 +13,7 @@
 #include "fuse/letting_go.h"
 #include "fuse/memory_errors.h"
 #include "fuse/open_inodes.h"
+#include "fuse/still_mapped.h"
 #include "fuse/view.h"
 #include "fuse/wire.h"
 #include "instance/reader.h"
@@ -25,6 +26,7 @@ struct Service {
   std::shared_ptr<DeviceSet> devices;  // the reader's
   std::unique_ptr<Reader> reader;
   std::unique_ptr<Wire> wire;
+  StillMapped still_mapped;
   std::unique_ptr<OpenInodes> files;
   std::unique_ptr<LettingGo> letting_go;
   std::unique_ptr<Follower> follower;

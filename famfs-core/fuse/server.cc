@@ -139,8 +139,8 @@ absl::Status Server::OpenSession(UniqueFd fuse_fd) {
     wanted |= kInitPassthrough;
   }
   service_.wire = std::make_unique<Wire>(std::move(fuse_fd), wanted, &service_);
-  service_.files =
-      std::make_unique<OpenInodes>(service_.devices, *service_.wire);
+  service_.files = std::make_unique<OpenInodes>(
+      service_.devices, *service_.wire, service_.still_mapped);
 
   std::string name = "famfs-fused";
   std::array<char*, 1> arguments = {name.data()};
@@ -161,7 +161,8 @@ absl::Status Server::OpenSession(UniqueFd fuse_fd) {
       [this] {
         service_.letting_go->Round();
         service_.memory_errors->Report();
-      });
+      },
+      [this] { service_.still_mapped.Round(StillMapped::Clock::now()); });
   service_.memory_errors =
       std::make_unique<MemoryErrors>(options_.memory_report);
   return absl::OkStatus();
@@ -212,6 +213,8 @@ void Server::LeaveHostTable() {
   service_.letting_go->End();
 }
 
+void Server::EndServing() { service_.still_mapped.End(); }
+
 void Server::Work() {
   fuse_buf buffer = {};
   while (fuse_session_exited(session_.get()) == 0) {
@@ -238,6 +241,8 @@ Server::~Server() {
   for (std::thread& worker : workers_) worker.join();
   if (service_.follower != nullptr) service_.follower->Stop();
   if (service_.letting_go != nullptr) service_.letting_go->End();
+  service_.files.reset();
+  service_.still_mapped.End();
 }
 
 }  // namespace famfs

@@ -57,6 +57,9 @@ class Server {
   /// Frees the row of the host table, when the mount is gone and nothing is
   /// open. For a process that ends without the destructor.
   void LeaveHostTable();
+  /// A last look at what no descriptor is open of any more. For such a process,
+  /// too.
+  void EndServing();
   /// Becomes readable when the session has ended (unmounted everywhere).
   [[nodiscard]] int ended_fd() const { return ended_.get(); }
 

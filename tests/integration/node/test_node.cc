@@ -104,7 +104,13 @@ void TestPool::MakeAnew() {
 
 void TestPool::Remove() {
   writer_.reset();
-  fs::remove_all(Path());
+  // An extent that was closed a moment ago is immutable until its server has
+  // looked.
+  EXPECT_TRUE(rig::Eventually([&] {
+    std::error_code error;
+    fs::remove_all(Path(), error);
+    return !error;
+  }));
 }
 
 std::string TestPool::Create(const NewVolume& volume) {
