@@ -183,9 +183,10 @@ class Writer {
   /// takes; nobody else waits for it, except who needs the space.
   [[nodiscard]] absl::Status Reclaim();
   /// Gives files the memory again that programs which map them gave back; each
-  /// loss is logged with its owner. ResourceExhausted when there is no room:
-  /// call it again. Looks at each extent's file, at those of emulated devices
-  /// alone.
+  /// loss is logged with its owner. Before that, ends serving what servers left
+  /// (DaxDevice::EndAllServing). ResourceExhausted when there is no room: call
+  /// it again; an error is the first one, and the rest was tried. Looks at each
+  /// extent's file, at those of emulated devices alone.
   [[nodiscard]] absl::Status RefillMemory();
   /// How many bytes that were since this writer was opened.
   [[nodiscard]] std::uint64_t refilled_bytes() const { return refilled_; }
@@ -255,7 +256,9 @@ class Writer {
 
   /// Drops old revisions and the entries of deleted volumes whose space is
   /// scrubbed (emulated: of all), then frees their extents. Nothing to drop:
-  /// OK.
+  /// OK. An extent that cannot be removed (its file is immutable, and this
+  /// process may not change that) is logged, keeps its space, and is tried
+  /// again by the next one.
   [[nodiscard]] absl::Status Compact();
 
  private:
@@ -377,6 +380,10 @@ class Writer {
   // writer_extents.cc: one extent, on whichever device
   absl::Status CreateExtent(const MediaExtent& extent);
   absl::Status RemoveExtent(const MediaExtent& extent);
+  /// Of an extent that is nobody's and still taken, and cannot be removed.
+  void NoteStuckLocked(const MediaExtent& extent, const absl::Status& why);
+  /// Tries again to remove those.
+  void RemoveStuck();
   absl::Status TakeLocked(const MediaExtent& extent);
   absl::Status FreeLocked(const MediaExtent& extent);
 
@@ -428,6 +435,7 @@ class Writer {
   std::optional<Range> reserve_;      // kept free for a compaction's image
   std::vector<MediaExtent> claimed_;  // extents of creations under way
   std::vector<MediaExtent> dying_;    // dead, not yet removed: still taken
+  std::vector<MediaExtent> stuck_;    // the same, when removing them failed
   CleanRanges clean_;                 // and these three where hosts are waited
   Reservations reservations_;         // for
   std::vector<Reservation> lost_;     // of epochs that are over

@@ -1,5 +1,3 @@
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 
 #include "alloc/placement.h"
@@ -188,22 +186,18 @@ void Writer::GiveUp(const Claim& claim, std::size_t created) {
     const std::shared_lock lock(mutex_);
     if (!stopped_.ok()) give_back = false;
   }
-  std::vector<MediaExtent> removed;
+  std::vector<absl::Status> removed(claim.extents.size());
   for (std::size_t i = 0; give_back && i < claim.extents.size(); ++i) {
-    const MediaExtent& extent = claim.extents[i];
-    absl::Status status;
-    if (i < created) status = RemoveExtent(extent);
-    if (status.ok()) {
-      removed.push_back(extent);
-    } else {
-      spdlog::error("{}: space is lost until the next start: {}",
-                    device_->spec(), Message(status));
-    }
+    if (i < created) removed[i] = RemoveExtent(claim.extents[i]);
   }
   const std::unique_lock lock(mutex_);
   if (give_back) EndPromisesLocked(claim);
-  for (const MediaExtent& extent : removed) {
-    IgnoreError(FreeLocked(extent), "the claim held it");
+  for (std::size_t i = 0; give_back && i < claim.extents.size(); ++i) {
+    if (removed[i].ok()) {
+      IgnoreError(FreeLocked(claim.extents[i]), "the claim held it");
+    } else {
+      NoteStuckLocked(claim.extents[i], removed[i]);
+    }
   }
   ForgetClaimLocked(claim);
   if (give_back) TakeReserveLocked();

@@ -240,7 +240,11 @@ absl::Status Writer::ReconcileExtents(std::uint64_t device_index,
         "{}: removing the extent at {:#x} ({} bytes), which no entry "
         "names",
         device.spec(), range.offset, range.length);
-    FAMFS_RETURN_IF_ERROR(device.RemoveExtent(range.offset));
+    const absl::Status removed = device.RemoveExtent(range.offset);
+    if (removed.ok()) continue;
+    const MediaExtent extent{device_index, range.offset, range.length};
+    FAMFS_RETURN_IF_ERROR(TakeLocked(extent));
+    NoteStuckLocked(extent, removed);
   }
   for (const Range& range : live) {
     if (Contains(present, range)) continue;

@@ -41,7 +41,7 @@ absl::Status Writer::Reclaim() {
 
 bool Writer::ReclaimHelps() const {
   const std::shared_lock lock(mutex_);
-  return DroppableLocked() > 0 || !dying_.empty() ||
+  return DroppableLocked() > 0 || !dying_.empty() || !stuck_.empty() ||
          (WaitsForHosts() && !player_->pending().empty());
 }
 
@@ -264,6 +264,7 @@ PoolFigures Writer::Figures() const {
   }
   figures.unbacked = Unbacked(FindSources(admitted_, allocators), allocators);
   for (const MediaExtent& extent : dying_) figures.pending += extent.length;
+  for (const MediaExtent& extent : stuck_) figures.pending += extent.length;
   for (const MediaExtent& extent : claimed_) figures.reserved += extent.length;
   if (!WaitsForHosts()) {
     figures.releasable = figures.pending;

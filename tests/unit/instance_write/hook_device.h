@@ -1,9 +1,10 @@
-// A device that calls a test at the moments it names.
+// A device that calls a test at the moments it names, and fails where it says.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "dax/device.h"
 
@@ -11,7 +12,10 @@ namespace famfs {
 
 struct Hooks {
   std::function<void(Range)> before_create_extent;
-  std::function<void()> after_store16;  // of any mapping
+  std::function<void()> after_store16;                       // of any mapping
+  std::function<absl::Status(std::uint64_t)> remove_extent;  // not OK: fails
+  std::function<absl::Status(Range)> refill;
+  std::vector<DaxDevice::Lacking> given_back;
 };
 
 class HookDevice final : public DaxDevice {
@@ -34,6 +38,9 @@ class HookDevice final : public DaxDevice {
     return inner_->CreateExtent(range);
   }
   absl::Status RemoveExtent(std::uint64_t offset) override {
+    if (hooks_.remove_extent) {
+      FAMFS_RETURN_IF_ERROR(hooks_.remove_extent(offset));
+    }
     return inner_->RemoveExtent(offset);
   }
   absl::StatusOr<std::vector<Range>> ListExtents() override {
@@ -41,6 +48,12 @@ class HookDevice final : public DaxDevice {
   }
   absl::StatusOr<UniqueFd> OpenExtent(std::uint64_t offset) override {
     return inner_->OpenExtent(offset);
+  }
+  absl::StatusOr<std::vector<Lacking>> GivenBack() override {
+    return hooks_.given_back;
+  }
+  absl::Status Refill(Range extent) override {
+    return hooks_.refill ? hooks_.refill(extent) : inner_->Refill(extent);
   }
 
  private:
