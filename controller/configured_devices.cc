@@ -59,6 +59,16 @@ void ConfiguredDevices::AddTo(Writer& writer) {
   }
 }
 
+std::vector<std::string> ConfiguredDevices::Missing() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> missing;
+  for (const auto& [spec, error] : told_) {
+    // An error begins with the device, as a rule.
+    missing.push_back(error.starts_with(spec) ? error : spec + ": " + error);
+  }
+  return missing;
+}
+
 void ConfiguredDevices::Forget() {
   const std::lock_guard lock(mutex_);
   members_.clear();

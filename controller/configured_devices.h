@@ -34,6 +34,8 @@ class ConfiguredDevices {
   /// Adds what is not of the instance yet. Errors are logged, each once until
   /// it changes; the device is tried again by the next call.
   void AddTo(Writer& writer);
+  /// Those that the last AddTo could not make the instance's, each with why.
+  [[nodiscard]] std::vector<std::string> Missing() const;
   /// From now on AddTo is given another instance's writer.
   void Forget();
 
@@ -44,7 +46,7 @@ class ConfiguredDevices {
   const std::string pool_;
   const std::vector<std::string> specs_;
   const DeviceOpener open_device_;
-  std::mutex mutex_;                         // one AddTo at a time
+  mutable std::mutex mutex_;                 // one AddTo at a time
   std::set<std::string> members_;            // specs that are done with
   std::map<std::string, std::string> told_;  // spec -> error
 };

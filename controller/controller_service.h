@@ -3,22 +3,20 @@
 // Provisioner's methods.
 #pragma once
 
+#include "controller/answers.h"
 #include "controller/provisioner.h"
-#include "csi/call.h"
 #include "csi/config.h"
 #include "csi/csi.grpc.pb.h"
 
 namespace famfs::controller {
 
-namespace pb = ::csi::v1;
-
 class ControllerService : public pb::Controller::Service {
  public:
-  /// Neither is owned; both outlive the service. Anybody is told the volumes'
-  /// names and gets ListVolumes in small pages (controller/questions.h).
-  ControllerService(const csi::Config& config, Provisioner& provisioner,
-                    csi::Caller caller = csi::Caller::kOrchestrator)
-      : config_(config), provisioner_(provisioner), caller_(caller) {}
+  /// Neither is owned; both outlive the service.
+  ControllerService(const csi::Config& config, Provisioner& provisioner)
+      : config_(config),
+        provisioner_(provisioner),
+        answers_(config, provisioner, csi::Caller::kOrchestrator) {}
 
   grpc::Status CreateVolume(grpc::ServerContext* context,
                             const pb::CreateVolumeRequest* request,
@@ -53,15 +51,10 @@ class ControllerService : public pb::Controller::Service {
       const pb::ValidateVolumeCapabilitiesRequest& request);
   absl::Status Validate(const pb::ValidateVolumeCapabilitiesRequest& request,
                         pb::ValidateVolumeCapabilitiesResponse& response);
-  absl::Status List(const pb::ListVolumesRequest& request,
-                    pb::ListVolumesResponse& response);
-  absl::Status Capacity(const pb::GetCapacityRequest& request,
-                        pb::GetCapacityResponse& response);
-  void Fill(const VolumeInfo& info, pb::Volume& volume) const;
 
   const csi::Config& config_;
   Provisioner& provisioner_;
-  const csi::Caller caller_;
+  const Answers answers_;
 };
 
 }  // namespace famfs::controller

@@ -1,17 +1,22 @@
 // famfs-csi-controller: the Controller service of the driver.
 #include <grpcpp/impl/codegen/service_type.h>
+#include <linux/capability.h>
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <cstdio>
+#include <memory>
 
 #include "base/descriptors.h"
 #include "base/text.h"
 #include "controller/controller_service.h"
+#include "controller/last_seen.h"
 #include "controller/pool_metrics.h"
-#include "controller/pool_watch.h"
 #include "controller/questions.h"
+#include "csi/confinement.h"
 #include "csi/duration.h"
+#include "csi/end_limit.h"
 #include "csi/health.h"
 #include "csi/identity.h"
 #include "csi/logging.h"
@@ -71,27 +76,29 @@ absl::StatusOr<std::unique_ptr<csi::UnaryServer>> StartQuestions(
   return server;
 }
 
-absl::Status Run(const Flags& flags) {
-  csi::ShutdownSignal signals;
-  RaiseDescriptorLimit();
-  FAMFS_ASSIGN_OR_RETURN(const csi::Config config, LoadSettings(flags));
-  csi::SetUpLogging(config.log, "famfs-csi-controller");
+// Calls under way have so long once the end has begun; then all has.
+constexpr std::chrono::seconds kDrainLimit{5};
+constexpr std::chrono::seconds kEndLimit{9};
+
+/// Until a signal comes.
+absl::Status Serve(const Flags& flags, const csi::Config& config,
+                   csi::ShutdownSignal& signals, csi::EndLimit& end_limit,
+                   PoolSet& pools) {
   FAMFS_ASSIGN_OR_RETURN(const csi::Endpoint endpoint,
                          csi::ParseEndpoint(config.driver.endpoint));
   csi::Metrics metrics("famfs-csi-controller", config.driver.name);
-  PoolSet pools(config);
-  pools.OpenAll();
-  const PoolWatch watch(pools, config.controller.reclaim_interval);
   Provisioner provisioner(pools);
   ControllerService controller(config, provisioner);
   const auto identity = csi::MakeIdentityService(
       {.driver_name = config.driver.name, .version = FAMFS_VERSION});
   FAMFS_ASSIGN_OR_RETURN(
       const auto server,
-      csi::GrpcServer::Start(endpoint, {identity.get(), &controller}));
+      csi::GrpcServer::Start(endpoint, {identity.get(), &controller},
+                             {.drain_limit = kDrainLimit}));
   spdlog::info("{} {} serves the controller on {}", config.driver.name,
                FAMFS_VERSION, config.driver.endpoint);
-  ControllerService answers(config, provisioner, csi::Caller::kAnybody);
+  LastSeen last_seen(pools);
+  const Answers answers(config, last_seen, csi::Caller::kAnybody);
   const auto name = csi::MakeIdentityService({.driver_name = config.driver.name,
                                               .version = FAMFS_VERSION,
                                               .caller = csi::Caller::kAnybody});
@@ -107,10 +114,36 @@ absl::Status Run(const Flags& flags) {
            .ready = [&pools] { return pools.CheckAllOpen(); },
            .pages = {{"/metrics", [&metrics] { return metrics.Page(); }}}}));
   spdlog::info("signal {}: stopping", signals.Wait());
+  end_limit.Begin(kEndLimit);
   questions.reset();
   pools.StopReclaiming();
   server->Stop();
   return absl::OkStatus();
+}
+
+absl::Status Run(const Flags& flags) {
+  csi::ShutdownSignal signals;
+  RaiseDescriptorLimit();
+  FAMFS_ASSIGN_OR_RETURN(const csi::Config config, LoadSettings(flags));
+  csi::SetUpLogging(config.log, "famfs-csi-controller");
+  // An extent that a server has open is removed with this one alone.
+  csi::ConfineOrTell({.capabilities = 1ULL << CAP_LINUX_IMMUTABLE});
+  std::weak_ptr<PoolSet> watched;
+  FAMFS_ASSIGN_OR_RETURN(const auto end_limit, csi::EndLimit::Start([&watched] {
+                           const auto pools = watched.lock();
+                           return pools == nullptr
+                                      ? "the pools are being closed"
+                                      : pools->UnderWay();
+                         }));
+  FAMFS_ASSIGN_OR_RETURN(std::shared_ptr<PoolSet> pools,
+                         PoolSet::Start(config));
+  watched = pools;
+  const absl::Status status = Serve(flags, config, signals, *end_limit, *pools);
+  // Where it failed, too: a pool that hangs is not waited for.
+  end_limit->Begin(kEndLimit);
+  pools->Join();
+  pools.reset();
+  return status;
 }
 
 }  // namespace

@@ -6,224 +6,360 @@
 #include <utility>
 
 #include "base/units.h"
-#include "controller/emulated_device.h"
-#include "instance/identity.h"
-#include "instance/mkfs.h"
-#include "instance/system_uuid.h"
-#include "instance/unfinished.h"
 
 namespace famfs::controller {
 namespace {
 
-// Whether nothing stands where a superblock would, or what a controller that
-// was killed while it made an instance left there. An emulated device without
-// extents has nothing there either.
-absl::StatusOr<bool> IsBlank(DaxDevice& device) {
-  constexpr std::uint64_t kLooked = 1ULL
-                                    << 20;  // upstream's part of the region
-  auto head = device.Map(kSuperblockOffset, kLooked, Access::kRead);
-  if (absl::IsNotFound(head.status())) return true;
-  FAMFS_RETURN_IF_ERROR(head.status());
-  FAMFS_ASSIGN_OR_RETURN(const bool unfinished, IsMarkedUnfinished(device));
-  if (unfinished) return true;
-  (*head)->Invalidate(0, kLooked);
-  const auto bytes = (*head)->bytes();
-  const bool blank = std::all_of(bytes.begin(), bytes.end(),
-                                 [](std::byte b) { return b == std::byte{0}; });
-  FAMFS_RETURN_IF_ERROR((*head)->Check());
-  return blank;
-}
+using std::chrono::milliseconds;
+using std::chrono::seconds;
 
-absl::Status FormatIfBlank(DaxDevice& device, const csi::PoolSection& pool,
-                           const Uuid& system_uuid) {
-  FAMFS_ASSIGN_OR_RETURN(const bool blank, IsBlank(device));
-  if (!blank) return absl::OkStatus();
-  if (pool.format != csi::FormatPolicy::kIfBlank) {
-    return FailedPrecondition(
-        "{} holds no famfs: make one with `famfs mkfs {}`, or set `format: "
-        "if-blank` for the pool",
-        device.spec(), device.spec());
-  }
-  MkfsOptions options;
-  options.log_length = pool.log_length;
-  options.system_uuid = system_uuid;
-  FAMFS_RETURN_IF_ERROR(Mkfs(device, options));
-  spdlog::info("pool {}: made a new famfs on {}", pool.name, device.spec());
-  return absl::OkStatus();
-}
+constexpr milliseconds kLongestInterval{1'000};
+constexpr seconds kScrubPause{5};
+// Zeroing a large volume takes a while; after this, somebody may want to know.
+constexpr seconds kLongCall{60};
 
-void WarnOfMissing(const std::string& pool, DeviceSet& devices) {
-  for (std::size_t i = 1; i < devices.size(); ++i) {
-    const auto device = devices.At(i);
-    if (!device.ok()) {
-      spdlog::warn(
-          "pool {}: {}; volumes on it are unavailable, the others go "
-          "on",
-          pool, Message(device.status()));
-    }
-  }
+std::int64_t InSeconds(std::chrono::steady_clock::duration time) {
+  return std::chrono::duration_cast<seconds>(time).count();
 }
 
 }  // namespace
 
-Pool::Pool(csi::PoolSection section, std::chrono::milliseconds reclaim_interval,
-           const DeviceOpener& open_device)
+// One call's hold of the writer.
+class Pool::Visit {
+ public:
+  Visit(Pool& pool, std::list<Call>::iterator call)
+      : pool_(pool), call_(call) {}
+  ~Visit() {
+    writer.reset();
+    pool_.Leave(call_);
+  }
+  Visit(const Visit&) = delete;
+  Visit& operator=(const Visit&) = delete;
+
+  std::shared_ptr<Writer> writer;
+
+ private:
+  Pool& pool_;
+  const std::list<Call>::iterator call_;
+};
+
+Pool::Pool(csi::PoolSection section, const PoolOptions& options)
     : section_(std::move(section)),
-      retry_(reclaim_interval),
-      open_device_(open_device),
-      devices_(section_.name, section_.devices, open_device),
+      options_(options),
+      devices_(section_.name, section_.devices, options.open_device),
+      opener_(section_, options.open_device, devices_),
+      standing_(Unavailable("pool {} is not available: it is being opened",
+                            section_.name)),
       reclaimer_({.pool = section_.name,
-                  .interval = reclaim_interval,
+                  .interval = options.reclaim_interval,
                   .writer = [this] { return OpenedWriter(); },
                   .before_round =
                       [this](Writer& writer) { devices_.AddTo(writer); }}) {}
 
-void Pool::OpenOrTell() {
-  const std::lock_guard lock(open_mutex_);
-  const auto writer = OpenLocked();
-  if (!writer.ok()) next_try_ = Clock::now() + retry_;
+Pool::~Pool() { Join(); }
+
+void Pool::Join() {
+  reclaimer_.Stop();
+  if (helper_ != nullptr) helper_->Join();
+  reclaimer_.Join();
+}
+
+absl::StatusOr<std::unique_ptr<Pool>> Pool::Start(csi::PoolSection section,
+                                                  const PoolOptions& options) {
+  std::unique_ptr<Pool> pool(new Pool(std::move(section), options));
+  FAMFS_RETURN_IF_ERROR(pool->reclaimer_.Start());
+  FAMFS_ASSIGN_OR_RETURN(
+      pool->helper_, Helper::Start(
+                         fmt::format("pool {}", pool->name()),
+                         [self = pool.get()] { self->Tick(); },
+                         std::min(options.reclaim_interval, kLongestInterval)));
+  return pool;
+}
+
+// --- In the helper's thread
+
+void Pool::Tick() {
+  const bool due = opener_.writer() != nullptr || opener_.IsDueAgain() ||
+                   Clock::now() >= next_try_;
+  if (due) LookAndTell();
+  if (const auto writer = opener_.writer(); writer != nullptr) {
+    RenewSnapshot(*writer);
+    TellScrub(*writer);
+  }
+  TellLongCalls();
+  TellThatItAnswers();
+}
+
+absl::StatusOr<std::shared_ptr<Writer>> Pool::Look() {
+  absl::Status standing = opener_.Check();
+  // Before another one is opened: a lost writer ends when nobody holds it.
+  Publish(standing);
+  if (opener_.writer() == nullptr) {
+    opening_ = true;
+    standing = opener_.Open();
+    opening_ = false;
+    Publish(standing);
+    if (standing.ok()) reclaimer_.Soon();  // what an earlier one left
+  }
+  if (standing.ok()) return opener_.writer();
+  const std::lock_guard lock(mutex_);
+  return standing_;
+}
+
+void Pool::Publish(const absl::Status& standing) {
+  const std::lock_guard lock(mutex_);
+  // Whatever the cause, a later call may find it mended, and a provisioner that
+  // is told a final code would forget a volume that may exist.
+  standing_ = standing.ok() ? standing
+                            : Unavailable("pool {} is not available: {}",
+                                          section_.name, Message(standing));
+  writer_ = opener_.writer();
+  losses_ = opener_.losses();
+  if (writer_ != nullptr) {
+    fs_uuid_ = writer_->superblock().fs_uuid;
+  } else {
+    snapshot_.reset();
+  }
+}
+
+void Pool::LookAndTell() {
+  const auto writer = Look();
+  if (!writer.ok()) next_try_ = Clock::now() + options_.reclaim_interval;
   const std::string error(Message(writer.status()));
   if (std::exchange(told_, error) == error || writer.ok()) return;
   spdlog::error("{}", error);
 }
 
-void Pool::Look() {
-  {
-    const std::lock_guard lock(open_mutex_);
-    const Clock::time_point now = Clock::now();
-    const bool lost = !lost_.ok() && pause_.IsOver(now);
-    if (writer_ == nullptr && !lost && now < next_try_) return;
+void Pool::RenewSnapshot(const Writer& writer) {
+  const std::uint64_t changes = changes_;
+  const auto last = snapshot();
+  auto renewed = std::make_shared<const PoolSnapshot>(TakeSnapshot(
+      section_.name, writer,
+      last != nullptr && changes == snapshot_changes_ ? last->volumes
+                                                      : nullptr));
+  snapshot_changes_ = changes;
+  const std::lock_guard lock(mutex_);
+  snapshot_ = std::move(renewed);
+}
+
+void Pool::TellScrub(const Writer& writer) {
+  const Writer::Scrubbing scrub = writer.ScrubProgress();
+  const Clock::time_point now = Clock::now();
+  if (scrub.total == 0) scrub_told_ = now;
+  if (now - scrub_told_ < kScrubPause) return;
+  scrub_told_ = now;
+  spdlog::info("pool {}: deleted space is being zeroed: {} of {}",
+               section_.name, FormatSize(scrub.done), FormatSize(scrub.total));
+}
+
+void Pool::TellLongCalls() {
+  const std::lock_guard lock(mutex_);
+  for (Call& call : calls_) {
+    if (Clock::now() - call.begun < kLongCall) return;  // nor those after it
+    if (std::exchange(call.told, true)) continue;
+    spdlog::warn(
+        "pool {}: a call is under way there for {} s: either it zeroes much, "
+        "or what {} lies on does not answer",
+        section_.name, InSeconds(Clock::now() - call.begun), section_.device);
   }
-  OpenOrTell();
 }
 
-std::shared_ptr<Writer> Pool::OpenedWriter() {
-  const std::lock_guard lock(open_mutex_);
-  return writer_;
+void Pool::TellThatItAnswers() {
+  if (!told_hang_.exchange(false)) return;
+  spdlog::info("pool {}: {} answers again", section_.name, section_.device);
 }
 
-PoolLosses Pool::losses() {
-  const std::lock_guard lock(open_mutex_);
-  return losses_;
+// --- In the callers' threads
+
+bool Pool::Do(const Helper::Job& job) {
+  return helper_->Do(
+      [this, job] {
+        job();
+        TellThatItAnswers();
+      },
+      options_.patience);
+}
+
+absl::Status Pool::NotAnswering() {
+  const std::int64_t time =
+      InSeconds(std::max<milliseconds>(helper_->busy(), options_.patience));
+  const bool opening = opening_;
+  absl::Status status =
+      opening ? Unavailable(
+                    "pool {} is not available: {} is being opened for {} s; a "
+                    "long log takes its time, a device or a file system that "
+                    "hangs for ever",
+                    section_.name, section_.device, time)
+              : Unavailable(
+                    "pool {} is not available: {} has not answered for {} s; "
+                    "look whether the device, or the file system that it lies "
+                    "on, hangs: the pool goes on when it answers",
+                    section_.name, section_.device, time);
+  if (!told_hang_.exchange(true)) {
+    spdlog::log(opening ? spdlog::level::warn : spdlog::level::err, "{}",
+                Message(status));
+  }
+  return status;
+}
+
+absl::Status Pool::Ask(const Question& question) {
+  const auto answer = std::make_shared<absl::Status>(
+      Internal("pool {}: looking at it failed unexpectedly", section_.name));
+  const bool answered = Do([this, answer, question] {
+    const auto writer = Look();
+    *answer = writer.ok() ? question(**writer) : writer.status();
+  });
+  return answered ? *answer : NotAnswering();
 }
 
 absl::StatusOr<std::shared_ptr<Writer>> Pool::Open() {
-  const std::lock_guard lock(open_mutex_);
-  return OpenLocked();
+  FAMFS_ASSIGN_OR_RETURN(const auto call, Enter());
+  const auto visit = std::make_shared<Visit>(*this, call);
+  FAMFS_RETURN_IF_ERROR(
+      Ask([](const Writer& /*writer*/) { return absl::OkStatus(); }));
+  visit->writer = OpenedWriter();
+  if (visit->writer == nullptr) {
+    return Unavailable("pool {} is not available: it was lost a moment ago",
+                       section_.name);
+  }
+  return std::shared_ptr<Writer>(visit, visit->writer.get());
 }
 
-absl::StatusOr<std::shared_ptr<Writer>> Pool::OpenLocked() {
-  absl::Status why;
-  if (writer_ != nullptr) {
-    why = writer_->CheckStanding();
-    open_ = why.ok();
-    if (why.ok()) return writer_;
-    // One that has not stopped may go on, such as when its device is out of
-    // reach for a while.
-    if (writer_->stopped()) LoseLocked(why);
+absl::StatusOr<std::list<Pool::Call>::iterator> Pool::Enter() {
+  std::unique_lock lock(mutex_);
+  if (!left_.wait_for(lock, options_.patience,
+                      [this] { return calls_.size() < kMaxCalls; })) {
+    return Unavailable(
+        "pool {} is not available: {} calls are under way there, the oldest "
+        "for {} s; either they zero much, or what {} lies on does not answer",
+        section_.name, calls_.size(),
+        InSeconds(Clock::now() - calls_.front().begun), section_.device);
   }
-  if (writer_ == nullptr) why = MayOpenLocked();
-  if (why.ok()) {
-    auto opened = OpenDevicesAndWriter();
-    if (opened.ok()) return TakeUpLocked(*std::move(opened));
-    why = opened.status();
-    if (!lost_.ok()) {
-      why = Unavailable("{}; it was lost: {}", Message(why), Message(lost_));
+  return calls_.insert(calls_.end(), {.begun = Clock::now()});
+}
+
+void Pool::Leave(std::list<Call>::iterator call) {
+  ++changes_;
+  const std::lock_guard lock(mutex_);
+  calls_.erase(call);
+  left_.notify_one();
+}
+
+std::vector<std::string> Pool::MissingDevices(Writer& writer) {
+  devices_.AddTo(writer);
+  std::vector<std::string> missing = devices_.Missing();
+  if (!missing.empty()) return missing;
+  DeviceSet& devices = *writer.devices();
+  for (std::size_t i = 1; i < devices.size(); ++i) {
+    if (const auto device = devices.At(i); !device.ok()) {
+      missing.emplace_back(Message(device.status()));
     }
   }
-  // Whatever the cause, a later call may find it mended, and a provisioner that
-  // is told a final code would forget a volume that may exist.
-  return Unavailable("pool {} is not available: {}", section_.name,
-                     Message(why));
+  return missing;
 }
 
-absl::Status Pool::MayOpenLocked() const {
-  if (lost_.ok()) return lost_;
-  if (!pause_.IsOver(Clock::now())) {
-    return Unavailable("{}; it is opened again within {} s", Message(lost_),
-                       pause_.length().count());
-  }
-  if (!lost_writer_.expired()) {
-    return Unavailable("{}; what was under way with it is ending",
-                       Message(lost_));
-  }
-  return absl::OkStatus();
-}
-
-std::shared_ptr<Writer> Pool::TakeUpLocked(std::shared_ptr<Writer> writer) {
-  writer_ = std::move(writer);
-  const Uuid& fs_uuid = writer_->superblock().fs_uuid;
-  if (std::exchange(last_uuid_, fs_uuid) != fs_uuid) devices_.Forget();
-  devices_.AddTo(*writer_);
-  WarnOfMissing(section_.name, *writer_->devices());
-  const PoolFigures figures = writer_->Figures();
-  spdlog::info("pool {}: opened {}, famfs {}, {} of {} free, {} volumes",
-               section_.name, section_.device, fs_uuid.ToString(),
-               FormatSize(figures.free), FormatSize(figures.size),
-               writer_->Tree()->volumes().size());
-  lost_ = absl::OkStatus();
-  pause_.Opened(Clock::now());
-  open_ = true;
-  reclaimer_.Soon();  // what an earlier writer did not finish
+std::shared_ptr<Writer> Pool::OpenedWriter() const {
+  const std::lock_guard lock(mutex_);
   return writer_;
 }
 
-void Pool::LoseLocked(const absl::Status& why) {
-  if (absl::IsAborted(why)) {
-    ++losses_.overtaken;
-    pause_.Overtaken(Clock::now());
-  } else {
-    ++(IsReplaced(why) ? losses_.replaced : losses_.other);
-  }
-  lost_ = why;
-  writer_->CancelReclaim();  // a scrub holds the writer, and its lock
-  lost_writer_ = std::exchange(writer_, nullptr);
-  spdlog::error("pool {} was lost: {}", section_.name, Message(why));
+absl::Status Pool::Standing() {
+  if (helper_->busy() > options_.patience) return NotAnswering();
+  const std::lock_guard lock(mutex_);
+  return standing_;
 }
 
-absl::StatusOr<std::shared_ptr<Writer>> Pool::OpenDevicesAndWriter() const {
-  const bool first = !last_uuid_.has_value();
-  if (first) FAMFS_RETURN_IF_ERROR(EnsureEmulatedDevice(section_));
-  FAMFS_ASSIGN_OR_RETURN(std::shared_ptr<DeviceSet> devices,
-                         DeviceSet::Open(section_.device, section_.devices,
-                                         Access::kReadWrite, open_device_));
-  WriterOptions options;
-  if (section_.system_uuid.has_value()) {
-    options.system_uuid = *section_.system_uuid;
-  } else {
-    FAMFS_ASSIGN_OR_RETURN(options.system_uuid, LoadOrCreateSystemUuid());
-  }
-  if (first) {
-    FAMFS_RETURN_IF_ERROR(
-        FormatIfBlank(*devices->primary(), section_, options.system_uuid));
-  }
-  FAMFS_ASSIGN_OR_RETURN(std::unique_ptr<Writer> writer,
-                         Writer::Open(std::move(devices), options));
-  return std::shared_ptr<Writer>(std::move(writer));
+std::optional<Uuid> Pool::fs_uuid() const {
+  const std::lock_guard lock(mutex_);
+  return fs_uuid_;
 }
 
-PoolSet::PoolSet(const csi::Config& config, const DeviceOpener& open_device) {
+PoolLosses Pool::losses() const {
+  const std::lock_guard lock(mutex_);
+  return losses_;
+}
+
+std::shared_ptr<const PoolSnapshot> Pool::snapshot() const {
+  const std::lock_guard lock(mutex_);
+  return snapshot_;
+}
+
+std::string Pool::UnderWay() const {
+  std::vector<std::string> work;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!calls_.empty())
+      work.push_back(fmt::format("calls: {}", calls_.size()));
+  }
+  if (helper_->busy() > kLongestInterval) {
+    work.push_back(fmt::format("a look at {}", section_.device));
+  }
+  if (reclaimer_.busy()) work.emplace_back("giving deleted space back");
+  if (work.empty()) return {};
+  return fmt::format("pool {}: {}", section_.name, fmt::join(work, ", "));
+}
+
+void Pool::Refresh(milliseconds limit) {
+  helper_->Do(
+      [this] {
+        const auto writer = Look();
+        if (writer.ok()) RenewSnapshot(**writer);
+      },
+      limit);
+}
+
+void Pool::AwaitOpening() {
+  // The helper begins with it.
+  if (!helper_->Do([] {}, options_.patience)) {
+    IgnoreError(NotAnswering(), "it tells the log");
+  }
+}
+
+absl::StatusOr<std::unique_ptr<PoolSet>> PoolSet::Start(
+    const csi::Config& config, PoolOptions options) {
+  options.reclaim_interval = config.controller.reclaim_interval;
+  std::unique_ptr<PoolSet> set(new PoolSet());
   for (const csi::PoolSection& section : config.pools) {
-    pools_.push_back(std::make_unique<Pool>(
-        section, config.controller.reclaim_interval, open_device));
+    FAMFS_ASSIGN_OR_RETURN(auto pool, Pool::Start(section, options));
+    set->pools_.push_back(std::move(pool));
   }
-}
-
-void PoolSet::OpenAll() {
-  for (const auto& pool : pools_) pool->OpenOrTell();
+  for (const auto& pool : set->pools_) pool->AwaitOpening();
+  return set;
 }
 
 void PoolSet::StopReclaiming() {
   for (const auto& pool : pools_) pool->StopReclaiming();
 }
 
+void PoolSet::Join() {
+  for (const auto& pool : pools_) pool->Join();
+}
+
+std::string PoolSet::UnderWay() const {
+  std::vector<std::string> pools;
+  for (const auto& pool : pools_) {
+    if (std::string work = pool->UnderWay(); !work.empty()) {
+      pools.push_back(std::move(work));
+    }
+  }
+  return fmt::format("{}", fmt::join(pools, "; "));
+}
+
 absl::Status PoolSet::CheckAllOpen() const {
   std::vector<std::string> closed;
   for (const auto& pool : pools_) {
-    if (!pool->IsOpen()) closed.push_back(pool->name());
+    if (!pool->Standing().ok()) closed.push_back(pool->name());
   }
   if (closed.empty()) return absl::OkStatus();
   return Unavailable("pools that are not open: {}", fmt::join(closed, ", "));
+}
+
+std::vector<Pool*> PoolSet::ByName() const {
+  std::vector<Pool*> ordered;
+  for (const auto& pool : pools_) ordered.push_back(pool.get());
+  std::sort(ordered.begin(), ordered.end(),
+            [](Pool* a, Pool* b) { return a->name() < b->name(); });
+  return ordered;
 }
 
 Pool& PoolSet::Get(std::string_view name) const {

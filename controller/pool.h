@@ -1,20 +1,23 @@
 // The pools of the configuration, each an instance that this process writes.
 //
-// A pool opens when it is first needed. One that cannot be opened (device
-// missing, another writer, damaged log) makes its own calls UNAVAILABLE, with
-// what to do, and is tried again by the next call and in each reclaim interval;
-// the others go on.
+// A pool that cannot be opened (device missing, another writer, damaged log)
+// makes its own calls UNAVAILABLE, with what to do, and is tried again by the
+// next call and in each reclaim interval; the others go on. Each call and each
+// look finds out whether an open pool was lost (controller/pool_opener.h).
 //
-// An open pool can be lost: another writer takes it over, or its device is made
-// anew. Each call and each look finds that out. Its writer is given up, and the
-// pool opened again, as the instance that the device holds then; after a pause
-// when it was overtaken (ReopenPause). What was open once is never made anew by
-// the same process: a device that is blank then has lost its volumes, and that
-// is for somebody to see.
+// What a device lies on can hang: a file system that is frozen, a server that
+// stands still. Whatever looks at a device or waits for who does may then wait
+// for ever. So all looks at a pool are made by one thread of the pool's own,
+// and who asks for one waits PoolOptions::patience for it. Nothing here waits
+// for another pool.
 #pragma once
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -23,101 +26,173 @@
 
 #include "base/status.h"
 #include "controller/configured_devices.h"
+#include "controller/helper.h"
+#include "controller/pool_opener.h"
+#include "controller/pool_snapshot.h"
 #include "controller/reclaimer.h"
-#include "controller/reopen_pause.h"
 #include "csi/config.h"
 #include "dax/device.h"
 #include "instance/writer.h"
 
 namespace famfs::controller {
 
-/// How often this process lost a pool that it had open.
-struct PoolLosses {
-  std::uint64_t overtaken = 0;  // by another writer
-  std::uint64_t replaced = 0;   // its device held another instance, or none
-  std::uint64_t other = 0;      // memory of its log was missing
+struct PoolOptions {
+  std::chrono::milliseconds reclaim_interval{10'000};
+  DeviceOpener open_device = OpenDevice;
+  /// How long a call waits for the pool to be looked at.
+  std::chrono::milliseconds patience{3'000};
 };
 
 /// Thread-safe.
 class Pool {
  public:
-  Pool(csi::PoolSection section, std::chrono::milliseconds reclaim_interval,
-       const DeviceOpener& open_device);
+  /// Looks at the open pool, in the pool's thread: it owns what it uses, since
+  /// it may run when who asked has gone.
+  using Question = std::function<absl::Status(Writer&)>;
+
+  /// Calls that may use a pool's writer at the same time.
+  static constexpr std::size_t kMaxCalls = 128;
+
+  /// Begins to open it; from then on it is looked at once a second.
+  /// Unavailable: no thread can be had.
+  static absl::StatusOr<std::unique_ptr<Pool>> Start(
+      csi::PoolSection section, const PoolOptions& options);
+  /// Join().
+  ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
   [[nodiscard]] const std::string& name() const { return section_.name; }
 
-  /// The writer, which stood a moment ago; opened (and, by policy, the blank
-  /// device formatted) on the first call, with the further devices of the
-  /// configuration. Unavailable names pool, device and remedy. Keep the writer
-  /// for one call: while an old one is held, no other can be opened.
-  absl::StatusOr<std::shared_ptr<Writer>> Open();
+  // These two look whether the pool stands, and open it where it is not open
+  // (and, by policy, format the blank device), with the further devices of the
+  // configuration. Unavailable names pool, device and remedy; also when the
+  // pool does not answer within the patience, and when kMaxCalls are under way.
 
-  /// Open; logs an error once until it changes.
-  void OpenOrTell();
-  /// OpenOrTell where that is due: an open pool, one that was just lost, one
-  /// that could not be opened for a reclaim interval.
-  void Look();
-  /// Whether it stood when somebody last looked. Never waits, unlike Open.
-  [[nodiscard]] bool IsOpen() const { return open_; }
-  /// Null while the pool is not open; waits for an opening under way.
-  std::shared_ptr<Writer> OpenedWriter();
-  [[nodiscard]] PoolLosses losses();
+  /// The writer, for one call: while an old one is held, no other can be
+  /// opened. What is done with it may take as long as it takes.
+  absl::StatusOr<std::shared_ptr<Writer>> Open();
+  /// What `question` answers. For what is short; one after another.
+  [[nodiscard]] absl::Status Ask(const Question& question);
+
+  /// Devices of the configuration, or else of the log, that are not there, each
+  /// with why; they are looked for now. For who has the writer, and like that
+  /// one's methods it takes as long as it takes. While some are missing nobody
+  /// knows what the pool can never do.
+  std::vector<std::string> MissingDevices(Writer& writer);
+
+  // These never wait for the pool:
+
+  /// OK: it stood when it was last looked at, and answers. Tells once when it
+  /// does not.
+  [[nodiscard]] absl::Status Standing();
+  /// Of the instance that is, or was last, open.
+  [[nodiscard]] std::optional<Uuid> fs_uuid() const;
+  [[nodiscard]] PoolLosses losses() const;
+  /// At most some two seconds old, unless the pool does not answer. Null: it is
+  /// not open.
+  [[nodiscard]] std::shared_ptr<const PoolSnapshot> snapshot() const;
+  /// What is under way there, in words; empty: nothing.
+  [[nodiscard]] std::string UnderWay() const;
+
+  /// Has the snapshot made anew; waits at most `limit`.
+  void Refresh(std::chrono::milliseconds limit);
+  /// Waits for the pool's first opening, at most for the patience.
+  void AwaitOpening();
 
   /// Deleted space is given back by a thread of the pool's own (Reclaimer).
   void ReclaimSoon() { reclaimer_.Soon(); }
+  /// A scrub under way ends soon, and no other begins. Does not wait.
   void StopReclaiming() { reclaimer_.Stop(); }
+  /// Looks at it no more, and waits for the look and the reclaimer's round that
+  /// are under way. Calls from now on are UNAVAILABLE.
+  void Join();
 
  private:
-  using Clock = ReopenPause::Clock;
+  using Clock = std::chrono::steady_clock;
+  /// A call that has the writer.
+  struct Call {
+    Clock::time_point begun;
+    bool told = false;
+  };
+  class Visit;
 
-  absl::StatusOr<std::shared_ptr<Writer>> OpenLocked();
-  std::shared_ptr<Writer> TakeUpLocked(std::shared_ptr<Writer> writer);
-  void LoseLocked(const absl::Status& why);
-  /// OK: nothing stands in the way of opening it now.
-  [[nodiscard]] absl::Status MayOpenLocked() const;
-  absl::StatusOr<std::shared_ptr<Writer>> OpenDevicesAndWriter() const;
+  Pool(csi::PoolSection section, const PoolOptions& options);
+
+  // In the helper's thread.
+  void Tick();
+  absl::StatusOr<std::shared_ptr<Writer>> Look();
+  void LookAndTell();
+  void Publish(const absl::Status& standing);
+  void RenewSnapshot(const Writer& writer);
+  void TellScrub(const Writer& writer);
+  void TellLongCalls();
+  void TellThatItAnswers();
+
+  bool Do(const Helper::Job& job);
+  /// The error for who has waited in vain; tells it once.
+  absl::Status NotAnswering();
+  absl::StatusOr<std::list<Call>::iterator> Enter();
+  void Leave(std::list<Call>::iterator call);
+  std::shared_ptr<Writer> OpenedWriter() const;
 
   const csi::PoolSection section_;
-  const std::chrono::milliseconds retry_;
-  const DeviceOpener open_device_;
+  const PoolOptions options_;
   ConfiguredDevices devices_;
-  std::atomic<bool> open_ = false;
 
-  std::mutex open_mutex_;  // one opening at a time; all that follows
-  std::shared_ptr<Writer> writer_;
-  std::weak_ptr<Writer> lost_writer_;  // calls may still end with it
-  absl::Status lost_;              // why; OK: it never was, or is open again
-  std::optional<Uuid> last_uuid_;  // of the instance that was last open
-  ReopenPause pause_;
-  PoolLosses losses_;
-  std::string told_;  // the error of the last OpenOrTell
+  // The helper's own.
+  PoolOpener opener_;
+  std::string told_;  // the error of the last LookAndTell
   Clock::time_point next_try_{};
+  Clock::time_point scrub_told_{};
+  std::uint64_t snapshot_changes_ = 0;  // when its volumes were looked up
 
-  Reclaimer reclaimer_;  // last: its thread uses the members above
+  std::atomic<bool> opening_ = false;
+  std::atomic<bool> told_hang_ = false;
+  /// Grows when volumes may have been made or deleted.
+  std::atomic<std::uint64_t> changes_ = 0;
+
+  mutable std::mutex mutex_;  // held for moments; all that follows
+  std::condition_variable left_;
+  std::list<Call> calls_;  // the oldest first
+  absl::Status standing_;  // as of the last look
+  std::shared_ptr<Writer> writer_;
+  std::optional<Uuid> fs_uuid_;
+  PoolLosses losses_;
+  std::shared_ptr<const PoolSnapshot> snapshot_;
+
+  // Last: their threads use the members above.
+  Reclaimer reclaimer_;
+  std::unique_ptr<Helper> helper_;
 };
 
 /// All pools, in the configuration's order.
 class PoolSet {
  public:
-  explicit PoolSet(const csi::Config& config,
-                   const DeviceOpener& open_device = OpenDevice);
+  /// Waits until each pool is open or known not to be, at most for the
+  /// patience; errors of that are logged, never fatal. Pool::Start's errors.
+  static absl::StatusOr<std::unique_ptr<PoolSet>> Start(
+      const csi::Config& config, PoolOptions options = {});
 
-  /// Opens all, for a clear log at start; errors are logged, never fatal.
-  void OpenAll();
   /// Unavailable names the pools that are not open. Never waits.
   [[nodiscard]] absl::Status CheckAllOpen() const;
   /// Before the end: no call has to wait for a scrub any more.
   void StopReclaiming();
+  /// Pool::Join of each.
+  void Join();
+  /// What keeps the process from ending, in words. Never waits.
+  [[nodiscard]] std::string UnderWay() const;
 
   [[nodiscard]] const std::vector<std::unique_ptr<Pool>>& pools() const {
     return pools_;
   }
+  /// In the order of their names.
+  [[nodiscard]] std::vector<Pool*> ByName() const;
   /// By a name that the configuration has.
   [[nodiscard]] Pool& Get(std::string_view name) const;
 
  private:
+  PoolSet() = default;
   std::vector<std::unique_ptr<Pool>> pools_;
 };
 

@@ -1,11 +1,13 @@
 #include "controller/pool_metrics.h"
 
 #include <algorithm>
-
-#include "csi/volume_id.h"
+#include <chrono>
 
 namespace famfs::controller {
 namespace {
+
+// For a page of this moment; one of some seconds ago is as well.
+constexpr std::chrono::milliseconds kRefreshLimit{200};
 
 void CollectSpace(const std::string& pool, const PoolFigures& figures,
                   csi::Exposition& page) {
@@ -55,21 +57,18 @@ void CollectLosses(const std::string& pool, const PoolLosses& losses,
   }
 }
 
-void CollectVolumes(const std::string& pool, const Writer& writer,
+void CollectVolumes(const std::string& pool,
+                    const PoolSnapshot::Volumes& volumes,
                     csi::Exposition& page) {
-  const auto tree = writer.Tree();
   page.Gauge("famfs_csi_pool_volumes", "Volumes that exist in the pool.",
-             {{"pool", pool}}, static_cast<double>(tree->volumes().size()));
-  for (const auto& [directory, path] : tree->volumes()) {
-    const Node* node = tree->Find(path);
-    if (node == nullptr || node->volume == nullptr) continue;
+             {{"pool", pool}}, static_cast<double>(volumes.size()));
+  for (const VolumeInfo& volume : volumes) {
     page.Gauge("famfs_csi_volume_size_bytes",
                "Size of a volume; name is its PersistentVolume's.",
                {{"pool", pool},
-                {"volume",
-                 csi::FormatVolumeId(writer.superblock().fs_uuid, directory)},
-                {"name", node->volume->name}},
-               static_cast<double>(node->volume->capacity));
+                {"volume", volume.id},
+                {"name", volume.attributes.name}},
+               static_cast<double>(volume.attributes.capacity));
   }
 }
 
@@ -77,21 +76,21 @@ void CollectVolumes(const std::string& pool, const Writer& writer,
 
 void CollectPools(const PoolSet& pools, csi::Exposition& page) {
   for (const auto& pool : pools.pools()) {
-    const bool open = pool->IsOpen();
+    pool->Refresh(kRefreshLimit);
+    const auto snapshot = pool->snapshot();
+    const bool open = pool->Standing().ok() && snapshot != nullptr;
     page.Gauge("famfs_csi_pool_available",
                "1: the controller has the pool open; 0: its log says why not.",
                {{"pool", pool->name()}}, open ? 1 : 0);
     CollectLosses(pool->name(), pool->losses(), page);
     if (!open) continue;
-    const std::shared_ptr<Writer> writer = pool->OpenedWriter();
-    if (writer == nullptr) continue;  // lost a moment ago
-    CollectSpace(pool->name(), writer->Figures(), page);
+    CollectSpace(pool->name(), snapshot->figures, page);
     page.Counter("famfs_csi_pool_refilled_bytes_total",
                  "Memory of volumes that programs gave back, and that the "
                  "controller has given them again; its log says whose.",
                  {{"pool", pool->name()}},
-                 static_cast<double>(writer->refilled_bytes()));
-    CollectVolumes(pool->name(), *writer, page);
+                 static_cast<double>(snapshot->refilled));
+    CollectVolumes(pool->name(), *snapshot->volumes, page);
   }
 }
 

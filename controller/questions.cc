@@ -5,17 +5,28 @@
 namespace famfs::controller {
 namespace {
 
-using ControllerMethods = pb::Controller::Service;
+// One of anybody's questions as the body of a unary call.
+template <class Request, class Response, class Answer>
+void Ask(csi::UnaryMethods& methods, const std::string& name, Answer answer) {
+  methods.Add<Request, Response>(
+      "/csi.v1.Controller/" + name,
+      [answer](const Request& request, Response* response) {
+        return csi::Serve(csi::Caller::kAnybody, request, response,
+                          [&] { return answer(request, *response); });
+      });
+}
+
 using IdentityMethods = pb::Identity::Service;
 
-// A method of a service as the body of a unary call. No method of ours looks at
-// its context.
-template <class Service, class Request, class Response>
-void Add(csi::UnaryMethods& methods, const std::string& path, Service& service,
-         grpc::Status (Service::*method)(grpc::ServerContext*, const Request*,
-                                         Response*)) {
+// A method of Identity. None of ours looks at its context.
+template <class Request, class Response>
+void Add(csi::UnaryMethods& methods, const std::string& name,
+         IdentityMethods& service,
+         grpc::Status (IdentityMethods::*method)(grpc::ServerContext*,
+                                                 const Request*, Response*)) {
   methods.Add<Request, Response>(
-      path, [&service, method](const Request& request, Response* response) {
+      "/csi.v1.Identity/" + name,
+      [&service, method](const Request& request, Response* response) {
         return (service.*method)(nullptr, &request, response);
       });
 }
@@ -36,26 +47,32 @@ void RefuseAll(csi::UnaryMethods& methods) {
 
 }  // namespace
 
-csi::UnaryMethods Questions(ControllerService& controller,
-                            IdentityMethods& identity) {
+csi::UnaryMethods Questions(const Answers& answers, IdentityMethods& identity) {
   csi::UnaryMethods methods;
   RefuseAll(methods);
-  ControllerMethods& service = controller;
-  const auto ask = [&](const std::string& name, auto method) {
-    Add(methods, "/csi.v1.Controller/" + name, service, method);
-  };
-  ask("ListVolumes", &ControllerMethods::ListVolumes);
-  ask("GetCapacity", &ControllerMethods::GetCapacity);
-  ask("ControllerGetVolume", &ControllerMethods::ControllerGetVolume);
-  ask("ControllerGetCapabilities",
-      &ControllerMethods::ControllerGetCapabilities);
-  const auto ask_identity = [&](const std::string& name, auto method) {
-    Add(methods, "/csi.v1.Identity/" + name, identity, method);
-  };
-  ask_identity("GetPluginInfo", &IdentityMethods::GetPluginInfo);
-  ask_identity("GetPluginCapabilities",
-               &IdentityMethods::GetPluginCapabilities);
-  ask_identity("Probe", &IdentityMethods::Probe);
+  Ask<pb::ListVolumesRequest, pb::ListVolumesResponse>(
+      methods, "ListVolumes", [&](const auto& request, auto& response) {
+        return answers.List(request, response);
+      });
+  Ask<pb::GetCapacityRequest, pb::GetCapacityResponse>(
+      methods, "GetCapacity", [&](const auto& request, auto& response) {
+        return answers.Capacity(request, response);
+      });
+  Ask<pb::ControllerGetVolumeRequest, pb::ControllerGetVolumeResponse>(
+      methods, "ControllerGetVolume", [&](const auto& request, auto& response) {
+        return answers.Volume(request, response);
+      });
+  Ask<pb::ControllerGetCapabilitiesRequest,
+      pb::ControllerGetCapabilitiesResponse>(
+      methods, "ControllerGetCapabilities",
+      [](const auto& /*request*/, auto& response) {
+        Answers::Capabilities(response);
+        return absl::OkStatus();
+      });
+  Add(methods, "GetPluginInfo", identity, &IdentityMethods::GetPluginInfo);
+  Add(methods, "GetPluginCapabilities", identity,
+      &IdentityMethods::GetPluginCapabilities);
+  Add(methods, "Probe", identity, &IdentityMethods::Probe);
   return methods;
 }
 

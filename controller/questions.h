@@ -1,25 +1,25 @@
 // The questions that people, monitoring and tools may ask of the controller on
 // a port of their own (--query-endpoint): which volumes there are, and how much
 // room. It is served without a password, so everything that changes something
-// is refused.
+// is refused, and what is answered is what was seen a moment ago (LastSeen): no
+// stranger keeps a pool busy, or waits for one.
 //
 // Each volume tells the name by which it was made, which in Kubernetes is its
 // PersistentVolume's, as "name" in its volume_context. An orchestrator never
 // sees that: on the CSI endpoint a volume's context is empty, for life.
 #pragma once
 
-#include "controller/controller_service.h"
+#include "controller/answers.h"
+#include "csi/csi.grpc.pb.h"
 #include "csi/unary_server.h"
 
 namespace famfs::controller {
 
-inline constexpr char kNameKey[] = "name";
-
 /// ListVolumes, GetCapacity, ControllerGetVolume, ControllerGetCapabilities and
 /// the Identity service; PermissionDenied for every other call of the
-/// Controller service. `controller` is one for anybody (csi::Caller::kAnybody).
-/// Neither is owned; both outlive the methods.
-csi::UnaryMethods Questions(ControllerService& controller,
+/// Controller service. Both are for anybody (csi::Caller::kAnybody); neither is
+/// owned, and both outlive the methods.
+csi::UnaryMethods Questions(const Answers& answers,
                             pb::Identity::Service& identity);
 
 }  // namespace famfs::controller

@@ -3,11 +3,12 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <future>
+#include <exception>
 #include <set>
 #include <utility>
 #include <vector>
 
+#include "base/thread.h"
 #include "base/units.h"
 
 namespace famfs::controller {
@@ -17,7 +18,6 @@ using std::chrono::milliseconds;
 
 // A host that lives lets go within its poll interval (200 ms by default).
 constexpr milliseconds kFirstPause{250};
-constexpr milliseconds kProgressPause{5'000};
 
 /// Each host that is waited for once, sorted; "a damaged row" has no name.
 std::vector<std::string> WaitedFor(const std::vector<HostStatus>& hosts) {
@@ -33,10 +33,22 @@ std::vector<std::string> WaitedFor(const std::vector<HostStatus>& hosts) {
 
 }  // namespace
 
-Reclaimer::Reclaimer(ReclaimerOptions options)
-    : options_(std::move(options)), thread_([this] { Run(); }) {}
+absl::Status Reclaimer::Start() {
+  auto thread = StartThread([this] { Run(); });
+  if (!thread.ok()) {
+    return Annotate(thread.status(),
+                    fmt::format("the deleted space of pool {}", options_.pool));
+  }
+  thread_ = *std::move(thread);
+  return absl::OkStatus();
+}
 
-Reclaimer::~Reclaimer() { Stop(); }
+Reclaimer::~Reclaimer() { Join(); }
+
+void Reclaimer::Join() {
+  Stop();
+  if (thread_.joinable()) thread_.join();
+}
 
 void Reclaimer::Soon() {
   {
@@ -55,7 +67,6 @@ void Reclaimer::Stop() {
     writer->CancelReclaim();
   }
   wanted_.notify_one();
-  if (thread_.joinable()) thread_.join();
 }
 
 void Reclaimer::Run() {
@@ -69,7 +80,9 @@ void Reclaimer::Run() {
     lock.unlock();
     bool waits = false;
     if (const auto writer = options_.writer(); writer != nullptr) {
-      waits = Round(*writer);
+      busy_ = true;
+      waits = TryRound(*writer);
+      busy_ = false;
     }
     lock.lock();
     if (!waits) {
@@ -80,28 +93,25 @@ void Reclaimer::Run() {
   }
 }
 
+bool Reclaimer::TryRound(Writer& writer) {
+  try {
+    return Round(writer);
+  } catch (const std::exception& error) {  // no memory, or no thread
+    spdlog::error("pool {}: a round to give deleted space back failed: {}",
+                  options_.pool, error.what());
+    return true;
+  }
+}
+
 bool Reclaimer::Round(Writer& writer) {
   if (options_.before_round) options_.before_round(writer);
   TellRefill(writer.RefillMemory());
   const PoolFigures before = writer.Figures();
-  const absl::Status status = ReclaimAndTell(writer);
+  const absl::Status status = writer.Reclaim();
   const PoolFigures after = writer.Figures();
   TellResult(status, before, after);
   TellWaiting(writer, after);
   return after.pending > 0;
-}
-
-absl::Status Reclaimer::ReclaimAndTell(Writer& writer) const {
-  auto work =
-      std::async(std::launch::async, [&writer] { return writer.Reclaim(); });
-  while (work.wait_for(kProgressPause) != std::future_status::ready) {
-    const Writer::Scrubbing scrub = writer.ScrubProgress();
-    if (scrub.total == 0) continue;
-    spdlog::info("pool {}: deleted space is being zeroed: {} of {}",
-                 options_.pool, FormatSize(scrub.done),
-                 FormatSize(scrub.total));
-  }
-  return work.get();
 }
 
 void Reclaimer::TellRefill(const absl::Status& status) {

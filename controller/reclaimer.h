@@ -10,10 +10,11 @@
 // (Writer::RefillMemory).
 //
 // What is logged, each once until it changes: space that came back; hosts that
-// deleted volumes have waited for during a whole interval, with what to do; an
-// error; and the progress of a long scrub every few seconds.
+// deleted volumes have waited for during a whole interval, with what to do; and
+// an error.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -21,6 +22,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "instance/writer.h"
 
@@ -38,18 +40,24 @@ struct ReclaimerOptions {
 /// Thread-safe.
 class Reclaimer {
  public:
-  explicit Reclaimer(ReclaimerOptions options);
-  /// Stop().
+  explicit Reclaimer(ReclaimerOptions options) : options_(std::move(options)) {}
+  /// Join().
   ~Reclaimer();
   Reclaimer(const Reclaimer&) = delete;
   Reclaimer& operator=(const Reclaimer&) = delete;
 
+  /// Once. Unavailable: no thread can be had.
+  [[nodiscard]] absl::Status Start();
   /// A round begins soon; returns at once. Requests that come before it begins
   /// are served by one.
   void Soon();
-  /// Ends the thread; a scrub under way ends after the piece that it is at, and
-  /// the next start begins it again.
+  /// No further round begins; a scrub under way ends after the piece that it is
+  /// at, and the next start begins it again. Returns at once.
   void Stop();
+  /// Stop(), and waits for the round under way. Not from two threads at once.
+  void Join();
+  /// Whether a round is under way.
+  [[nodiscard]] bool busy() const { return busy_; }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -57,13 +65,14 @@ class Reclaimer {
   void Run();
   /// Whether deleted volumes still wait for something.
   bool Round(Writer& writer);
-  absl::Status ReclaimAndTell(Writer& writer) const;
+  bool TryRound(Writer& writer);
   void TellRefill(const absl::Status& status);
   void TellResult(const absl::Status& status, const PoolFigures& before,
                   const PoolFigures& after);
   void TellWaiting(const Writer& writer, const PoolFigures& figures);
 
   const ReclaimerOptions options_;
+  std::atomic<bool> busy_ = false;
 
   std::mutex mutex_;
   std::condition_variable wanted_;

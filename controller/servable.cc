@@ -6,26 +6,30 @@
 
 namespace famfs::controller {
 
+DeviceKind KindOf(const DaxDevice& device) {
+  return {.spec = device.spec(), .has_extent_files = device.has_extent_files()};
+}
+
 absl::Status CheckDataPath(const csi::VolumeParameters& parameters,
-                           const DaxDevice& device) {
+                           const DeviceKind& device) {
   if (parameters.data_path == DataPath::kPassthrough &&
-      !device.has_extent_files()) {
+      !device.has_extent_files) {
     return InvalidArgument(
         "dataPath passthrough needs an emulated device, and pool {} is on {}: "
         "use dataPath auto or copy",
-        parameters.pool, device.spec());
+        parameters.pool, device.spec);
   }
   if (parameters.data_path == DataPath::kFmap) {
     return InvalidArgument(
         "dataPath fmap needs a devdax device, and pool {} is on {}: use "
         "dataPath auto",
-        parameters.pool, device.spec());
+        parameters.pool, device.spec);
   }
   return absl::OkStatus();
 }
 
 absl::Status CheckWriters(const csi::VolumeParameters& parameters,
-                          const DaxDevice& device,
+                          const DeviceKind& device,
                           const Capabilities& capabilities) {
   if (std::none_of(capabilities.begin(), capabilities.end(),
                    csi::IsMultiNodeWriter)) {
@@ -40,12 +44,12 @@ absl::Status CheckWriters(const csi::VolumeParameters& parameters,
         "writing node",
         kWhy);
   }
-  if (parameters.data_path == DataPath::kAuto && !device.has_extent_files()) {
+  if (parameters.data_path == DataPath::kAuto && !device.has_extent_files) {
     return InvalidArgument(
         "pool {} is on {}, which nodes serve by the data path copy; that {}: "
         "use a pool on an emulated device, or an access mode with one writing "
         "node",
-        parameters.pool, device.spec(), kWhy);
+        parameters.pool, device.spec, kWhy);
   }
   return absl::OkStatus();
 }

@@ -2,6 +2,8 @@
 // not first in the events of its pods. InvalidArgument, with what to do.
 #pragma once
 
+#include <string>
+
 #include "base/status.h"
 #include "csi/csi.pb.h"
 #include "csi/parameters.h"
@@ -12,15 +14,22 @@ namespace famfs::controller {
 using Capabilities =
     google::protobuf::RepeatedPtrField<::csi::v1::VolumeCapability>;
 
+/// What decides it, of a pool's primary device.
+struct DeviceKind {
+  std::string spec;  // for messages
+  bool has_extent_files = false;
+};
+DeviceKind KindOf(const DaxDevice& device);
+
 /// Whether the device has the data path that the parameters insist on.
 [[nodiscard]] absl::Status CheckDataPath(
-    const csi::VolumeParameters& parameters, const DaxDevice& device);
+    const csi::VolumeParameters& parameters, const DeviceKind& device);
 
 /// Whether writers on several nodes can be served, where a capability wants
 /// that: not by the data path copy, on which a node refuses them, since each
 /// node's page cache would hold a copy of its own and overwrite the others'.
 [[nodiscard]] absl::Status CheckWriters(const csi::VolumeParameters& parameters,
-                                        const DaxDevice& device,
+                                        const DeviceKind& device,
                                         const Capabilities& capabilities);
 
 }  // namespace famfs::controller

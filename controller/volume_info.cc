@@ -2,7 +2,18 @@
 
 #include <fmt/format.h>
 
+#include "csi/volume_id.h"
+
 namespace famfs::controller {
+
+VolumeInfo InfoOf(const std::string& pool, const Uuid& fs_uuid,
+                  const Node& node) {
+  return {.id = csi::FormatVolumeId(fs_uuid, node.name),
+          .pool = pool,
+          .directory = std::string(node.name),
+          .attributes = *node.volume,
+          .owner = node.owner};
+}
 
 csi::VolumeParameters ParametersOf(const VolumeInfo& volume) {
   return {.pool = volume.pool,

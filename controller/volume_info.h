@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "base/uuid.h"
 #include "csi/parameters.h"
 #include "instance/node.h"
 #include "media/volume_attributes.h"
@@ -16,6 +17,10 @@ struct VolumeInfo {
   VolumeAttributes attributes;
   Ownership owner;
 };
+
+/// Of a node that is a volume, in the instance `fs_uuid`.
+VolumeInfo InfoOf(const std::string& pool, const Uuid& fs_uuid,
+                  const Node& node);
 
 /// The parameters that the volume was made with.
 csi::VolumeParameters ParametersOf(const VolumeInfo& volume);

@@ -13,11 +13,12 @@
 #include <chrono>
 #include <cstring>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include "base/descriptors.h"
+#include "base/thread.h"
 #include "csi/log_rate.h"
+#include "csi/peer_address.h"
 
 namespace famfs::csi {
 namespace {
@@ -26,26 +27,6 @@ namespace {
 constexpr int kPauseMs = 100;
 // After so many, the end and the other sockets have their turn.
 constexpr int kBatch = 64;
-
-// The bytes of an IP address; empty for a Unix socket.
-std::string PeerOf(int fd) {
-  sockaddr_storage address = {};
-  socklen_t length = sizeof(address);
-  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) {
-    return {};
-  }
-  if (address.ss_family == AF_INET) {
-    const auto* ipv4 = reinterpret_cast<const sockaddr_in*>(&address);
-    return {reinterpret_cast<const char*>(&ipv4->sin_addr),
-            sizeof(ipv4->sin_addr)};
-  }
-  if (address.ss_family == AF_INET6) {
-    const auto* ipv6 = reinterpret_cast<const sockaddr_in6*>(&address);
-    return {reinterpret_cast<const char*>(&ipv6->sin6_addr),
-            sizeof(ipv6->sin6_addr)};
-  }
-  return {};
-}
 
 // accept(2) failed, and the next one may not: this connection was lost on its
 // way (accept(2) has the list), or a signal came.
@@ -79,15 +60,13 @@ LogRate& Rate() {
 // long as it is open.
 class Acceptor::OpenConnections {
  public:
-  /// Whether one more from `address` fits.
+  /// Whether one more from `address` fits. Those that are closed are forgotten
+  /// when it seems not to: to look at all for each newcomer would be slower
+  /// than a flood of them.
   bool HasRoom(const std::string& address, const AcceptLimits& limits) {
+    if (Fits(address, limits)) return true;
     std::erase_if(entries_, [](const Entry& entry) { return !IsOpen(entry); });
-    if (entries_.size() >= limits.connections) return false;
-    if (address.empty()) return true;
-    const auto same =
-        std::count_if(entries_.begin(), entries_.end(),
-                      [&](const Entry& e) { return e.address == address; });
-    return static_cast<std::size_t>(same) < limits.per_address;
+    return Fits(address, limits);
   }
 
   void Add(int fd, std::string address) {
@@ -103,6 +82,15 @@ class Acceptor::OpenConnections {
     ino_t inode;
     std::string address;
   };
+  [[nodiscard]] bool Fits(const std::string& address,
+                          const AcceptLimits& limits) const {
+    if (entries_.size() >= limits.connections) return false;
+    if (address.empty()) return true;
+    const auto same =
+        std::count_if(entries_.begin(), entries_.end(),
+                      [&](const Entry& e) { return e.address == address; });
+    return static_cast<std::size_t>(same) < limits.per_address;
+  }
   static bool IsOpen(const Entry& entry) {
     struct stat status = {};
     return ::fstat(entry.fd, &status) == 0 && status.st_dev == entry.device &&
@@ -118,13 +106,12 @@ absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Start(
       new Acceptor(std::move(listener), limits, std::move(taker)));
   acceptor->stop_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!acceptor->stop_.valid()) return ErrnoError(errno, "eventfd");
-  try {
-    acceptor->thread_ = std::thread([self = acceptor.get()] { self->Run(); });
-  } catch (const std::system_error& error) {
-    return Unavailable("no thread for {}: {}",
-                       acceptor->listener().endpoint().ToString(),
-                       error.what());
+  auto thread = StartThread([self = acceptor.get()] { self->Run(); });
+  if (!thread.ok()) {
+    return Annotate(thread.status(),
+                    acceptor->listener().endpoint().ToString());
   }
+  acceptor->thread_ = *std::move(thread);
   return acceptor;
 }
 
@@ -154,7 +141,10 @@ void Acceptor::Run() {
   for (;;) {
     // While nothing can be accepted, only the end is waited for.
     const nfds_t count = paused ? 1 : polled.size();
-    if (::poll(polled.data(), count, paused ? kPauseMs : -1) < 0) continue;
+    if (::poll(polled.data(), count, paused ? kPauseMs : -1) < 0) {
+      paused = errno != EINTR;  // no memory: not at once again
+      continue;
+    }
     if (polled.front().revents != 0) return;
     paused = false;
     for (auto at = polled.begin() + 1; at != polled.end(); ++at) {
@@ -185,7 +175,7 @@ bool Acceptor::AcceptSome(int listening) {
 }
 
 void Acceptor::Take(UniqueFd connection) {
-  std::string address = PeerOf(connection.get());
+  std::string address = PeerAddress(connection.get());
   const bool enough_left =
       !limits_.from_strangers || connection.get() < StrangersDescriptorLimit();
   if (!enough_left || !open_->HasRoom(address, limits_)) {

@@ -116,6 +116,11 @@ absl::StatusOr<std::uint64_t> ParseDeviceSize(std::string_view text) {
         "\"{}\" is {} bytes; write a positive multiple of 2 MiB, such as 8G",
         Printable(text), bytes);
   }
+  if (bytes < kMinDeviceSize) {
+    return InvalidArgument("\"{}\" is {}; famfs needs at least {}",
+                           Printable(text), FormatSize(bytes),
+                           FormatSize(kMinDeviceSize));
+  }
   return bytes;
 }
 
@@ -146,6 +151,14 @@ absl::Status ReadEmulated(const YamlMap& map, PoolSection& pool) {
     return section.ErrorAt("size",
                            InvalidArgument("is missing; say how large the "
                                            "device shall be, such as 8G"));
+  }
+  // The device would be made, and no famfs could be made on it.
+  if (pool.log_length > emulated.size / kLogShare) {
+    return map.ErrorAt(
+        "logLength",
+        InvalidArgument("{} is too long for a device of {}; write at most {}",
+                        FormatSize(pool.log_length), FormatSize(emulated.size),
+                        FormatSize(emulated.size / kLogShare)));
   }
   return absl::OkStatus();
 }

@@ -56,22 +56,16 @@ bool Await(int fd, short events, Clock::time_point end) {
   }
 }
 
-enum class Moved { kSome, kEnded, kLate };
-
-// Appends what is there to `text`, waiting for it.
-Moved Receive(int fd, std::string& text, Clock::time_point end) {
+// Reads and forgets what is there, waiting for it; how many bytes that were. 0:
+// the end, or nothing in time.
+std::size_t Forget(int fd, Clock::time_point end) {
   std::array<char, 2048> buffer;
   while (Await(fd, POLLIN, end)) {
     const ssize_t length = ::recv(fd, buffer.data(), buffer.size(), 0);
-    if (length > 0) {
-      text.append(buffer.data(), static_cast<std::size_t>(length));
-      return Moved::kSome;
-    }
-    if (length == 0 || (errno != EAGAIN && errno != EINTR)) {
-      return Moved::kEnded;
-    }
+    if (length > 0) return static_cast<std::size_t>(length);
+    if (length == 0 || (errno != EAGAIN && errno != EINTR)) return 0;
   }
-  return Moved::kLate;
+  return 0;
 }
 
 bool SendAll(int fd, std::string_view bytes, Clock::time_point end) {
@@ -125,22 +119,29 @@ HttpAnswer HttpAnswer::Of(const absl::Status& status) {
   return Text(503, PrintableLine(Message(status)) + "\n");
 }
 
-HttpReading ReadRequest(int fd, const HttpTimes& times) {
-  const auto end = Clock::now() + times.request;
-  std::string head;
-  while (!IsWhole(head)) {
-    if (head.size() > kMaxHead) {
+HttpReading HttpReading::TooSlow(const HttpTimes& times) {
+  return Refuse(408, fmt::format("no whole request within {} ms\n",
+                                 times.request.count()));
+}
+
+std::optional<HttpReading> HttpHead::Read(int fd) {
+  std::array<char, 2048> buffer;
+  while (!IsWhole(text_)) {
+    if (text_.size() > kMaxHead) {
       return Refuse(431,
                     fmt::format("more than {} bytes of headers\n", kMaxHead));
     }
-    const Moved moved = Receive(fd, head, end);
-    if (moved == Moved::kLate) {
-      return Refuse(408, fmt::format("no whole request within {} ms\n",
-                                     times.request.count()));
+    const ssize_t length = ::recv(fd, buffer.data(), buffer.size(), 0);
+    if (length > 0) {
+      text_.append(buffer.data(), static_cast<std::size_t>(length));
+    } else if (length < 0 && errno == EAGAIN) {
+      return std::nullopt;
+    } else if (length == 0 || errno != EINTR) {
+      ended_ = true;
+      return Refuse(400, "half a request\n");
     }
-    if (moved == Moved::kEnded) return Refuse(400, "half a request\n");
   }
-  std::optional<HttpRequest> request = Parse(head);
+  std::optional<HttpRequest> request = Parse(text_);
   if (!request.has_value()) return Refuse(400, "this is no HTTP/1 request\n");
   HttpReading reading;
   reading.ok = true;
@@ -163,9 +164,11 @@ void SendAnswer(int fd, const HttpAnswer& answer, bool with_body,
   // To close while bytes wait to be read (a body, say) would reset the
   // connection and take the answer with it.
   const auto farewell = Clock::now() + kFarewell;
-  std::string rest;
-  while (rest.size() < kMaxRest &&
-         Receive(fd, rest, farewell) == Moved::kSome) {
+  std::size_t rest = 0;
+  while (rest < kMaxRest) {
+    const std::size_t more = Forget(fd, farewell);
+    if (more == 0) return;
+    rest += more;
   }
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "base/status.h"
@@ -32,15 +33,29 @@ struct HttpTimes {
   std::chrono::milliseconds answer{5'000};   // to its last byte
 };
 
-/// Reads a request's head from a non-blocking socket; a body is left alone. On
-/// failure the answer for it: 400, 408 (too slow), 431 (more than 8 KiB). A
-/// connection that ended is a 400, which nobody reads.
+/// A request, or what is to be answered instead.
 struct HttpReading {
   bool ok = false;
   HttpRequest request;  // if ok
   HttpAnswer refusal;   // if not
+
+  /// For one whose time is over: 408.
+  static HttpReading TooSlow(const HttpTimes& times = {});
 };
-HttpReading ReadRequest(int fd, const HttpTimes& times = {});
+
+/// Collects a request's head from a non-blocking socket; a body is left alone.
+class HttpHead {
+ public:
+  /// Takes what is there and never waits. nullopt: it is not whole yet. Of what
+  /// is no request: 400, or 431 (more than 8 KiB).
+  std::optional<HttpReading> Read(int fd);
+  /// The other side left without a word: nobody reads an answer.
+  [[nodiscard]] bool is_forsaken() const { return ended_ && text_.empty(); }
+
+ private:
+  std::string text_;
+  bool ended_ = false;
+};
 
 /// Sends the answer, says that it was the last one, and waits a moment for the
 /// other side to have read it.

@@ -7,36 +7,28 @@
 //         return HttpAnswer::Of(prober.Probe(kHealthLimit));
 //       }}}));
 //
-// Anybody may connect, and nobody keeps others out: a connection has a thread
-// of its own and a limited time, and when there are kMaxHttpConnections, each
-// new one pushes out the oldest, which is the slowest. So a health check is
-// answered whoever else is there.
+// Anybody may connect, and nobody keeps others out: requests have a limited
+// time and are read by one thread (csi/http_reception.h), answers by one each
+// (csi/http_serving.h), and where there are too many, those of the busiest
+// address make room. So a health check is answered whoever else is there.
 #pragma once
 
-#include <functional>
-#include <map>
 #include <memory>
-#include <string>
 
 #include "base/status.h"
 #include "csi/endpoint.h"
-#include "csi/http_connection.h"
+#include "csi/http_serving.h"
 
 namespace famfs::csi {
 
 class Acceptor;
 
-inline constexpr std::size_t kMaxHttpConnections = 32;
-
-/// Path -> what answers it; called from several threads at once.
-using HttpPages = std::map<std::string, std::function<HttpAnswer()>>;
-
 class HttpServer {
  public:
   /// On a TCP endpoint. Serves from threads of its own when this returns.
-  /// Errors: Listener::Open's, Acceptor::Start's.
+  /// Errors: Listener::Open's, Acceptor::Start's, HttpReception::Start's.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(
-      const Endpoint& endpoint, HttpPages pages);
+      const Endpoint& endpoint, HttpPages pages, const HttpLimits& limits = {});
   /// Waits for the pages that are being made.
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
@@ -47,9 +39,9 @@ class HttpServer {
   [[nodiscard]] const Endpoint& endpoint() const;
 
  private:
-  class Connections;
   HttpServer() = default;
-  std::shared_ptr<Connections> connections_;
+  std::shared_ptr<HttpServing> serving_;
+  std::unique_ptr<HttpReception> reception_;
   std::unique_ptr<Acceptor> acceptor_;
 };
 

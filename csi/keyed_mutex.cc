@@ -44,6 +44,27 @@ KeyedMutex::Guard KeyedMutex::Lock(std::string_view key) {
   return guard;
 }
 
+std::optional<KeyedMutex::Guard> KeyedMutex::LockWithin(
+    std::string_view key, std::chrono::milliseconds limit) {
+  Guard guard(std::string(key), /*shared=*/false);
+  std::unique_lock lock(mutex_);
+  Entry& entry = entries_[guard.key_];
+  ++entry.waiting;
+  ++entry.waiting_alone;
+  const bool freed = entry.freed.wait_for(
+      lock, limit, [&] { return !entry.held && entry.sharers == 0; });
+  --entry.waiting;
+  --entry.waiting_alone;
+  if (!freed) {
+    // Who wants to share it may have waited for us alone.
+    if (!entry.held) entry.freed.notify_all();
+    return std::nullopt;
+  }
+  entry.held = true;
+  guard.owner_ = this;
+  return guard;
+}
+
 KeyedMutex::Guard KeyedMutex::LockShared(std::string_view key) {
   Guard guard(std::string(key), /*shared=*/true);
   std::unique_lock lock(mutex_);

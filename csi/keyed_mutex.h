@@ -3,6 +3,7 @@
 // waits for it.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <map>
@@ -40,6 +41,10 @@ class KeyedMutex {
 
   /// Waits while somebody else holds the key, alone or shared.
   Guard Lock(std::string_view key);
+  /// The same, but no longer than `limit`: nullopt, for callers that answer
+  /// ABORTED then.
+  std::optional<Guard> LockWithin(std::string_view key,
+                                  std::chrono::milliseconds limit);
   /// Waits while somebody holds the key alone, or waits to: many who share a
   /// key do not keep that one out for ever.
   Guard LockShared(std::string_view key);

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -36,13 +37,17 @@ double BootTime() {
   return at == std::string::npos ? 0 : std::stod(text.substr(at + 6));
 }
 
-double OpenDescriptors() {
+// nullopt: it cannot be told now, such as when none is left to look with.
+std::optional<double> OpenDescriptors() {
   std::error_code error;
-  const std::filesystem::directory_iterator files("/proc/self/fd", error);
-  // One of them is the directory that is being read.
-  return error
-             ? 0
-             : static_cast<double>(std::distance(begin(files), end(files))) - 1;
+  std::filesystem::directory_iterator file("/proc/self/fd", error);
+  double count = 0;
+  for (; !error && file != std::filesystem::directory_iterator();
+       file.increment(error)) {
+    ++count;
+  }
+  if (error) return std::nullopt;
+  return count - 1;  // the directory that was read was one of them
 }
 
 }  // namespace
@@ -69,8 +74,9 @@ void CollectProcess(Exposition& page) {
              "Address space of the process, mapped pools included.", {},
              stat[kVirtualBytes]);
   page.Gauge("process_threads", "Threads of the process.", {}, stat[kThreads]);
-  page.Gauge("process_open_fds", "Open file descriptors.", {},
-             OpenDescriptors());
+  if (const auto descriptors = OpenDescriptors()) {
+    page.Gauge("process_open_fds", "Open file descriptors.", {}, *descriptors);
+  }
   page.Gauge("process_start_time_seconds",
              "When the process started, in seconds since 1970.", {},
              boot_time + stat[kStartTime] / ticks);

@@ -31,7 +31,15 @@ std::string TemporaryPath(const std::string& path) {
 // `aside` was taken from `path` and is somebody's. If a third one has come in
 // between, the name is his, and the other finds that out (IsOurs).
 void PutBack(const std::string& aside, const std::string& path) {
-  if (!RenameNew(aside, path).ok()) ::unlink(aside.c_str());
+  const absl::Status back = RenameNew(aside, path);
+  if (back.ok()) return;
+  // Where nothing says that there is one, to lose the name would be worse than
+  // to replace what may have come.
+  if (!absl::IsAlreadyExists(back) &&
+      ::rename(aside.c_str(), path.c_str()) == 0) {
+    return;
+  }
+  ::unlink(aside.c_str());
 }
 
 // What is at `path` goes if nobody answers on it.
@@ -102,11 +110,15 @@ absl::Status SocketFile::Bind(mode_t mode, const std::string& bound) {
              sizeof(address)) != 0) {
     return CannotBind(path_, errno);
   }
+  const absl::Status listening = ListenAt(mode, bound);
+  if (!listening.ok()) ::unlink(bound.c_str());
+  return listening;
+}
+
+absl::Status SocketFile::ListenAt(mode_t mode, const std::string& bound) {
   if (::chmod(bound.c_str(), mode) != 0 ||
       ::listen(fd_.get(), SOMAXCONN) != 0) {
-    const absl::Status status = CannotBind(path_, errno);
-    ::unlink(bound.c_str());
-    return status;
+    return CannotBind(path_, errno);
   }
   FAMFS_ASSIGN_OR_RETURN(identity_, Identify(bound));
   return absl::OkStatus();

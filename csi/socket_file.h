@@ -51,7 +51,9 @@ class SocketFile {
   SocketFile(std::string path, UniqueFd fd)
       : path_(std::move(path)), fd_(std::move(fd)) {}
   static absl::StatusOr<Identity> Identify(const std::string& path);
+  /// Nothing is left at `bound` when it fails.
   absl::Status Bind(mode_t mode, const std::string& bound);
+  absl::Status ListenAt(mode_t mode, const std::string& bound);
   bool Names() const;
 
   const std::string path_;

@@ -8,10 +8,11 @@
 
 #include <condition_variable>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "base/thread.h"
 
 namespace famfs::csi {
 namespace {
@@ -166,14 +167,11 @@ absl::Status UnaryServer::Impl::Start(const Endpoint& endpoint) {
   if (server_ == nullptr) {
     return Unavailable("gRPC starts no server; see its message above");
   }
-  try {
-    for (int i = 0; i < limits_.threads; ++i) {
-      threads_.emplace_back([this] { Run(); });
-      Expect();
-    }
-  } catch (const std::system_error& error) {
-    return Unavailable("no thread for {}: {}", endpoint.ToString(),
-                       error.what());
+  for (int i = 0; i < limits_.threads; ++i) {
+    auto thread = StartThread([this] { Run(); });
+    if (!thread.ok()) return Annotate(thread.status(), endpoint.ToString());
+    threads_.push_back(*std::move(thread));
+    Expect();
   }
   FAMFS_ASSIGN_OR_RETURN(
       acceptor_, Acceptor::Start(std::move(listener), limits_.accept,
@@ -217,6 +215,7 @@ UnaryServer::Impl::~Impl() {
     changed_.wait(lock, [this] { return there_ == 0; });
   }
   if (queue_ != nullptr) queue_->Shutdown();
+  if (queue_ != nullptr && threads_.empty()) Run();  // a queue ends drained
   for (std::thread& thread : threads_) thread.join();
 }
 

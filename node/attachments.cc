@@ -54,9 +54,20 @@ Attachments::Attachments(Volumes& volumes, const std::string& kubelet_path,
       places_(kubelet_path, pools_directory_),
       publications_(mounts) {}
 
+absl::Status Attachments::CheckServed(const DeviceNumber& device,
+                                      const csi::VolumeId& volume) const {
+  FAMFS_ASSIGN_OR_RETURN(const auto instances,
+                         ServedInstances(pools_directory_));
+  if (instances.contains(device)) return absl::OkStatus();
+  return Unavailable(
+      "volume {}: its famfs-fused has gone and is being replaced; call again",
+      volume.ToString());
+}
+
 absl::Status Attachments::Bind(const UniqueFd& clone, const Place& place,
                                const csi::VolumeId& volume,
                                const Standing& standing) {
+  FAMFS_ASSIGN_OR_RETURN(const DeviceNumber device, DeviceOf(clone.get()));
   bool made = false;
   if (standing.state == PlaceState::kDead) {
     FAMFS_RETURN_IF_ERROR(DetachDead(place, volume, *standing.mounts, 0));
@@ -67,12 +78,9 @@ absl::Status Attachments::Bind(const UniqueFd& clone, const Place& place,
   if (bound.ok()) {
     // A server that died since the clone was made has a successor by now, maybe
     // one that has looked for what is to be bound again before this was there.
-    FAMFS_ASSIGN_OR_RETURN(const DeviceNumber device, DeviceOf(clone.get()));
-    if (ServedInstances(pools_directory_).contains(device)) return bound;
+    bound = CheckServed(device, volume);
+    if (bound.ok()) return bound;
     FAMFS_RETURN_IF_ERROR(DetachTop(place));
-    bound = Unavailable(
-        "volume {}: its famfs-fused has gone and is being replaced; call again",
-        volume.ToString());
   }
   if (made) IgnoreError(place.RemoveDirectory(), "the first error says more");
   return bound;

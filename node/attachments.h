@@ -90,6 +90,10 @@ class Attachments {
                                         const csi::VolumeId& volume,
                                         const Place& place,
                                         const Standing& standing);
+  /// Unavailable: no instance that is served has the device.
+  [[nodiscard]] absl::Status CheckServed(const DeviceNumber& device,
+                                         const csi::VolumeId& volume) const;
+  /// An error leaves nothing mounted.
   [[nodiscard]] absl::Status Bind(const UniqueFd& clone, const Place& place,
                                   const csi::VolumeId& volume,
                                   const Standing& standing);

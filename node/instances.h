@@ -5,12 +5,14 @@
 #include <map>
 #include <string>
 
+#include "base/status.h"
 #include "node/mountinfo.h"
 
 namespace famfs::node {
 
-/// The uuid of each device. Cheap, and no server is asked.
-std::map<DeviceNumber, std::string> ServedInstances(
+/// The uuid of each device. Cheap, and no server is asked. Unavailable when
+/// that cannot be told, which is not the same as none.
+absl::StatusOr<std::map<DeviceNumber, std::string>> ServedInstances(
     const std::string& pools_directory);
 
 }  // namespace famfs::node

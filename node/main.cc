@@ -2,6 +2,7 @@
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -9,6 +10,7 @@
 
 #include "base/descriptors.h"
 #include "base/text.h"
+#include "csi/end_limit.h"
 #include "csi/health.h"
 #include "csi/identity.h"
 #include "csi/logging.h"
@@ -64,6 +66,8 @@ absl::Status MakePluginDirectory(const csi::Config& config,
   return absl::OkStatus();
 }
 
+constexpr std::chrono::seconds kEndLimit{6};
+
 absl::Status Run(const Flags& flags) {
   // A famfs-fused that outlives us inherits this: its stderr may have no
   // reader.
@@ -84,8 +88,16 @@ absl::Status Run(const Flags& flags) {
   // Before anything is mounted: a second plugin must change nothing.
   FAMFS_RETURN_IF_ERROR(
       AwaitSockets(endpoint, registration_socket, settings, signals.fd()));
-  FAMFS_ASSIGN_OR_RETURN(const auto node,
+  std::weak_ptr<NodeService> watched;
+  FAMFS_ASSIGN_OR_RETURN(
+      const auto end_limit, csi::EndLimit::Start([&watched]() -> std::string {
+        const auto node = watched.lock();
+        if (node == nullptr) return "the pools are being closed";
+        return std::string(Message(node->volumes().CheckAllOpen()));
+      }));
+  FAMFS_ASSIGN_OR_RETURN(const std::shared_ptr<NodeService> node,
                          NodeService::Start(ToNodeOptions(config, settings)));
+  watched = node;
   const auto identity = csi::MakeIdentityService(
       {.driver_name = config.driver.name, .version = FAMFS_VERSION});
   FAMFS_ASSIGN_OR_RETURN(
@@ -95,14 +107,16 @@ absl::Status Run(const Flags& flags) {
                config.driver.node_id, config.driver.endpoint);
   std::unique_ptr<Registration> registration;
   if (settings.mode == RegistrationMode::kSelf) {
-    registration = std::make_unique<Registration>(RegistrationOptions{
-        .driver_name = config.driver.name,
-        .csi_socket = endpoint.path,
-        .socket = registration_socket,
-        .pool_patience = settings.pool_wait,
-        .open_pools = [&node] { return node->volumes().open_pools(); },
-        .closed_pools = [&node] { return node->volumes().closed_pools(); },
-        .pools = config.pools.size()});
+    FAMFS_ASSIGN_OR_RETURN(
+        registration,
+        Registration::Start(
+            {.driver_name = config.driver.name,
+             .csi_socket = endpoint.path,
+             .socket = registration_socket,
+             .pool_patience = settings.pool_wait,
+             .open_pools = [&node] { return node->volumes().open_pools(); },
+             .closed_pools = [&node] { return node->volumes().closed_pools(); },
+             .pools = config.pools.size()}));
   }
   metrics.Add([&node](csi::Exposition& page) { node->Collect(page); });
   if (registration != nullptr) {
@@ -124,6 +138,8 @@ absl::Status Run(const Flags& flags) {
            .pages = {{"/metrics", [&metrics] { return metrics.Page(); }}}}));
   spdlog::info("signal {}: stopping; mounts and famfs-fused stay",
                signals.Wait());
+  // Closing a device that hangs may take for ever.
+  end_limit->Begin(kEndLimit);
   // First: kubelet calls nobody who is about to go.
   if (registration != nullptr) registration->Stop();
   node->Interrupt();

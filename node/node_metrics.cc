@@ -51,6 +51,12 @@ void CollectServing(const Pool& pool, csi::Exposition& page) {
                serving.has_value() ? static_cast<double>(serving->starts) : 0);
 }
 
+double DeadMounts(const Volumes& volumes, const VolumeMounts& mounts) {
+  const auto former = mounts.OfFormerInstances(
+      [&](const Uuid& fs_uuid) { return volumes.MayHold(fs_uuid); });
+  return static_cast<double>(mounts.Dead().size() + former.size());
+}
+
 /// By volume directory, from lines such as "12 pvc-1f0d/data"; empty when the
 /// server has missed nothing.
 std::map<std::string, std::uint64_t> ReadMemoryReport(const std::string& path) {
@@ -113,9 +119,9 @@ void CollectNode(const Volumes& volumes, const std::string& pools_directory,
                  static_cast<double>(volume.missing_memory));
   }
   page.Gauge("famfs_csi_node_dead_mounts",
-             "Mounts of volumes whose server is gone, and that were not bound "
-             "again.",
-             {}, mounts.ok() ? static_cast<double>(mounts->Dead().size()) : 0);
+             "Mounts of volumes that nobody serves: their server is gone, and "
+             "they were not bound again, or their pool was made anew.",
+             {}, mounts.ok() ? DeadMounts(volumes, *mounts) : 0);
 }
 
 void CollectRegistration(const RegistrationReport& report,

@@ -66,7 +66,6 @@ NodeService::NodeService(const NodeOptions& options,
                [this](Pool& pool, const ServedPool& served) {
                  return attachments_.Rebind(pool, served);
                }),
-      pool_watch_(volumes_),
       info_wait_end_(std::chrono::steady_clock::now() + options.info_patience) {
 }
 
@@ -76,12 +75,16 @@ absl::StatusOr<std::unique_ptr<NodeService>> NodeService::Start(
                          PreparePoolsDirectory(options));
   FAMFS_ASSIGN_OR_RETURN(const VolumeMounts mounts,
                          VolumeMounts::Read(pools_directory));
-  return std::unique_ptr<NodeService>(
+  std::unique_ptr<NodeService> service(
       new NodeService(options, pools_directory, mounts));
+  FAMFS_RETURN_IF_ERROR(service->volumes_.Start());
+  FAMFS_ASSIGN_OR_RETURN(service->sweeper_,
+                         Sweeper::Start(service->volumes_, pools_directory));
+  return service;
 }
 
 void NodeService::Interrupt() {
-  for (const auto& pool : volumes_.pools()) pool->Interrupt();
+  volumes_.Interrupt();
   attachments_.Stop();
 }
 
@@ -172,12 +175,13 @@ grpc::Status NodeService::NodeGetInfo(grpc::ServerContext* /*context*/,
     using std::chrono::milliseconds;
     const auto left = std::chrono::duration_cast<milliseconds>(
         info_wait_end_ - std::chrono::steady_clock::now());
-    if (left.count() > 0) pool_watch_.WaitForAll(left);
+    if (left.count() > 0) volumes_.WaitForAll(left);
+    volumes_.LookAtAll();
     response->set_node_id(options_.node_id);
     for (const auto& pool : volumes_.pools()) {
       // One that is out of reach for a while keeps its key: what is published
       // of it here goes on.
-      if (pool->Open().ok() || pool->fs_uuid().has_value()) {
+      if (pool->serving().has_value()) {
         csi::AddPool(*response->mutable_accessible_topology(),
                      options_.driver_name, pool->name());
       }

@@ -11,7 +11,7 @@
 #include "csi/csi.grpc.pb.h"
 #include "node/attachments.h"
 #include "node/node_metrics.h"
-#include "node/pool_watch.h"
+#include "node/sweeper.h"
 #include "node/volumes.h"
 
 namespace famfs::node {
@@ -39,7 +39,7 @@ struct NodeOptions {
 class NodeService final : public pb::Node::Service {
  public:
   /// Opens the pools and starts, or finds, their servers. Errors:
-  /// PreparePoolsDirectory's.
+  /// PreparePoolsDirectory's; Unavailable: there are no threads to be had.
   static absl::StatusOr<std::unique_ptr<NodeService>> Start(
       const NodeOptions& options);
 
@@ -67,8 +67,8 @@ class NodeService final : public pb::Node::Service {
       grpc::ServerContext* context,
       const pb::NodeGetCapabilitiesRequest* request,
       pb::NodeGetCapabilitiesResponse* response) override;
-  /// One topology key for each pool that opens here. Never fewer than before,
-  /// in the life of this process.
+  /// One topology key for each pool that opens here; one that does not answer
+  /// is not waited for. Never fewer than before, in the life of this process.
   grpc::Status NodeGetInfo(grpc::ServerContext* context,
                            const pb::NodeGetInfoRequest* request,
                            pb::NodeGetInfoResponse* response) override;
@@ -91,7 +91,7 @@ class NodeService final : public pb::Node::Service {
   // Before volumes_, whose threads use it until they have ended.
   Attachments attachments_;
   Volumes volumes_;
-  PoolWatch pool_watch_;
+  std::unique_ptr<Sweeper> sweeper_;
   const std::chrono::steady_clock::time_point info_wait_end_;
 };
 

@@ -120,10 +120,13 @@ absl::StatusOr<bool> IsEmptyDirectory(int parent, const std::string& name) {
                                                 ::closedir);
   if (dir == nullptr) return ErrnoError(errno, name);
   std::ignore = fd.release();
+  errno = 0;
   while (const dirent* entry = ::readdir(dir.get())) {
     const std::string_view entry_name = entry->d_name;
     if (entry_name != "." && entry_name != "..") return false;
+    errno = 0;
   }
+  if (errno != 0) return ErrnoError(errno, name);
   return true;
 }
 
@@ -177,7 +180,8 @@ Places::Places(std::string kubelet_path, std::string pools_directory)
 absl::StatusOr<std::shared_ptr<const Questions::Answer>> Places::OpenParent(
     const std::string& parent) {
   const Way way = SplitWay(parent, kubelet_path_);
-  const Instances instances = ServedInstances(pools_directory_);
+  FAMFS_ASSIGN_OR_RETURN(const Instances instances,
+                         ServedInstances(pools_directory_));
   UniqueFd cached = OpenCached(way);
   if (cached.valid()) {
     FAMFS_RETURN_IF_ERROR(CheckNotWithin(instances, cached.get(), parent));

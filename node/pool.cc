@@ -13,6 +13,7 @@
 
 #include "dax/emulated.h"
 #include "instance/identity.h"
+#include "node/pool_watch.h"
 
 namespace famfs::node {
 namespace {
@@ -29,16 +30,6 @@ void AddDevices(const Namespace& tree, const Node& directory,
     }
     if (child.is_directory) AddDevices(tree, child, devices);
   }
-}
-
-/// Unavailable: the first that is missing.
-absl::Status CheckDevices(DeviceSet& devices,
-                          const std::set<std::uint64_t>& wanted) {
-  for (const std::uint64_t index : wanted) {
-    const auto device = devices.At(index);
-    if (!device.ok()) return device.status();
-  }
-  return absl::OkStatus();
 }
 
 /// For the server, also for one that an earlier plugin started: it reads the
@@ -74,6 +65,21 @@ std::string Advice(const absl::Status& status) {
   }
 }
 
+/// Says since when, as long as it lives.
+class LookUnderWay {
+ public:
+  using Clock = std::chrono::steady_clock;
+  explicit LookUnderWay(std::atomic<Clock::rep>& began) : began_(began) {
+    began_ = Clock::now().time_since_epoch().count();
+  }
+  ~LookUnderWay() { began_ = 0; }
+  LookUnderWay(const LookUnderWay&) = delete;
+  LookUnderWay& operator=(const LookUnderWay&) = delete;
+
+ private:
+  std::atomic<Clock::rep>& began_;
+};
+
 // The configuration's own list: a host that lacks the directory cannot read the
 // device's.
 bool IsMeantForOthers(const csi::PoolSection& section) {
@@ -92,32 +98,77 @@ Pool::Pool(csi::PoolSection section, PoolSettings settings, Serving serving)
       settings_(std::move(settings)),
       serving_(std::move(serving)) {}
 
-absl::Status Pool::Open() {
-  Instances ended;  // destroyed when no lock is held
-  const std::lock_guard opening(open_mutex_);
-  ended = TakeEnded();
-  absl::Status status = OpenOrCheck();
+absl::Status Pool::Look(bool devices) {
+  const LookUnderWay under_way(look_began_);
+  TakeEnded();
+  const absl::Status status = OpenOrRefresh(devices);
   open_ = status.ok();
   elsewhere_ = absl::IsPermissionDenied(status) || IsMeantForOthers(section_);
-  if (status.ok()) return status;
-  return Unavailable(
-      "pool {} cannot be used on this node: {}; {}, no restart is needed",
-      section_.name, Message(status), Advice(status));
+  const absl::Status told =
+      status.ok() ? status
+                  : Unavailable(
+                        "pool {} cannot be used on this node: {}; {}, no "
+                        "restart is needed",
+                        section_.name, Message(status), Advice(status));
+  Tell(told);
+  return told;
 }
 
-absl::Status Pool::OpenOrCheck() {
+void Pool::Tell(const absl::Status& status) {
+  const std::string error(Message(status));
+  if (std::exchange(told_, error) == error) return;
+  if (status.ok()) {
+    spdlog::info("pool {} is open on this node now", section_.name);
+  } else {
+    spdlog::log(elsewhere_ ? spdlog::level::info : spdlog::level::warn, "{}",
+                error);
+  }
+}
+
+bool Pool::Hangs() const {
+  using Clock = std::chrono::steady_clock;
+  const Clock::rep began = look_began_;
+  return began != 0 &&
+         Clock::now().time_since_epoch() - Clock::duration(began) >
+             kLookPatience;
+}
+
+absl::Status Pool::OpenOrRefresh(bool devices) {
   if (const auto instance = Now(); instance.ok()) {
-    const absl::Status same = (*instance)->reader->identity().Check();
-    if (!IsReplaced(same)) return same;
-    Replace(same);
+    const absl::Status status = Refresh(**instance, devices);
+    if (!IsReplaced(status)) return status;
+    Replace(status);
   }
   FAMFS_ASSIGN_OR_RETURN(
-      std::shared_ptr<DeviceSet> devices,
+      std::shared_ptr<DeviceSet> set,
       DeviceSet::Open(section_.device, section_.devices, Access::kRead));
   auto instance = std::make_shared<Instance>();
-  FAMFS_ASSIGN_OR_RETURN(instance->reader, Reader::Open(std::move(devices)));
-  WarnOfMissingDevices(*instance->reader);
+  FAMFS_ASSIGN_OR_RETURN(instance->reader, Reader::Open(std::move(set)));
+  LookForDevices(*instance);
+  WarnOfMissingDevices(*instance);
   return Serve(std::move(instance));
+}
+
+absl::Status Pool::Refresh(Instance& instance, bool devices) {
+  Reader& reader = *instance.reader;
+  FAMFS_RETURN_IF_ERROR(reader.identity().Check());
+  if (const auto changes = reader.Refresh(); !changes.ok()) {
+    return Annotate(changes.status(), "its log");
+  }
+  if (devices) LookForDevices(instance);
+  return absl::OkStatus();
+}
+
+void Pool::LookForDevices(Instance& instance) {
+  DeviceSet& devices = *instance.reader->devices();
+  devices.Verify();
+  std::map<std::uint64_t, absl::Status> missing;
+  for (std::size_t i = 1; i < devices.size(); ++i) {
+    const auto device = devices.At(i);
+    if (!device.ok()) missing.emplace(i, device.status());
+  }
+  const std::lock_guard lock(mutex_);
+  instance.missing = std::move(missing);
 }
 
 absl::Status Pool::Serve(std::shared_ptr<Instance> instance) {
@@ -130,13 +181,19 @@ absl::Status Pool::Serve(std::shared_ptr<Instance> instance) {
   fused.lock_file = fused.mount_point + ".lock";
   fused.device_list = fused.mount_point + ".devices";
   fused.log_format = settings_.log_format;
+  {
+    const std::lock_guard lock(mutex_);
+    former_.erase(instance->reader->superblock().fs_uuid);  // it is back
+  }
   FAMFS_RETURN_IF_ERROR(WriteDeviceList(fused.device_list, section_.devices));
   // Its thread asks for the instance.
   const std::lock_guard lock(mutex_);
-  instance->server = std::make_unique<PoolServer>(
-      fused,
-      [this](const ServedPool& served) { return serving_(*this, served); });
-  if (interrupted_) instance->server->Interrupt();
+  if (interrupted_) return Unavailable("the plugin ends");
+  FAMFS_ASSIGN_OR_RETURN(
+      instance->server,
+      PoolServer::Start(fused, [this](const ServedPool& served) {
+        return serving_(*this, served);
+      }));
   instance_ = std::move(instance);
   return absl::OkStatus();
 }
@@ -150,6 +207,7 @@ void Pool::Replace(const absl::Status& why) {
   ++replacements_;
   earlier_starts_ += instance_->server->Now().starts;
   instance_->server->Interrupt();
+  former_.insert(instance_->reader->superblock().fs_uuid);
   replaced_.push_back(std::move(instance_));
 }
 
@@ -172,15 +230,12 @@ absl::StatusOr<std::shared_ptr<Pool::Instance>> Pool::Now() const {
   return Unavailable("pool {} is being opened; call again", section_.name);
 }
 
-void Pool::WarnOfMissingDevices(const Reader& reader) const {
-  DeviceSet& devices = *reader.devices();
-  for (std::size_t i = 1; i < devices.size(); ++i) {
-    const auto device = devices.At(i);
-    if (device.ok()) continue;
+void Pool::WarnOfMissingDevices(const Instance& instance) const {
+  for (const auto& [index, status] : instance.missing) {
     spdlog::warn(
         "pool {}: {}; volumes on it cannot be used on this node until it is "
         "there, the others can",
-        section_.name, Message(device.status()));
+        section_.name, Message(status));
   }
 }
 
@@ -190,15 +245,14 @@ std::optional<Uuid> Pool::fs_uuid() const {
   return (*instance)->reader->superblock().fs_uuid;
 }
 
-absl::StatusOr<Volume> Pool::Find(const csi::VolumeId& id) {
+bool Pool::WasReplaced(const Uuid& fs_uuid) const {
+  const std::lock_guard lock(mutex_);
+  return former_.contains(fs_uuid);
+}
+
+absl::StatusOr<Volume> Pool::Find(const csi::VolumeId& id) const {
   FAMFS_ASSIGN_OR_RETURN(const std::shared_ptr<Instance> instance, Now());
-  Reader& reader = *instance->reader;
-  if (const auto changes = reader.Refresh(); !changes.ok()) {
-    const absl::Status status = Annotate(
-        changes.status(), fmt::format("the log of pool {}", section_.name));
-    // The next call finds the instance that is there now.
-    return IsReplaced(status) ? Unavailable("{}", Message(status)) : status;
-  }
+  const Reader& reader = *instance->reader;
   Volume volume{.id = id};
   std::set<std::uint64_t> devices;
   {
@@ -216,12 +270,15 @@ absl::StatusOr<Volume> Pool::Find(const csi::VolumeId& id) {
     volume.sealed = node->volume->state == VolumeState::kSealed;
     AddDevices(*tree, *node, devices);
   }
-  if (const absl::Status missing = CheckDevices(*reader.devices(), devices);
-      !missing.ok()) {
+  const std::lock_guard lock(mutex_);
+  for (const std::uint64_t index : devices) {
+    const auto missing = instance->missing.find(index);
+    if (missing == instance->missing.end()) continue;
     volume.devices = Unavailable(
         "volume {} of pool {} cannot be used on this node: {}; attach that "
         "device to this node, no restart is needed",
-        id.ToString(), section_.name, Message(missing));
+        id.ToString(), section_.name, Message(missing->second));
+    break;
   }
   return volume;
 }
@@ -248,6 +305,18 @@ void Pool::Interrupt() {
   const std::lock_guard lock(mutex_);
   interrupted_ = true;  // of one that is opened later, too
   if (instance_ != nullptr) instance_->server->Interrupt();
+}
+
+void Pool::Stop() {
+  Interrupt();
+  Instances all;
+  {
+    const std::lock_guard lock(mutex_);
+    all = replaced_;
+    if (instance_ != nullptr) all.push_back(instance_);
+  }
+  // Without the lock: a server's thread may wait for it.
+  for (const auto& instance : all) instance->server->Stop();
 }
 
 }  // namespace famfs::node

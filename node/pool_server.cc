@@ -10,9 +10,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <filesystem>
 #include <utility>
 
+#include "base/thread.h"
 #include "node/mountinfo.h"
 
 namespace famfs::node {
@@ -46,12 +48,27 @@ PoolServer::PoolServer(FusedOptions options, Serving serving)
   served_.mount_point = options_.mount_point;
   served_.questions = std::make_shared<Questions>(
       "famfs-fused", "see its log, and restart it if it hangs");
-  thread_ = std::thread([this] { Run(); });
 }
 
-PoolServer::~PoolServer() {
+absl::StatusOr<std::unique_ptr<PoolServer>> PoolServer::Start(
+    FusedOptions options, Serving serving) {
+  std::unique_ptr<PoolServer> server(
+      new PoolServer(std::move(options), std::move(serving)));
+  if (!server->stop_.valid()) return ErrnoError(errno, "eventfd");
+  auto thread = StartThread([self = server.get()] { self->Run(); });
+  if (!thread.ok()) {
+    return Annotate(thread.status(),
+                    fmt::format("the server of {}", server->options_.device));
+  }
+  server->thread_ = *std::move(thread);
+  return server;
+}
+
+PoolServer::~PoolServer() { Stop(); }
+
+void PoolServer::Stop() {
   Interrupt();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void PoolServer::Interrupt() {
@@ -178,7 +195,7 @@ absl::StatusOr<DataPath> PoolServer::Ensure() {
   FAMFS_ASSIGN_OR_RETURN(std::optional<FusedProcess> found,
                          FindFused(options_));
   if (found.has_value()) return Adopt(*std::move(found));
-  return Start();
+  return StartServer();
 }
 
 bool PoolServer::IsMounted() const {
@@ -224,7 +241,7 @@ absl::StatusOr<DataPath> PoolServer::Adopt(FusedProcess process) {
     WaitForEvent(process_.pidfd.get(), POLLIN,
                  static_cast<int>(milliseconds(kEndPatience).count()));
   }
-  return Start();
+  return StartServer();
 }
 
 absl::Status PoolServer::RemoveDeadMounts() {
@@ -241,7 +258,7 @@ absl::Status PoolServer::RemoveDeadMounts() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<DataPath> PoolServer::Start() {
+absl::StatusOr<DataPath> PoolServer::StartServer() {
   FAMFS_RETURN_IF_ERROR(RemoveDeadMounts());
   std::error_code error;
   std::filesystem::create_directories(options_.mount_point, error);

@@ -49,7 +49,9 @@ class PoolServer {
   /// `serving` is called in the thread each time a server serves (also one that
   /// was found), after Wait has begun to answer; and again, after a pause,
   /// until it is done. It ends early when the questions are stopped.
-  PoolServer(FusedOptions options, Serving serving);
+  /// Unavailable: no thread or no descriptor is to be had for it.
+  static absl::StatusOr<std::unique_ptr<PoolServer>> Start(FusedOptions options,
+                                                           Serving serving);
   ~PoolServer();
   PoolServer(const PoolServer&) = delete;
   PoolServer& operator=(const PoolServer&) = delete;
@@ -63,6 +65,8 @@ class PoolServer {
   /// for the server, now or later, is answered Unavailable at once. The watch
   /// ends; mount and server stay.
   void Interrupt();
+  /// Interrupt; `serving` is not called any more when it returns.
+  void Stop();
   /// After Interrupt: whether no server lives that this object has started or
   /// found. Reaps it.
   [[nodiscard]] bool HasEnded();
@@ -70,11 +74,12 @@ class PoolServer {
  private:
   enum class State { kStarting, kServing, kFailed };
 
+  PoolServer(FusedOptions options, Serving serving);
   void Run();
   /// Leaves process_ set and a mount that it serves.
   absl::StatusOr<DataPath> Ensure();
   absl::StatusOr<DataPath> Adopt(FusedProcess process);
-  absl::StatusOr<DataPath> Start();
+  absl::StatusOr<DataPath> StartServer();
   /// Waits for the pool's mount to appear; false: not within the limit.
   bool WaitForMount(std::chrono::milliseconds limit);
   [[nodiscard]] absl::Status RemoveDeadMounts();

@@ -2,12 +2,14 @@
 
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <map>
 #include <mutex>
 #include <optional>
-#include <system_error>
 #include <thread>
 #include <utility>
+
+#include "base/thread.h"
 
 namespace famfs::node {
 namespace {
@@ -43,6 +45,15 @@ Questions::Questions(std::string whom, std::string advice)
 
 Questions::~Questions() { Stop(); }
 
+// Nobody is above it to catch anything.
+absl::StatusOr<Questions::Answer> Questions::Guarded(const Work& work) {
+  try {
+    return work();
+  } catch (const std::exception& error) {
+    return Internal("an unexpected failure of the driver: {}", error.what());
+  }
+}
+
 // A helper's life: as long as there is something to ask.
 void Questions::Help(const std::shared_ptr<State>& state) {
   std::unique_lock lock(state->mutex);
@@ -51,7 +62,7 @@ void Questions::Help(const std::shared_ptr<State>& state) {
     state->queue.pop_front();
     item->begun = true;
     lock.unlock();
-    absl::StatusOr<Answer> answer = item->work();
+    absl::StatusOr<Answer> answer = Guarded(item->work);
     lock.lock();
     state->open.erase(item->question);
     if (answer.ok()) {
@@ -74,12 +85,12 @@ std::shared_ptr<Questions::Item> Questions::Open(const std::string& question,
   item->work = std::move(work);
   state_->queue.push_back(item);
   if (state_->helpers < kMaxHelpers) {
-    try {
-      std::thread([state = state_] { Help(state); }).detach();
+    // Where there is no thread now, the helpers there are come to it, or its
+    // time runs out.
+    if (auto helper = StartThread([state = state_] { Help(state); });
+        helper.ok()) {
+      helper->detach();
       ++state_->helpers;
-    } catch (const std::system_error&) {
-      // No thread to be had now: the helpers there are come to it, or its time
-      // runs out.
     }
   }
   return item;

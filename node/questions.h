@@ -59,6 +59,7 @@ class Questions {
  private:
   struct Item;
   struct State;
+  static absl::StatusOr<Answer> Guarded(const Work& work);
   static void Help(const std::shared_ptr<State>& state);
   std::shared_ptr<Item> Open(const std::string& question, Work work);
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "base/thread.h"
 #include "csi/probe.h"
 #include "node/registration.grpc.pb.h"
 
@@ -62,8 +63,19 @@ std::string RegistrationSocket(const std::string& kubelet_path,
 
 Registration::Registration(RegistrationOptions options)
     : options_(std::move(options)),
-      service_(std::make_unique<Service>(*this)),
-      thread_([this] { Run(); }) {}
+      service_(std::make_unique<Service>(*this)) {}
+
+absl::StatusOr<std::unique_ptr<Registration>> Registration::Start(
+    RegistrationOptions options) {
+  std::unique_ptr<Registration> registration(
+      new Registration(std::move(options)));
+  auto thread = StartThread([self = registration.get()] { self->Run(); });
+  if (!thread.ok()) {
+    return Annotate(thread.status(), "the registration with kubelet");
+  }
+  registration->thread_ = *std::move(thread);
+  return registration;
+}
 
 Registration::~Registration() { Stop(); }
 

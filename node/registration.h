@@ -58,7 +58,9 @@ struct RegistrationReport {
 /// Thread-safe.
 class Registration {
  public:
-  explicit Registration(RegistrationOptions options);
+  /// Unavailable: there is no thread for it.
+  static absl::StatusOr<std::unique_ptr<Registration>> Start(
+      RegistrationOptions options);
   /// Stop().
   ~Registration();
   Registration(const Registration&) = delete;
@@ -75,6 +77,7 @@ class Registration {
  private:
   class Service;
 
+  explicit Registration(RegistrationOptions options);
   void Run();
   /// False: to stop.
   bool WaitForCsiSocket();

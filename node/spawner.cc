@@ -27,6 +27,8 @@ constexpr std::chrono::seconds kPatience{5};
 // A plugin asks for one server after the other.
 constexpr std::size_t kMaxConnections = 64;
 constexpr std::chrono::seconds kEndPatience{10};
+// Until it is tried again, when not even the silent ones' descriptors help.
+constexpr std::chrono::milliseconds kAcceptPause{100};
 
 sigset_t WatchedSignals() {
   sigset_t set;
@@ -103,16 +105,17 @@ void Spawner::Run() {
   spdlog::info("waits for orders on {}", socket_);
   while (true) {
     DropSilent();
+    // One who cannot be taken in stays at the door, where poll would go on
+    // telling of them.
+    const bool accepts = std::chrono::steady_clock::now() >= accept_after_;
     std::vector<pollfd> items = {
         {.fd = signals_.get(), .events = POLLIN, .revents = 0},
-        {.fd = listener_.get(), .events = POLLIN, .revents = 0}};
+        {.fd = accepts ? listener_.get() : -1, .events = POLLIN, .revents = 0}};
     for (const Connection& connection : connections_) {
       items.push_back(
           {.fd = connection.fd.get(), .events = POLLIN, .revents = 0});
     }
-    const int timeout =
-        connections_.empty() ? -1 : MillisecondsUntil(connections_.front().end);
-    if (::poll(items.data(), items.size(), timeout) < 0) {
+    if (::poll(items.data(), items.size(), Timeout(accepts)) < 0) {
       if (errno == EINTR) continue;
       spdlog::error("poll: {}", std::strerror(errno));
       return;
@@ -126,6 +129,16 @@ void Spawner::Run() {
     }
     if (items[1].revents != 0) Accept();
   }
+}
+
+int Spawner::Timeout(bool accepts) const {
+  int timeout =
+      connections_.empty() ? -1 : MillisecondsUntil(connections_.front().end);
+  if (!accepts) {
+    const int pause = MillisecondsUntil(accept_after_);
+    timeout = timeout < 0 ? pause : std::min(timeout, pause);
+  }
+  return timeout;
 }
 
 bool Spawner::HandleSignal() {
@@ -147,10 +160,27 @@ bool Spawner::HandleSignal() {
 void Spawner::Accept() {
   UniqueFd fd(::accept4(listener_.get(), nullptr, nullptr,
                         SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!fd.valid()) return;
+  if (!fd.valid()) {
+    CannotAccept(errno);
+    return;
+  }
+  told_ = false;
   if (connections_.size() == kMaxConnections) connections_.pop_front();
   connections_.push_back(
       {std::move(fd), std::chrono::steady_clock::now() + kPatience});
+}
+
+void Spawner::CannotAccept(int error) {
+  if (error == EAGAIN || error == EINTR || error == ECONNABORTED) return;
+  if (!std::exchange(told_, true)) {
+    spdlog::error("no connection can be taken: {}", std::strerror(error));
+  }
+  // Those who came first and say nothing make room for those who wait.
+  if (connections_.empty()) {
+    accept_after_ = std::chrono::steady_clock::now() + kAcceptPause;
+  } else {
+    connections_.pop_front();
+  }
 }
 
 void Spawner::DropSilent() {

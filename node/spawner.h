@@ -44,6 +44,9 @@ class Spawner {
   /// False: we are to end.
   bool HandleSignal();
   void Accept();
+  void CannotAccept(int error);
+  /// For poll(2).
+  [[nodiscard]] int Timeout(bool accepts) const;
   void ServeConnection(const Connection& connection);
   void DropSilent();
   [[nodiscard]] SpawnerMessage Answer(const SpawnerMessage& request);
@@ -56,8 +59,10 @@ class Spawner {
   const std::string socket_;
   const std::string fused_program_;
   UniqueFd listener_;
-  UniqueFd signals_;                       // signalfd
-  std::deque<Connection> connections_;     // silent so far; the oldest first
+  UniqueFd signals_;                    // signalfd
+  std::deque<Connection> connections_;  // silent so far; the oldest first
+  std::chrono::steady_clock::time_point accept_after_{};
+  bool told_ = false;                      // that none can be taken
   std::map<pid_t, std::string> children_;  // pid -> lock file
 };
 

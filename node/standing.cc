@@ -9,14 +9,16 @@
 namespace famfs::node {
 namespace {
 
-bool IsLive(const MountEntry& entry, const csi::VolumeId& volume,
-            const std::string& pools_directory) {
+absl::StatusOr<bool> IsLive(const MountEntry& entry,
+                            const csi::VolumeId& volume,
+                            const std::string& pools_directory) {
   const std::optional<VolumeRoot> root = ParseVolumeRoot(entry.root);
   if (!root.has_value() || root->directory != volume.directory ||
       !root->below.empty()) {
     return false;
   }
-  const auto instances = ServedInstances(pools_directory);
+  FAMFS_ASSIGN_OR_RETURN(const auto instances,
+                         ServedInstances(pools_directory));
   const auto instance = instances.find(entry.device);
   return instance != instances.end() &&
          instance->second.starts_with(volume.instance);
@@ -31,7 +33,9 @@ absl::StatusOr<Standing> Examine(const Place& place,
   if (described.ok()) {
     if (!described->has_value()) return Standing{};
     const MountEntry& top = **described;
-    if (IsLive(top, volume, pools_directory)) {
+    FAMFS_ASSIGN_OR_RETURN(const bool live,
+                           IsLive(top, volume, pools_directory));
+    if (live) {
       return Standing{.state = PlaceState::kLive,
                       .read_only = top.read_only(),
                       .staging = IsStaging(top)};

@@ -1,5 +1,7 @@
 #include "node/volume_mounts.h"
 
+#include <algorithm>
+
 namespace famfs::node {
 namespace {
 
@@ -127,6 +129,28 @@ std::vector<const MountEntry*> VolumeMounts::Dead() const {
     }
   }
   return found;
+}
+
+std::vector<const MountEntry*> VolumeMounts::OfFormerInstances(
+    const std::function<bool(const Uuid&)>& is_current) const {
+  std::vector<const MountEntry*> found;
+  for (const MountEntry* top : table_.Tops()) {
+    const auto instance = instances_.find(top->device);
+    if (instance == instances_.end() || !VolumeRootOf(*top).has_value()) {
+      continue;
+    }
+    const auto fs_uuid = Uuid::Parse(instance->second);
+    if (fs_uuid.ok() && !is_current(*fs_uuid)) found.push_back(top);
+  }
+  return found;
+}
+
+bool VolumeMounts::IsUsed(const MountEntry& instance) const {
+  return std::any_of(table_.entries().begin(), table_.entries().end(),
+                     [&](const MountEntry& entry) {
+                       return entry.device == instance.device &&
+                              entry.mount_point != instance.mount_point;
+                     });
 }
 
 }  // namespace famfs::node

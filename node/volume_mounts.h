@@ -13,6 +13,7 @@
 // away by us; but it dies with its server like the others.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -77,6 +78,12 @@ class VolumeMounts {
   /// Mounts of volumes and subPaths whose server is gone, and that nothing
   /// newer is mounted on.
   [[nodiscard]] std::vector<const MountEntry*> Dead() const;
+  /// Mounts of volumes and subPaths whose instance is mounted and no pool's any
+  /// more (`is_current` says no), and that nothing newer is mounted on.
+  [[nodiscard]] std::vector<const MountEntry*> OfFormerInstances(
+      const std::function<bool(const Uuid&)>& is_current) const;
+  /// Whether an instance is mounted elsewhere, too, as a whole or in part.
+  [[nodiscard]] bool IsUsed(const MountEntry& instance) const;
 
  private:
   MountTable table_;

@@ -127,6 +127,21 @@ class DaxDevice {
     return [] { return Medium{}; };
   }
 
+  /// All files that the device's memory is, at the moment, for telling who has
+  /// them open: emulated, each extent's, also a malformed one's; image: its
+  /// own. None where there is no such file.
+  virtual absl::StatusOr<std::vector<Medium>> ListMedia() {
+    FAMFS_ASSIGN_OR_RETURN(const Medium only, ProbeMedium()());
+    return only == Medium{} ? std::vector<Medium>{} : std::vector<Medium>{only};
+  }
+
+  /// A descriptor of its own of the file by which everybody opens the device:
+  /// emulated, device.yaml; image, its file. Not for its contents: for locks
+  /// (dax/use_mark.h). Unimplemented where the kind has none.
+  virtual absl::StatusOr<UniqueFd> OpenKnownFile(Access /*access*/) {
+    return Unimplemented("{}: no file that everybody finds", spec());
+  }
+
   /// Maps [offset, offset + length). On an emulated device the range must lie
   /// within one extent: NotFound names it when no extent is there. OutOfRange
   /// beyond the device; PermissionDenied for kReadWrite on one opened for
@@ -171,10 +186,10 @@ class DaxDevice {
   virtual absl::StatusOr<std::vector<std::string>> MalformedExtents() {
     return std::vector<std::string>{};
   }
-  /// Removes what a CreateExtent left behind when its process was killed; such
-  /// leftovers hold memory but are never extents. Lets go of extents that a
-  /// server served which was killed. For the one writer, before it
-  /// creates its first extent; a device opened for kRead: PermissionDenied.
+  /// EndAllServing, and removes what a CreateExtent left behind when its
+  /// process was killed; such leftovers hold memory but are never extents. For
+  /// the one writer, before it creates its first extent; a device opened for
+  /// kRead: PermissionDenied.
   [[nodiscard]] virtual absl::Status CleanUp() { return absl::OkStatus(); }
 
   /// A descriptor (O_RDWR; O_RDONLY where the device was opened for kRead or
@@ -183,14 +198,22 @@ class DaxDevice {
   /// extent begins there; Unimplemented where the kind has no such file.
   virtual absl::StatusOr<UniqueFd> OpenExtent(std::uint64_t offset) = 0;
 
-  /// OpenExtent for what programs are to map: as long as the descriptor, or a
-  /// copy of it, lives, they cannot give the extent's memory back
-  /// (dax/extent_pin.h), where the machine can forbid that. EndServing
-  /// afterwards, when no copy is left.
+  /// OpenExtent for what programs are to map: until EndServing says so nobody
+  /// can give the extent's memory back (dax/extent_pin.h), where the machine
+  /// can forbid that.
   virtual absl::StatusOr<UniqueFd> ServeExtent(std::uint64_t offset) {
     return OpenExtent(offset);
   }
-  [[nodiscard]] virtual absl::Status EndServing(std::uint64_t /*offset*/) {
+  /// When the caller has closed what ServeExtent gave him. True: that is over,
+  /// or the extent is gone. False: somebody on this machine still has it open
+  /// for writing or mapped, so nothing has changed; ask again. Does not wait.
+  virtual absl::StatusOr<bool> EndServing(std::uint64_t /*offset*/) {
+    return true;
+  }
+  /// EndServing of all that is there, whoever served it: a server that was
+  /// killed leaves the ending to the owner. An error is the first one; the rest
+  /// was tried.
+  [[nodiscard]] virtual absl::Status EndAllServing() {
     return absl::OkStatus();
   }
   /// An extent, and how many bytes of the memory it was created with are gone.

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <optional>
 
+#include "base/units.h"
 #include "dax/backing.h"
 #include "dax/extent_files.h"
 #include "dax/extent_pin.h"
@@ -44,6 +45,18 @@ absl::StatusOr<UniqueFd> OpenWithoutAccessTimes(const std::string& path,
   return OpenFile(path, flags | O_NOFOLLOW);
 }
 
+PinnedOpener Opener(const std::string& path, int flags) {
+  return [&path, flags](int more_flags) {
+    return OpenFile(path, flags | more_flags | O_NOFOLLOW);
+  };
+}
+
+PinnedOpener OpenerWithoutAccessTimes(const std::string& path) {
+  return [&path](int more_flags) {
+    return OpenWithoutAccessTimes(path, O_RDWR | more_flags);
+  };
+}
+
 class EmulatedDevice final : public DaxDevice {
  public:
   EmulatedDevice(std::string directory, EmulatedConfig config, Access access)
@@ -59,6 +72,11 @@ class EmulatedDevice final : public DaxDevice {
     return [path = PathOf(0)] { return MediumAt(path); };
   }
 
+  absl::StatusOr<std::vector<Medium>> ListMedia() override;
+  absl::StatusOr<UniqueFd> OpenKnownFile(Access access) override {
+    return OpenFile(directory_ + "/device.yaml",
+                    access == Access::kRead ? O_RDONLY : O_RDWR);
+  }
   absl::StatusOr<std::unique_ptr<Mapping>> Map(std::uint64_t offset,
                                                std::uint64_t length,
                                                Access access) override;
@@ -72,9 +90,11 @@ class EmulatedDevice final : public DaxDevice {
   absl::Status CleanUp() override;
   absl::StatusOr<UniqueFd> OpenExtent(std::uint64_t offset) override;
   absl::StatusOr<UniqueFd> ServeExtent(std::uint64_t offset) override;
-  absl::Status EndServing(std::uint64_t offset) override {
-    return ClearStalePin(PathOf(offset));
+  absl::StatusOr<bool> EndServing(std::uint64_t offset) override {
+    if (access_ == Access::kRead) return true;  // it has pinned nothing
+    return Unpin(PathOf(offset));
   }
+  absl::Status EndAllServing() override;
   absl::StatusOr<std::vector<Lacking>> GivenBack() override;
   absl::Status Refill(Range extent) override;
 
@@ -90,6 +110,8 @@ class EmulatedDevice final : public DaxDevice {
   absl::StatusOr<Range> ExtentAround(std::uint64_t offset) const;
   absl::StatusOr<Scan> ScanExtents() const;
   absl::Status MakeFile(const std::string& path, std::uint64_t length) const;
+  /// Pages for a part of an extent, whose offset is within the extent.
+  absl::Status Fill(const Range& extent, Range part) const;
 
   const std::string directory_;  // absolute
   const EmulatedConfig config_;
@@ -182,11 +204,16 @@ absl::StatusOr<std::unique_ptr<Mapping>> EmulatedDevice::Map(
         spec(), length, offset, extent.end());
   }
   const std::string path = PathOf(extent.offset);
+  std::unique_ptr<Mapping> mapping;
+  const auto map = [&](int fd) -> absl::Status {
+    FAMFS_ASSIGN_OR_RETURN(mapping, MapFile(fd, path, offset - extent.offset,
+                                            length, access, path));
+    return absl::OkStatus();
+  };
   const int flags = access == Access::kReadWrite ? O_RDWR : O_RDONLY;
-  FAMFS_ASSIGN_OR_RETURN(const UniqueFd fd, OpenDespitePin(path, [&] {
-                           return OpenFile(path, flags | O_NOFOLLOW);
-                         }));
-  return MapFile(fd.get(), path, offset - extent.offset, length, access, path);
+  FAMFS_RETURN_IF_ERROR(
+      OpenDespitePin(path, Opener(path, flags), map).status());
+  return mapping;
 }
 
 absl::Status EmulatedDevice::MakeFile(const std::string& path,
@@ -240,12 +267,37 @@ absl::StatusOr<std::optional<Backing>> EmulatedDevice::FindBacking(
 absl::Status EmulatedDevice::Allocate(Range range) {
   FAMFS_RETURN_IF_ERROR(RequireWriter("allocating memory"));
   FAMFS_ASSIGN_OR_RETURN(const Range extent, ExtentAround(range.offset));
-  const std::string path = PathOf(extent.offset);
-  FAMFS_ASSIGN_OR_RETURN(const UniqueFd fd,
-                         OpenFile(path, O_RDWR | O_NOFOLLOW));
   const absl::Status filled =
-      AllocatePages(fd.get(), range.offset - extent.offset, range.length, path);
+      Fill(extent, {range.offset - extent.offset, range.length});
   return absl::IsUnimplemented(filled) ? absl::OkStatus() : filled;
+}
+
+absl::StatusOr<std::vector<DaxDevice::Medium>> EmulatedDevice::ListMedia() {
+  FAMFS_ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                         ListDirectory(Directory()));
+  std::vector<Medium> media;
+  for (const std::string& name : names) {
+    if (!ParseExtentName(name).has_value()) continue;
+    const auto medium = MediumAt(Directory() + "/" + name);
+    if (absl::IsNotFound(medium.status())) continue;  // it went meanwhile
+    FAMFS_RETURN_IF_ERROR(medium.status());
+    media.push_back(*medium);
+  }
+  return media;
+}
+
+// In pieces, since nobody can open the extent for the first time meanwhile.
+absl::Status EmulatedDevice::Fill(const Range& extent, Range part) const {
+  constexpr std::uint64_t kPiece = kGiB;
+  const std::string path = PathOf(extent.offset);
+  while (part.length > 0) {
+    const std::uint64_t piece = std::min(part.length, kPiece);
+    FAMFS_RETURN_IF_ERROR(FillDespitePin(
+        path, Opener(path, O_RDWR),
+        [&](int fd) { return AllocatePages(fd, part.offset, piece, path); }));
+    part = {part.offset + piece, part.length - piece};
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<Range>> EmulatedDevice::ListExtents() {
@@ -260,13 +312,12 @@ absl::StatusOr<std::vector<std::string>> EmulatedDevice::MalformedExtents() {
 
 absl::Status EmulatedDevice::CleanUp() {
   FAMFS_RETURN_IF_ERROR(RequireWriter("cleaning up"));
+  if (const absl::Status ended = EndAllServing(); !ended.ok()) {
+    spdlog::warn("{}", Message(ended));
+  }
   FAMFS_ASSIGN_OR_RETURN(const std::vector<std::string> names,
                          ListDirectory(Directory()));
   for (const std::string& name : names) {
-    if (ParseExtentName(name).has_value()) {
-      const absl::Status cleared = ClearStalePin(Directory() + "/" + name);
-      if (!cleared.ok()) spdlog::warn("{}", Message(cleared));
-    }
     if (!IsUnfinishedExtentName(name)) continue;
     const std::string path = Directory() + "/" + name;
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
@@ -285,8 +336,7 @@ absl::StatusOr<UniqueFd> EmulatedDevice::OpenExtent(std::uint64_t offset) {
   }
   const std::string path = PathOf(offset);
   if (access_ == Access::kReadWrite) {
-    auto fd = OpenDespitePin(
-        path, [&path] { return OpenWithoutAccessTimes(path, O_RDWR); });
+    auto fd = OpenDespitePin(path, OpenerWithoutAccessTimes(path));
     if (!absl::IsPermissionDenied(fd.status())) return fd;
   }
   return OpenWithoutAccessTimes(path, O_RDONLY);
@@ -298,8 +348,20 @@ absl::StatusOr<UniqueFd> EmulatedDevice::ServeExtent(std::uint64_t offset) {
     return OpenExtent(offset);
   }
   const std::string path = PathOf(offset);
-  return OpenAndPin(path,
-                    [&path] { return OpenWithoutAccessTimes(path, O_RDWR); });
+  return OpenAndPin(path, OpenerWithoutAccessTimes(path));
+}
+
+absl::Status EmulatedDevice::EndAllServing() {
+  FAMFS_RETURN_IF_ERROR(RequireWriter("ending to serve"));
+  FAMFS_ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                         ListDirectory(Directory()));
+  absl::Status first;
+  for (const std::string& name : names) {
+    if (!ParseExtentName(name).has_value()) continue;
+    const auto ended = Unpin(Directory() + "/" + name);
+    if (first.ok()) first = ended.status();
+  }
+  return first;
 }
 
 // By the blocks that tmpfs counts, also those that are swapped out. Elsewhere
@@ -327,12 +389,7 @@ absl::StatusOr<std::vector<DaxDevice::Lacking>> EmulatedDevice::GivenBack() {
 
 absl::Status EmulatedDevice::Refill(Range extent) {
   FAMFS_RETURN_IF_ERROR(RequireWriter("giving an extent memory"));
-  const std::string path = PathOf(extent.offset);
-  return ChangeDespitePin(path, [&]() -> absl::Status {
-    FAMFS_ASSIGN_OR_RETURN(const UniqueFd fd,
-                           OpenFile(path, O_RDWR | O_NOFOLLOW));
-    return AllocatePages(fd.get(), 0, extent.length, path);
-  });
+  return Fill(extent, {0, extent.length});
 }
 
 absl::Status CheckHost(const EmulatedConfig& config,

@@ -42,7 +42,8 @@ struct EmulatedConfig {
 absl::StatusOr<EmulatedConfig> ReadEmulatedConfig(const std::string& directory);
 
 /// Rewrites DIR/device.yaml with other hosts. It holds for who opens the device
-/// from then on; whoever has it open keeps it.
+/// from then on; whoever has it open keeps it. Unavailable while an instance is
+/// being made there.
 [[nodiscard]] absl::Status SetEmulatedHosts(
     const std::string& directory, const std::vector<std::string>& hosts);
 

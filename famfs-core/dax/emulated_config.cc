@@ -13,6 +13,7 @@
 #include "base/units.h"
 #include "dax/emulated.h"
 #include "dax/extent_files.h"
+#include "dax/use_mark.h"
 
 namespace famfs {
 namespace {
@@ -227,10 +228,17 @@ absl::StatusOr<EmulatedConfig> ReadEmulatedConfig(
 
 absl::Status SetEmulatedHosts(const std::string& directory,
                               const std::vector<std::string>& hosts) {
+  const std::string file = directory + "/device.yaml";
   FAMFS_ASSIGN_OR_RETURN(EmulatedConfig config, ReadEmulatedConfig(directory));
+  // Another file would not have the mark of who makes an instance there.
+  FAMFS_ASSIGN_OR_RETURN(const UniqueFd fd, OpenFile(file, O_RDONLY));
+  if (IsBeingMade(fd.get()).value_or(false)) {
+    return Unavailable("emulated:{}: an instance is being made there",
+                       directory);
+  }
   config.hosts = hosts;
   FAMFS_ASSIGN_OR_RETURN(const std::string yaml, ToYaml(config));
-  return WriteFileAtomically(directory + "/device.yaml", yaml);
+  return WriteFileAtomically(file, yaml);
 }
 
 std::string EmulatedHostName() {

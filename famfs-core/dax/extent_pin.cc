@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <csignal>
+#include <cstring>
 #include <mutex>
 
 namespace famfs {
@@ -18,19 +20,50 @@ constexpr int kLockPatience = 200;  // attempts
 constexpr int kLockPauseMs = 10;    // between them
 constexpr int kOtherFiles = 3;      // that may replace the one being opened
 
-/// The file, locked against everybody else who looks at its flag.
+// What forbids giving memory back: while the file is served, and while it is
+// opened or filled.
+constexpr int kServed = FS_IMMUTABLE_FL;
+constexpr int kOpening = FS_APPEND_FL;
+constexpr int kUnpinned = 0;
+
+void WarnOfNoPin(const absl::Status& why) {
+  static std::once_flag once;
+  std::call_once(once, [&why] {
+    spdlog::warn(
+        "programs that map a volume can give its memory back "
+        "(madvise MADV_REMOVE): {}; it takes Linux 6.6 and "
+        "CAP_LINUX_IMMUTABLE to forbid that. The owner of the pool notices and "
+        "mends it, but what stood there is lost",
+        Message(why));
+  });
+}
+
+void WarnOfNoLease(const std::string& path, int error) {
+  static std::once_flag once;
+  std::call_once(once, [&] {
+    spdlog::warn(
+        "{}: whether a program still maps it cannot be told, as the kernel "
+        "gives no lease ({}; is the sysctl fs.leases-enable 0?): extents keep "
+        "the immutable flag, which `chattr -R -ia` on the device's directory "
+        "takes off when nobody uses it",
+        path, std::strerror(error));
+  });
+}
+
+/// The file, locked against everybody else who looks at its flags.
 class PinnedFile {
  public:
-  static absl::StatusOr<PinnedFile> Lock(const std::string& path) {
+  /// Unavailable: it is locked after so many attempts.
+  static absl::StatusOr<PinnedFile> Lock(const std::string& path,
+                                         int patience = kLockPatience) {
     FAMFS_ASSIGN_OR_RETURN(UniqueFd fd,
                            OpenFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
     // Held for a few system calls; but its holder may be stopped.
-    for (int patience = kLockPatience;
-         ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0;) {
+    while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK && errno != EINTR) {
         return ErrnoError(errno, fmt::format("lock {}", path));
       }
-      if (--patience == 0) {
+      if (--patience <= 0) {
         return Unavailable("{}: another process keeps it locked", path);
       }
       static_cast<void>(::poll(nullptr, 0, kLockPauseMs));
@@ -41,34 +74,46 @@ class PinnedFile {
   [[nodiscard]] bool pinned() const {
     int flags = 0;
     return ::ioctl(fd_.get(), FS_IOC_GETFLAGS, &flags) == 0 &&
-           (flags & FS_IMMUTABLE_FL) != 0;
+           (flags & (kServed | kOpening)) != 0;
   }
 
-  [[nodiscard]] absl::Status Set(bool pinned) const {
+  /// One of the constants above, in place of the other one.
+  [[nodiscard]] absl::Status Set(int pin) const {
     int flags = 0;
     if (::ioctl(fd_.get(), FS_IOC_GETFLAGS, &flags) != 0) {
-      return pinned ? ErrnoError(errno, path_) : absl::OkStatus();
+      return pin == kUnpinned ? absl::OkStatus() : ErrnoError(errno, path_);
     }
-    const int wanted =
-        pinned ? flags | FS_IMMUTABLE_FL : flags & ~FS_IMMUTABLE_FL;
+    const int wanted = (flags & ~(kServed | kOpening)) | pin;
     if (wanted == flags || ::ioctl(fd_.get(), FS_IOC_SETFLAGS, &wanted) == 0) {
       return absl::OkStatus();
     }
-    if (errno == EPERM) {
-      return PermissionDenied(
-          "{}: its immutable flag cannot be {} without CAP_LINUX_IMMUTABLE",
-          path_, pinned ? "set" : "taken off");
+    if (errno != EPERM) {
+      return ErrnoError(errno, fmt::format("immutable flag of {}", path_));
     }
-    return ErrnoError(errno, fmt::format("immutable flag of {}", path_));
+    if (pin == kServed) {
+      return PermissionDenied(
+          "{}: its immutable flag cannot be set without CAP_LINUX_IMMUTABLE",
+          path_);
+    }
+    return PermissionDenied(
+        "{0}: its immutable flag, which it has while it is served, cannot be "
+        "taken off without CAP_LINUX_IMMUTABLE; do this as root or, when "
+        "nobody has the volume open or mapped, run `chattr -ia {0}`",
+        path_);
   }
 
-  /// Whether anybody holds a lock as Serve takes it.
-  [[nodiscard]] bool IsServed() const {
-    struct flock lock {};
-    lock.l_type = F_WRLCK;
-    lock.l_whence = SEEK_SET;
-    return ::fcntl(fd_.get(), F_OFD_GETLK, &lock) != 0 ||
-           lock.l_type != F_UNLCK;
+  /// Whether nobody can store to the file, be it by a mapping. No later opener
+  /// comes in between: the flag keeps him out until he has the flock.
+  [[nodiscard]] bool IsFree() const {
+    // Somebody who opens the file all the same breaks the lease by a signal;
+    // by default one that kills.
+    static_cast<void>(::fcntl(fd_.get(), F_SETSIG, SIGURG));
+    if (::fcntl(fd_.get(), F_SETLEASE, F_RDLCK) == 0) {
+      static_cast<void>(::fcntl(fd_.get(), F_SETLEASE, F_UNLCK));
+      return true;
+    }
+    if (errno != EAGAIN) WarnOfNoLease(path_, errno);
+    return false;
   }
 
   /// Whether `fd` is of this file, and not of a later one of the path.
@@ -87,35 +132,44 @@ class PinnedFile {
   UniqueFd fd_;  // its end is the lock's
 };
 
-/// The lock that says that a descriptor's file is served.
-[[nodiscard]] absl::Status Serve(int fd, const std::string& path) {
-  struct flock lock {};
-  lock.l_type = F_RDLCK;
-  lock.l_whence = SEEK_SET;
-  if (::fcntl(fd, F_OFD_SETLK, &lock) == 0) return absl::OkStatus();
-  return ErrnoError(errno, fmt::format("lock {}", path));
-}
-
-void WarnOnce(const absl::Status& why) {
-  static std::once_flag once;
-  std::call_once(once, [&why] {
-    spdlog::warn(
-        "programs that map a volume can give its memory back "
-        "(madvise MADV_REMOVE): {}; it takes Linux 6.6 and "
-        "CAP_LINUX_IMMUTABLE to forbid that. The owner of the pool notices and "
-        "mends it, but what stood there is lost",
-        Message(why));
-  });
-}
-
-/// Opens with the flag off, and leaves it as `pinned` says.
-absl::StatusOr<UniqueFd> OpenUnderLock(const PinnedFile& file,
-                                       const PinnedOpener& open, bool pinned) {
-  FAMFS_RETURN_IF_ERROR(file.Set(false));
-  auto fd = open();
-  const absl::Status set = pinned ? file.Set(true) : absl::OkStatus();
-  if (!set.ok()) WarnOnce(set);
+/// Opens a pinned file; `fill` may be null. It is served afterwards.
+absl::StatusOr<UniqueFd> OpenPinned(const PinnedFile& file,
+                                    const PinnedOpener& open,
+                                    const PinnedUser& fill) {
+  FAMFS_RETURN_IF_ERROR(file.Set(kOpening));
+  // What is append-only can be opened for appending alone.
+  auto fd = open(O_APPEND);
+  absl::Status status = fd.status();
+  if (fd.ok() && fill) status = fill(fd->get());
+  FAMFS_RETURN_IF_ERROR(file.Set(kServed));
+  FAMFS_RETURN_IF_ERROR(status);
+  const int flags = ::fcntl(fd->get(), F_GETFL);
+  if (flags < 0 || ::fcntl(fd->get(), F_SETFL, flags & ~O_APPEND) != 0) {
+    return ErrnoError(errno, "F_SETFL of an extent's file");
+  }
   return fd;
+}
+
+absl::StatusOr<UniqueFd> OpenAndUse(const PinnedOpener& open,
+                                    const PinnedUser& use) {
+  FAMFS_ASSIGN_OR_RETURN(UniqueFd fd, open(0));
+  if (use) FAMFS_RETURN_IF_ERROR(use(fd.get()));
+  return fd;
+}
+
+/// Opens, by itself or, where the flags forbid it, in the way of `pinned`,
+/// which is for a file whose pin stays.
+absl::StatusOr<UniqueFd> OpenEither(
+    const std::string& path, const PinnedOpener& open, const PinnedUser& use,
+    const std::function<absl::StatusOr<UniqueFd>(const PinnedFile&)>& pinned) {
+  auto fd = OpenAndUse(open, use);
+  if (!absl::IsPermissionDenied(fd.status())) return fd;
+  const auto file = PinnedFile::Lock(path);
+  if (absl::IsUnavailable(file.status())) return file.status();
+  if (!file.ok()) return fd;
+  if (file->pinned() && !file->IsFree()) return pinned(*file);
+  FAMFS_RETURN_IF_ERROR(file->Set(kUnpinned));
+  return OpenAndUse(open, use);
 }
 
 }  // namespace
@@ -124,62 +178,80 @@ absl::StatusOr<UniqueFd> OpenAndPin(const std::string& path,
                                     const PinnedOpener& open) {
   for (int attempt = 0; attempt < kOtherFiles; ++attempt) {
     FAMFS_ASSIGN_OR_RETURN(const PinnedFile file, PinnedFile::Lock(path));
-    FAMFS_ASSIGN_OR_RETURN(UniqueFd fd, OpenUnderLock(file, open, true));
-    if (file.Is(fd.get())) {
-      FAMFS_RETURN_IF_ERROR(Serve(fd.get(), path));
-      return fd;
-    }
-    // What was locked has left the path meanwhile.
-    if (!file.IsServed()) FAMFS_RETURN_IF_ERROR(file.Set(false));
+    const bool pinned = file.pinned();
+    FAMFS_ASSIGN_OR_RETURN(UniqueFd fd,
+                           pinned ? OpenPinned(file, open, nullptr) : open(0));
+    // What was locked may have left the path meanwhile.
+    if (!file.Is(fd.get())) continue;
+    if (pinned) return fd;
+    if (const absl::Status set = file.Set(kServed); !set.ok()) WarnOfNoPin(set);
+    return fd;
   }
   return Unavailable("{}: is replaced again and again", path);
 }
 
 absl::StatusOr<UniqueFd> OpenDespitePin(const std::string& path,
-                                        const PinnedOpener& open) {
-  auto fd = open();
-  if (!absl::IsPermissionDenied(fd.status())) return fd;
-  const auto file = PinnedFile::Lock(path);
-  if (!file.ok() || !file->pinned()) return fd;
-  return OpenUnderLock(*file, open, file->IsServed());
+                                        const PinnedOpener& open,
+                                        const PinnedUser& use) {
+  return OpenEither(
+      path, open, use, [&](const PinnedFile& file) -> absl::StatusOr<UniqueFd> {
+        FAMFS_ASSIGN_OR_RETURN(UniqueFd fd, OpenPinned(file, open, nullptr));
+        if (use) FAMFS_RETURN_IF_ERROR(use(fd.get()));
+        return fd;
+      });
 }
 
-absl::Status ChangeDespitePin(const std::string& path,
-                              const std::function<absl::Status()>& change) {
-  FAMFS_ASSIGN_OR_RETURN(const PinnedFile file, PinnedFile::Lock(path));
-  if (!file.pinned()) return change();
-  FAMFS_RETURN_IF_ERROR(file.Set(false));
-  absl::Status status = change();
-  const absl::Status set = file.Set(file.IsServed());
-  if (!set.ok()) WarnOnce(set);
-  return status;
+absl::Status FillDespitePin(const std::string& path, const PinnedOpener& open,
+                            const PinnedUser& fill) {
+  return OpenEither(path, open, fill,
+                    [&](const PinnedFile& file) {
+                      return OpenPinned(file, open, fill);
+                    })
+      .status();
 }
 
 absl::Status RemoveDespitePin(const std::string& path) {
-  if (::unlink(path.c_str()) == 0) return absl::OkStatus();
-  const absl::Status refused =
-      ErrnoError(errno, fmt::format("unlink {}", path));
-  if (!absl::IsPermissionDenied(refused)) return refused;
+  const auto remove = [&path] {
+    return ::unlink(path.c_str()) == 0
+               ? absl::OkStatus()
+               : ErrnoError(errno, fmt::format("unlink {}", path));
+  };
+  absl::Status status = remove();
+  if (!absl::IsPermissionDenied(status)) return status;
   const auto file = PinnedFile::Lock(path);
-  if (!file.ok() || !file->pinned()) return refused;
+  if (absl::IsUnavailable(file.status())) return file.status();
+  if (!file.ok() || !file->pinned()) return status;
   // Whoever has it open may do with its memory what he likes from now on: it is
   // nobody's volume.
-  FAMFS_RETURN_IF_ERROR(file->Set(false));
-  if (::unlink(path.c_str()) == 0) return absl::OkStatus();
-  return ErrnoError(errno, fmt::format("unlink {}", path));
+  FAMFS_RETURN_IF_ERROR(file->Set(kUnpinned));
+  status = remove();
+  if (!status.ok()) IgnoreError(file->Set(kServed), "it was set before");
+  return status;
 }
 
 absl::StatusOr<bool> IsPinned(const std::string& path) {
-  FAMFS_ASSIGN_OR_RETURN(const PinnedFile file, PinnedFile::Lock(path));
-  return file.pinned();
+  struct statx info {};
+  if (::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, STATX_TYPE, &info) !=
+      0) {
+    return ErrnoError(errno, fmt::format("stat {}", path));
+  }
+  return (info.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND)) !=
+         0;
 }
 
-absl::Status ClearStalePin(const std::string& path) {
-  const auto file = PinnedFile::Lock(path);
-  if (absl::IsNotFound(file.status())) return absl::OkStatus();
+absl::StatusOr<bool> Unpin(const std::string& path) {
+  const auto pinned = IsPinned(path);
+  if (absl::IsNotFound(pinned.status())) return true;
+  FAMFS_RETURN_IF_ERROR(pinned.status());
+  if (!*pinned) return true;
+  const auto file = PinnedFile::Lock(path, 1);
+  if (absl::IsNotFound(file.status())) return true;
+  if (absl::IsUnavailable(file.status())) return false;
   FAMFS_RETURN_IF_ERROR(file.status());
-  if (!file->pinned() || file->IsServed()) return absl::OkStatus();
-  return file->Set(false);
+  if (!file->pinned()) return true;
+  if (!file->IsFree()) return false;
+  FAMFS_RETURN_IF_ERROR(file->Set(kUnpinned));
+  return true;
 }
 
 }  // namespace famfs

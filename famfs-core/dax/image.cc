@@ -30,6 +30,11 @@ class ImageDevice final : public DaxDevice {
     return [path = path_] { return MediumAt(path); };
   }
 
+  // The file that is open here, whatever stands under its name by now.
+  absl::StatusOr<UniqueFd> OpenKnownFile(Access access) override {
+    return OpenFile(fmt::format("/proc/self/fd/{}", fd_.get()),
+                    access == Access::kRead ? O_RDONLY : O_RDWR);
+  }
   absl::StatusOr<std::unique_ptr<Mapping>> Map(std::uint64_t offset,
                                                std::uint64_t length,
                                                Access access) override;

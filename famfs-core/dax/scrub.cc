@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
+
+#include "base/thread.h"
 
 namespace famfs {
 namespace {
@@ -66,13 +69,11 @@ absl::Status Scrub(DaxDevice& device, Range range,
       options.threads != 0
           ? options.threads
           : std::clamp(std::thread::hardware_concurrency(), 2U, kMostThreads);
-  std::vector<std::thread> helpers;
   const std::uint64_t most = range.length / options.chunk;
-  for (unsigned i = 1; i < threads && i <= most; ++i) {
-    helpers.emplace_back(work);
+  {
+    const Helpers helpers(std::min<std::uint64_t>(threads - 1, most), work);
+    work();
   }
-  work();
-  for (std::thread& helper : helpers) helper.join();
   return chunks.status();
 }
 

@@ -17,7 +17,8 @@ struct ScrubOptions {
   std::function<absl::Status(std::uint64_t done)> step{};
 };
 
-/// Zeroes the range by streaming stores (Mapping::ZeroStreaming); holes of an
+/// Zeroes the range by streaming stores, with fewer threads where the machine
+/// has no more (Mapping::ZeroStreaming); holes of an
 /// image stay holes. On the medium when it returns OK; after an error any part
 /// of it may be zero.
 [[nodiscard]] absl::Status Scrub(DaxDevice& device, Range range,

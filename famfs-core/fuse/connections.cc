@@ -3,11 +3,11 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-
-#include "base/unique_fd.h"
+#include <utility>
 
 namespace famfs {
 namespace {
@@ -34,17 +34,47 @@ UniqueFd OpenControl() {
       ::open("/sys/fs/fuse/connections", O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
-bool IsThere(const UniqueFd& control, std::uint32_t connection) {
-  return ::faccessat(control.get(), fmt::format("{}", connection).c_str(), F_OK,
-                     0) == 0;
+/// Invalid with errno: ENOENT when there is no such connection.
+UniqueFd OpenConnection(const UniqueFd& control, std::uint32_t number) {
+  return UniqueFd(::openat(control.get(), fmt::format("{}", number).c_str(),
+                           O_PATH | O_DIRECTORY | O_CLOEXEC));
+}
+
+/// Whether the connection of this directory has ended: the directory is removed
+/// with what was in it.
+bool HasEnded(const UniqueFd& connection) {
+  struct stat info = {};
+  if (::fstat(connection.get(), &info) == 0 && info.st_nlink == 0) return true;
+  return ::faccessat(connection.get(), "waiting", F_OK, 0) != 0 &&
+         errno == ENOENT;
 }
 
 }  // namespace
 
-bool FuseConnectionIsGone(std::uint32_t own, std::uint32_t other) {
-  const UniqueFd control = OpenControl();
-  if (own == 0 || !control.valid() || !IsThere(control, own)) return false;
-  return !IsThere(control, other) && errno == ENOENT;
+std::vector<std::uint32_t> FuseConnections::FindGone(
+    const std::vector<HostRecord>& sessions) {
+  std::vector<std::uint32_t> gone;
+  if (sessions.empty()) held_.clear();
+  if (sessions.empty() || own_ == 0) return gone;
+  if (!control_.valid()) control_ = OpenControl();
+  if (!control_.valid() || !OpenConnection(control_, own_).valid()) return gone;
+  absl::flat_hash_map<std::uint32_t, UniqueFd> held;
+  for (const HostRecord& record : sessions) {
+    UniqueFd& connection = held[record.session];
+    if (const auto known = held_.find(record.session); known != held_.end()) {
+      connection = std::move(known->second);
+    } else {
+      connection = OpenConnection(control_, record.connection);
+      if (!connection.valid() && errno != ENOENT) {
+        held.erase(record.session);
+        continue;
+      }
+    }
+    if (connection.valid() && HasEnded(connection)) connection.reset();
+    if (!connection.valid()) gone.push_back(record.session);
+  }
+  held_ = std::move(held);
+  return gone;
 }
 
 }  // namespace famfs

@@ -3,6 +3,14 @@
 namespace famfs {
 namespace {
 
+constexpr char kRefused[] = "famfs/data-path-refused";
+
+absl::Status Refused(std::string_view why) {
+  absl::Status status = Unimplemented("data path {}", why);
+  status.SetPayload(kRefused, absl::Cord());
+  return status;
+}
+
 absl::Status CheckPassthrough(DaxDevice& device, const Wire& wire) {
   if (!device.has_extent_files()) {
     return Unimplemented(
@@ -42,10 +50,9 @@ absl::StatusOr<ChosenPath> ChooseDataPath(DataPath asked, DaxDevice& device,
                                           const Wire& wire) {
   switch (asked) {
     case DataPath::kFmap:
-      return Unimplemented(
-          "data path fmap: this build knows no kernel that maps famfs files; "
-          "ask "
-          "for passthrough, copy or auto");
+      return Refused(
+          "fmap: this build knows no kernel that maps famfs files; ask for "
+          "passthrough, copy or auto");
     case DataPath::kCopy:
       return ChosenPath{DataPath::kCopy, "copy was asked for"};
     case DataPath::kPassthrough:
@@ -54,10 +61,15 @@ absl::StatusOr<ChosenPath> ChooseDataPath(DataPath asked, DaxDevice& device,
   }
   const absl::Status possible = CheckPassthrough(device, wire);
   if (possible.ok()) return ChosenPath{DataPath::kPassthrough, ""};
+  if (absl::IsUnavailable(possible)) return possible;
   if (asked == DataPath::kPassthrough) {
-    return Unimplemented("data path passthrough: {}", Message(possible));
+    return Refused(fmt::format("passthrough: {}", Message(possible)));
   }
   return ChosenPath{DataPath::kCopy, std::string(Message(possible))};
+}
+
+bool IsPathRefused(const absl::Status& status) {
+  return status.GetPayload(kRefused).has_value();
 }
 
 bool Satisfies(DataPath served, DataPath asked) {

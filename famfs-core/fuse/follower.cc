@@ -5,11 +5,22 @@
 #include <cerrno>
 
 #include "base/text.h"
+#include "base/thread.h"
 
 namespace famfs {
 
-void Follower::Start(std::chrono::milliseconds interval) {
-  thread_ = std::thread([this, interval] { Run(interval); });
+absl::Status Follower::Start(std::chrono::milliseconds interval) {
+  FAMFS_ASSIGN_OR_RETURN(thread_,
+                         StartThread([this, interval] { Run(interval); }));
+  FAMFS_ASSIGN_OR_RETURN(devices_thread_, StartThread([this, interval] {
+                           LookAtDevices(interval);
+                         }));
+  return absl::OkStatus();
+}
+
+Follower::~Follower() {
+  Stop();
+  if (devices_thread_.joinable()) devices_thread_.join();
 }
 
 void Follower::Stop() {
@@ -56,6 +67,13 @@ void Follower::LogError(const absl::Status& error) {
                      last_error_);
     return;
   }
+  if (absl::IsUnavailable(error)) {
+    spdlog::error(
+        "the log cannot be followed at the moment, new opens are refused with "
+        "EAGAIN: {}",
+        last_error_);
+    return;
+  }
   spdlog::error(
       "the log cannot be followed, new opens are refused with EIO: {} "
       "(famfs fsck tells more)",
@@ -68,7 +86,7 @@ void Follower::Run(std::chrono::milliseconds interval) {
     if (!wake_.wait_for(lock, interval,
                         [this] { return stopping_ || !untold_.empty(); })) {
       lock.unlock();
-      reader_.devices()->Verify();
+      always_();
       const absl::Status caught_up = CatchUp();
       lock.lock();
       // What it found is told in the next turn, before the round.
@@ -85,7 +103,17 @@ void Follower::Run(std::chrono::milliseconds interval) {
       Tell(change, {.read_only = false});
       Tell(change, {.read_only = true});
     }
+    always_();
     round_();
+    lock.lock();
+  }
+}
+
+void Follower::LookAtDevices(std::chrono::milliseconds interval) {
+  std::unique_lock lock(mutex_);
+  while (!wake_.wait_for(lock, interval, [this] { return stopping_; })) {
+    lock.unlock();
+    reader_.devices()->Verify();
     lock.lock();
   }
 }

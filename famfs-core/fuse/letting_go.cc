@@ -68,6 +68,12 @@ void LettingGo::Round() {
   if (!status.ok()) spdlog::error("host table: {}", error);
 }
 
+absl::Status LettingGo::MayOpen() const {
+  if (session_ == nullptr || session_->usable()) return absl::OkStatus();
+  if (session_->evicted()) return PermissionDenied("this host was evicted");
+  return Unavailable("the row of this host cannot be seen now");
+}
+
 void LettingGo::End() {
   if (session_ != nullptr && files_.OpenPlaces().empty()) session_->Close();
 }

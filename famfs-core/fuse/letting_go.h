@@ -38,10 +38,9 @@ class LettingGo {
   /// After the kernel was told what is gone. In one thread; errors are logged
   /// once until they change.
   void Round();
-  /// Whether data files may be opened. From any thread.
-  [[nodiscard]] bool MayOpen() const {
-    return session_ == nullptr || session_->usable();
-  }
+  /// OK: data files may be opened. Unavailable while the row cannot be seen,
+  /// PermissionDenied for good when this host was evicted. From any thread.
+  [[nodiscard]] absl::Status MayOpen() const;
   /// When the mount is gone: frees the row if nothing is open. No Round at the
   /// same time.
   void End();

@@ -7,13 +7,17 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <memory>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include "base/descriptors.h"
+#include "base/uuid.h"
+#include "dax/use_mark.h"
 #include "fuse/command_line.h"
+#include "fuse/data_path.h"
 #include "fuse/mount.h"
 #include "fuse/supervision.h"
 
@@ -61,6 +65,22 @@ std::vector<std::string> DevicesListedIn(const std::string& file) {
   return specs;
 }
 
+/// For who would make an instance there and cannot see this process, such as a
+/// mkfs in another container. What cannot be marked is served all the same.
+std::vector<UseMark> MarkAsServed(DeviceSet& devices) {
+  std::vector<UseMark> marks;
+  for (std::size_t i = 0; i < devices.size(); ++i) {
+    const auto device = devices.At(i);
+    if (!device.ok()) continue;
+    // Not the process' id: that of another container may be the same.
+    std::uint32_t number = 0;
+    std::memcpy(&number, Uuid::Random().bytes.data(), sizeof(number));
+    auto mark = UseMark::Set(**device, Use::kServing, number);
+    if (mark.ok()) marks.push_back(*std::move(mark));
+  }
+  return marks;
+}
+
 void WarnOfMissingDevices(DeviceSet& devices) {
   for (std::size_t i = 0; i < devices.size(); ++i) {
     const auto device = devices.At(i);
@@ -84,20 +104,20 @@ void WarnOfDamage(const Reader& reader) {
 }
 
 int Serve(const FusedOptions& options) {
+  auto signals = TakeSignals();
+  if (!signals.ok()) {
+    return Fail(options, FusedExit::kFailed, signals.status());
+  }
   UniqueFd lock;
   if (!options.lock_file.empty()) {
     auto taken = TakeLockFile(options.lock_file);
     if (!taken.ok()) {
       return Fail(options,
-                  absl::IsUnavailable(taken.status()) ? FusedExit::kLocked
-                                                      : FusedExit::kFailed,
+                  absl::IsAlreadyExists(taken.status()) ? FusedExit::kLocked
+                                                        : FusedExit::kFailed,
                   taken.status());
     }
     lock = *std::move(taken);
-  }
-  auto signals = TakeSignals();
-  if (!signals.ok()) {
-    return Fail(options, FusedExit::kFailed, signals.status());
   }
   if (!options.server.detached) {
     const absl::Status usable = CheckMountPoint(
@@ -119,13 +139,18 @@ int Serve(const FusedOptions& options) {
                 Annotate(reader.status(), options.device));
   }
   WarnOfMissingDevices(*(*reader)->devices());
+  const std::vector<UseMark> marks = MarkAsServed(*(*reader)->devices());
   WarnOfDamage(**reader);
   auto server = Server::Start(*std::move(reader), options.server);
   if (!server.ok()) {
     return Fail(options,
-                absl::IsUnimplemented(server.status()) ? FusedExit::kDataPath
-                                                       : FusedExit::kFailed,
+                IsPathRefused(server.status()) ? FusedExit::kDataPath
+                                               : FusedExit::kFailed,
                 server.status());
+  }
+  if (!options.server.detached) {
+    const absl::Status attached = (*server)->Attach();
+    if (!attached.ok()) return Fail(options, FusedExit::kMountPoint, attached);
   }
   spdlog::info("{} is {} on {}", options.device,
                options.server.detached ? "to be mounted" : "mounted",
@@ -135,9 +160,10 @@ int Serve(const FusedOptions& options) {
             (*server)->TakeMount().get());
 
   if (WaitForEnd((*server)->ended_fd(), signals->get())) {
-    spdlog::info("{} was unmounted", options.server.mount_point);
+    const bool failed = (*server)->failed();
+    if (!failed) spdlog::info("{} was unmounted", options.server.mount_point);
     server->reset();
-    return static_cast<int>(FusedExit::kOk);
+    return static_cast<int>(failed ? FusedExit::kFailed : FusedExit::kOk);
   }
   if (options.unmount_on_exit) {
     if (const absl::Status gone = Unmount(options.server.mount_point);
@@ -150,6 +176,7 @@ int Serve(const FusedOptions& options) {
     spdlog::info("ended by a signal; {} stays mounted without a server",
                  options.server.mount_point);
   }
+  (*server)->EndServing();
   spdlog::shutdown();
   // Threads wait in read(2) for a kernel that may never speak again, and a
   // destructor would unmount: end here.

@@ -30,16 +30,16 @@ MemoryErrors::MemoryErrors(std::string report_file)
 int MemoryErrors::Note(const std::string& path, const absl::Status& why) {
   const int error = absl::IsResourceExhausted(why) ? ENOSPC : EIO;
   std::uint64_t count = 0;
+  bool is_due = false;
   {
     const std::lock_guard lock(mutex_);
     std::string name = Printable(path);
     if (counts_.size() >= kMostFiles && !counts_.contains(name)) name = "...";
     count = ++counts_[name];
     changed_ = true;
-    if (std::chrono::steady_clock::now() - reported_ >= kBetweenReports) {
-      ReportLocked();
-    }
+    is_due = std::chrono::steady_clock::now() - reported_ >= kBetweenReports;
   }
+  if (is_due) Report();
   if (IsPowerOfTen(count)) {
     spdlog::error("{}: memory is missing, answered with {} ({} so far): {}",
                   Printable(path), error == ENOSPC ? "ENOSPC" : "EIO", count,
@@ -49,18 +49,19 @@ int MemoryErrors::Note(const std::string& path, const absl::Status& why) {
 }
 
 void MemoryErrors::Report() {
-  const std::lock_guard lock(mutex_);
-  ReportLocked();
-}
-
-void MemoryErrors::ReportLocked() {
-  if (report_file_.empty() || !changed_) return;
-  changed_ = false;
-  reported_ = std::chrono::steady_clock::now();
+  const std::unique_lock one(report_mutex_, std::try_to_lock);
+  if (report_file_.empty() || !one.owns_lock()) return;
+  std::map<std::string, std::uint64_t> counts;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!changed_) return;
+    changed_ = false;
+    reported_ = std::chrono::steady_clock::now();
+    counts = counts_;
+  }
   const std::string fresh = report_file_ + ".new";
   std::ofstream file(fresh, std::ios::trunc);
-  for (const auto& [path, count] : counts_)
-    file << count << ' ' << path << '\n';
+  for (const auto& [path, count] : counts) file << count << ' ' << path << '\n';
   file.close();
   if (!file || std::rename(fresh.c_str(), report_file_.c_str()) != 0) {
     spdlog::warn("{}: cannot be written", report_file_);

@@ -27,18 +27,17 @@ class MemoryErrors {
 
   /// The errno to answer: ENOSPC where a file system is full, else EIO.
   int Note(const std::string& path, const absl::Status& why);
-  /// Writes the report if it changed. Call it from time to time; Note does it
-  /// itself at most once in a second.
+  /// Writes the report if it changed, unless another thread is at it. Call it
+  /// from time to time; Note does it itself at most once in a second.
   void Report();
 
  private:
   // More files than this are counted together, under the name "...".
   static constexpr std::size_t kMostFiles = 256;
 
-  void ReportLocked();
-
   const std::string report_file_;
-  std::mutex mutex_;                             // all that follows
+  std::mutex report_mutex_;  // of one who writes the file; before mutex_
+  std::mutex mutex_;         // all that follows; for moments
   std::map<std::string, std::uint64_t> counts_;  // by printable path
   bool changed_ = false;
   std::chrono::steady_clock::time_point reported_{};

@@ -7,12 +7,15 @@
 // be behind the log catches up after Open and checks that the file is still
 // there: only then is it certain that nobody else's extent was opened.
 //
-// Thread-safe.
+// Thread-safe. No lock is held while an inode's file is opened or closed, which
+// a device that does not answer may never end: who opens the same inode
+// meanwhile waits for it, for a few seconds, and nobody else does.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
 #include <absl/container/flat_hash_set.h>
 
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -21,6 +24,7 @@
 
 #include "base/status.h"
 #include "fuse/file_memory.h"
+#include "fuse/still_mapped.h"
 #include "fuse/wire.h"
 #include "instance/device_set.h"
 
@@ -43,6 +47,9 @@ class OpenInode {
   FileShape shape_;
   int backing_id_ = 0;
   bool exact_ = false;
+  // Under the mutex of OpenInodes; all else is as it was made when `busy_`
+  // ends.
+  bool busy_ = false;                     // being made or ended, by one thread
   bool removed_ = false;                  // from the tree, since it was opened
   std::uint64_t opens_ = 0;               // not yet released
   std::shared_ptr<DaxDevice> served_on_;  // null: nothing is served for it
@@ -51,14 +58,19 @@ class OpenInode {
 
 class OpenInodes {
  public:
-  OpenInodes(std::shared_ptr<DeviceSet> devices, const Wire& wire)
-      : devices_(std::move(devices)), wire_(wire) {}
+  /// `still_mapped` gets the extents that were served; it and `wire` live
+  /// longer.
+  OpenInodes(std::shared_ptr<DeviceSet> devices, const Wire& wire,
+             StillMapped& still_mapped)
+      : devices_(std::move(devices)),
+        wire_(wire),
+        still_mapped_(still_mapped) {}
   ~OpenInodes();
 
   /// One more open of the file. `passthrough`: with a backing id; the file must
   /// be CanPassThrough. FailedPrecondition: a deleted file with the same node
   /// id is still open. NotFound: the extent's file is gone. Unavailable: a
-  /// device is missing.
+  /// device is missing, or another open of the inode does not end.
   absl::StatusOr<std::shared_ptr<OpenInode>> Open(const FileShape& shape,
                                                   bool passthrough);
   /// The counterpart of each Open. The last one closes the backing id.
@@ -72,12 +84,19 @@ class OpenInodes {
   OpenPlaces() const;
 
  private:
-  [[nodiscard]] absl::Status Prepare(OpenInode& file, bool passthrough);
+  [[nodiscard]] absl::Status Prepare(OpenInode& file, bool passthrough) const;
   void Close(OpenInode& file) const;
+  /// One more open of an inode that is open; null: `begun` is to be made by the
+  /// caller, and then to be ended by Finish.
+  absl::StatusOr<std::shared_ptr<OpenInode>> Join(
+      const FileShape& shape, std::shared_ptr<OpenInode>& begun);
+  void Finish(OpenInode& file, bool is_open);
 
   std::shared_ptr<DeviceSet> devices_;
   const Wire& wire_;
-  mutable std::shared_mutex mutex_;
+  StillMapped& still_mapped_;
+  mutable std::shared_mutex mutex_;  // for moments
+  std::condition_variable_any finished_;
   absl::flat_hash_map<NodeId, std::shared_ptr<OpenInode>> files_;
 };
 

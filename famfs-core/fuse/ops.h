@@ -13,8 +13,10 @@
 #include "fuse/letting_go.h"
 #include "fuse/memory_errors.h"
 #include "fuse/open_inodes.h"
+#include "fuse/still_mapped.h"
 #include "fuse/view.h"
 #include "fuse/wire.h"
+#include "fuse/zeroing.h"
 #include "instance/reader.h"
 #include "media/volume_attributes.h"
 
@@ -25,10 +27,12 @@ struct Service {
   std::shared_ptr<DeviceSet> devices;  // the reader's
   std::unique_ptr<Reader> reader;
   std::unique_ptr<Wire> wire;
+  StillMapped still_mapped;
   std::unique_ptr<OpenInodes> files;
   std::unique_ptr<LettingGo> letting_go;
   std::unique_ptr<Follower> follower;
   std::unique_ptr<MemoryErrors> memory_errors;
+  std::unique_ptr<Zeroing> zeroing;
   Attributes attributes;
   Directories directories;
   DataPath path = DataPath::kCopy;  // set before the mount is attached
@@ -44,6 +48,8 @@ struct Service {
   [[nodiscard]] int CheckOurs(const OpenInode& file) const;
   /// By which path this mount serves a file.
   [[nodiscard]] DataPath PathOf(const FileShape& shape) const;
+  /// Zeroes that part of the file, which lies within its size: 0 or the errno.
+  [[nodiscard]] int ZeroPart(OpenInode& file, Range part) const;
   /// The errno to answer where a file's memory is missing; `why` is not OK.
   int NoteMissing(const FileShape& shape, const absl::Status& why) const;
 };

@@ -33,10 +33,10 @@ int Service::CheckOurs(const OpenInode& file) const {
   if (follower->replaced()) return ESTALE;
   // An extent's file is never another extent's.
   if (devices->primary()->has_extent_files()) return 0;
-  const absl::Status same = reader->identity().CheckSuperblock();
+  const absl::Status same = reader->CheckIdentity();
   if (!same.ok()) return IsReplaced(same) ? ESTALE : EIO;
   for (const MediaExtent& extent : file.shape().node.extents) {
-    if (devices->Find(extent.device_index) == nullptr) return EIO;
+    if (!devices->IsOurs(extent.device_index)) return EIO;
   }
   return 0;
 }
@@ -69,16 +69,25 @@ int FindFile(const Service& service, fuse_ino_t id,
   return 0;
 }
 
-/// Told by name: a device may be put back while the mount is served.
+/// Told by name: a device may be put back while the mount is served. EAGAIN
+/// where one is there and cannot be looked at now.
 int CheckDevices(const Service& service, const Wanted& file) {
   for (const MediaExtent& extent : file.shape.node.extents) {
     const auto device = service.devices->At(extent.device_index);
     if (device.ok()) continue;
-    spdlog::error("{}: refused with ENXIO: {}", Printable(file.path),
-                  Message(device.status()));
-    return ENXIO;
+    const bool is_there = service.devices->Find(extent.device_index) != nullptr;
+    spdlog::error("{}: refused with {}: {}", Printable(file.path),
+                  is_there ? "EAGAIN" : "ENXIO", Message(device.status()));
+    return is_there ? EAGAIN : ENXIO;
   }
   return 0;
+}
+
+/// What an open is answered that failed for a reason of the machine's. One that
+/// passes by itself must not look like damage.
+int ErrnoOfOpen(const absl::Status& why) {
+  if (IsReplaced(why) || absl::IsFailedPrecondition(why)) return ESTALE;
+  return absl::IsUnavailable(why) ? EAGAIN : EIO;
 }
 
 /// Whether this mount may serve the file: a path that was asked for by name,
@@ -108,15 +117,18 @@ int CheckFlags(const Service& service, const FileShape& shape, int flags) {
   return 0;
 }
 
-/// Whether the file that was opened is still the tree's, after looking at the
-/// log: before, its extent may have been somebody else's already.
-int CheckStillThere(Service& service, const FileShape& shape) {
-  if (!service.follower->CatchUp().ok()) {
-    return service.follower->replaced() ? ESTALE : EIO;
+/// Whether the file that was opened is still the tree's, after looking at its
+/// devices and at the log: before, its extent may have been somebody else's
+/// already.
+int CheckStillThere(Service& service, const Wanted& file) {
+  if (const int error = CheckDevices(service, file); error != 0) return error;
+  if (const absl::Status seen = service.follower->CatchUp(); !seen.ok()) {
+    return ErrnoOfOpen(seen);
   }
   const Reader::View tree = service.reader->Tree();
-  const Node* node = tree->Find(Inode::FromKernel(shape.node.id).node);
-  return node != nullptr && node->extents == shape.node.extents ? 0 : ESTALE;
+  const Node* node = tree->Find(Inode::FromKernel(file.shape.node.id).node);
+  return node != nullptr && node->extents == file.shape.node.extents ? 0
+                                                                     : ESTALE;
 }
 
 std::uint32_t ReplyFlags(const OpenInode& file, int flags) {
@@ -140,15 +152,17 @@ int OpenNode(Service& service, fuse_ino_t id, int flags,
   if (error == 0) error = CheckDevices(service, *wanted);
   if (error == 0) error = CheckPath(service, *wanted);
   // Without its row nobody waits for what is opened here. It was logged.
-  if (error == 0 && !wanted->shape.is_meta() &&
-      !service.letting_go->MayOpen()) {
-    error = service.follower->replaced() ? ESTALE : EIO;
+  if (error == 0 && !wanted->shape.is_meta()) {
+    const absl::Status may = service.letting_go->MayOpen();
+    if (!may.ok()) {
+      error = service.follower->replaced() ? ESTALE : ErrnoOfOpen(may);
+    }
   }
   if (error != 0) return error;
   const bool passthrough =
       service.PathOf(wanted->shape) == DataPath::kPassthrough;
   auto file = service.files->Open(wanted->shape, passthrough);
-  error = CheckStillThere(service, wanted->shape);
+  error = CheckStillThere(service, *wanted);
   if (file.ok() && error == 0) {
     opened = *std::move(file);
     return 0;
@@ -160,7 +174,7 @@ int OpenNode(Service& service, fuse_ino_t id, int flags,
   if (error == 0) {
     spdlog::error("{}: cannot be opened: {}", Printable(wanted->path),
                   Message(file.status()));
-    error = absl::IsFailedPrecondition(file.status()) ? ESTALE : EIO;
+    error = ErrnoOfOpen(file.status());
   }
   return error;
 }

@@ -1,6 +1,7 @@
 // getxattr, listxattr, statfs.
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <string_view>
 
 #include "fuse/ops.h"
@@ -35,15 +36,19 @@ void GetXattr(fuse_req_t request, fuse_ino_t id, const char* name,
     ReplyValue(request, ToString(service.PathOf(file->shape())), size);
     return;
   }
-  const Reader::View tree = service.reader->Tree();
-  const Node* node = tree->Find(Inode::FromKernel(id).node);
-  if (node == nullptr) {
-    fuse_reply_err(request, ESTALE);
-    return;
+  std::optional<FileShape> file;  // of a file
+  {
+    const Reader::View tree = service.reader->Tree();
+    const Node* node = tree->Find(Inode::FromKernel(id).node);
+    if (node == nullptr) {
+      fuse_reply_err(request, ESTALE);
+      return;
+    }
+    if (!node->is_directory) file = FileShape::Of(*node);
   }
-  const DataPath path =
-      node->is_directory ? service.path : service.PathOf(FileShape::Of(*node));
-  ReplyValue(request, ToString(path), size);
+  // Its device may have to be looked for: not under the view.
+  ReplyValue(request, ToString(file ? service.PathOf(*file) : service.path),
+             size);
 }
 
 void ListXattr(fuse_req_t request, fuse_ino_t, std::size_t size) {

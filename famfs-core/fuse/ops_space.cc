@@ -30,26 +30,27 @@ int FindForChange(const Service& service, fuse_ino_t id,
 /// A file's memory is all there from the start: giving it space within its size
 /// changes nothing, and only that (with EOPNOTSUPP posix_fallocate would read
 /// and write back a byte of each block, over what others store meanwhile).
-/// Making zeros is done; its size cannot change.
-int Allocate(const Service& service, OpenInode& file, int mode,
-             std::uint64_t offset, std::uint64_t length) {
+/// Making zeros is done; its size cannot change. The errno, or 0 with what is
+/// to be zeroed.
+int CheckAllocation(const OpenInode& file, int mode, Range range,
+                    bool& to_zero) {
   const std::uint64_t size = file.shape().size();
-  const bool within = offset <= size && length <= size - offset;
+  const bool within =
+      range.offset <= size && range.length <= size - range.offset;
   switch (mode) {
     case 0:
     case FALLOC_FL_KEEP_SIZE:
       return within ? 0 : EFBIG;
     case FALLOC_FL_ZERO_RANGE:
-      if (!within) return EFBIG;
-      break;
+      to_zero = within;
+      return within ? 0 : EFBIG;
     case FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE:
     case FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE:
-      break;
+      to_zero = true;
+      return 0;
     default:
       return EOPNOTSUPP;
   }
-  const absl::Status zeroed = file.memory().Zero(offset, length);
-  return zeroed.ok() ? 0 : service.NoteMissing(file.shape(), zeroed);
 }
 
 void Fallocate(fuse_req_t request, fuse_ino_t id, int mode, off_t offset,
@@ -58,11 +59,21 @@ void Fallocate(fuse_req_t request, fuse_ino_t id, int mode, off_t offset,
   const Service& service = Service::Of(request);
   int error = FindForChange(service, id, file);
   if (error == 0 && (offset < 0 || length <= 0)) error = EINVAL;
-  if (error == 0) {
-    error = Allocate(service, *file, mode, static_cast<std::uint64_t>(offset),
-                     static_cast<std::uint64_t>(length));
+  bool to_zero = false;
+  Range range{static_cast<std::uint64_t>(offset),
+              static_cast<std::uint64_t>(length)};
+  if (error == 0) error = CheckAllocation(*file, mode, range, to_zero);
+  if (error != 0 || !to_zero) {
+    fuse_reply_err(request, error);
+    return;
   }
-  fuse_reply_err(request, error);
+  const std::uint64_t size = file->shape().size();
+  range.length = std::min(range.length, size - std::min(range.offset, size));
+  if (range.length > Zeroing::kSlice) {
+    service.zeroing->Add(request, std::move(file), range);
+  } else {
+    fuse_reply_err(request, service.ZeroPart(*file, range));
+  }
 }
 
 /// Copies within the two files' sizes, up to the first byte that is missing in
@@ -120,6 +131,12 @@ void CopyFileRange(fuse_req_t request, fuse_ino_t from_id, off_t from_offset,
 }
 
 }  // namespace
+
+int Service::ZeroPart(OpenInode& file, Range part) const {
+  if (const int error = CheckOurs(file); error != 0) return error;
+  const absl::Status zeroed = file.memory().Zero(part.offset, part.length);
+  return zeroed.ok() ? 0 : NoteMissing(file.shape(), zeroed);
+}
 
 void FillSpaceOps(fuse_lowlevel_ops& table) {
   table.fallocate = Fallocate;

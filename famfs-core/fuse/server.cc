@@ -5,16 +5,20 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
 
+#include "base/thread.h"
 #include "fuse/connections.h"
 #include "fuse/data_path.h"
-#include "fuse/mount.h"
 
 namespace famfs {
 namespace {
+
+// Workers beyond those that were asked for, in place of held up ones.
+constexpr std::size_t kMostExtraWorkers = 64;
 
 fuse_lowlevel_ops served_ops;  // what Gate guards
 
@@ -93,10 +97,6 @@ void LogFromLibfuse(fuse_log_level level, const char* format,
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(
     std::unique_ptr<Reader> reader, const ServerOptions& options) {
   UniqueFd fuse(options.fuse_fd);
-  if (!options.detached) {
-    FAMFS_RETURN_IF_ERROR(
-        CheckMountPoint(options.mount_point, options.allow_existing_mount));
-  }
   std::unique_ptr<Server> server(new Server());
   server->options_ = options;
   server->service_.devices = reader->devices();
@@ -105,28 +105,27 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   server->service_.reader = std::move(reader);
 
   FAMFS_ASSIGN_OR_RETURN(
-      NewMount mount,
+      server->mount_,
       CreateMount(options.source.empty()
                       ? server->service_.reader->device()->spec()
                       : options.source,
                   options.salvage, std::move(fuse)));
-  FAMFS_RETURN_IF_ERROR(server->OpenSession(std::move(mount.fuse)));
+  FAMFS_RETURN_IF_ERROR(server->OpenSession(std::move(server->mount_.fuse)));
   FAMFS_RETURN_IF_ERROR(server->Negotiate());
-  FAMFS_RETURN_IF_ERROR(server->JoinHostTable(ConnectionOf(mount)));
+  FAMFS_RETURN_IF_ERROR(server->JoinHostTable(ConnectionOf(server->mount_)));
   server->ended_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!server->ended_.valid()) return ErrnoError(errno, "eventfd");
-  if (options.detached) {
-    server->mount_ = std::move(mount.mount);
-  } else {
-    FAMFS_RETURN_IF_ERROR(AttachMount(mount, options.mount_point));
-    mount.mount.reset();  // would keep the mount busy
-  }
-
-  server->service_.follower->Start(options.poll);
-  for (unsigned i = 0; i < options.threads; ++i) {
-    server->workers_.emplace_back([raw = server.get()] { raw->Work(); });
-  }
+  FAMFS_RETURN_IF_ERROR(server->StartThreads());
   return server;
+}
+
+absl::Status Server::Attach() {
+  FAMFS_RETURN_IF_ERROR(
+      CheckMountPoint(options_.mount_point, options_.allow_existing_mount));
+  FAMFS_RETURN_IF_ERROR(AttachMount(mount_, options_.mount_point));
+  attached_ = true;
+  mount_.mount.reset();  // would keep the mount busy
+  return absl::OkStatus();
 }
 
 absl::Status Server::OpenSession(UniqueFd fuse_fd) {
@@ -139,8 +138,8 @@ absl::Status Server::OpenSession(UniqueFd fuse_fd) {
     wanted |= kInitPassthrough;
   }
   service_.wire = std::make_unique<Wire>(std::move(fuse_fd), wanted, &service_);
-  service_.files =
-      std::make_unique<OpenInodes>(service_.devices, *service_.wire);
+  service_.files = std::make_unique<OpenInodes>(
+      service_.devices, *service_.wire, service_.still_mapped);
 
   std::string name = "famfs-fused";
   std::array<char*, 1> arguments = {name.data()};
@@ -161,9 +160,14 @@ absl::Status Server::OpenSession(UniqueFd fuse_fd) {
       [this] {
         service_.letting_go->Round();
         service_.memory_errors->Report();
-      });
+      },
+      [this] { service_.still_mapped.Round(StillMapped::Clock::now()); });
   service_.memory_errors =
       std::make_unique<MemoryErrors>(options_.memory_report);
+  service_.zeroing =
+      std::make_unique<Zeroing>([this](OpenInode& file, Range part) {
+        return service_.ZeroPart(file, part);
+      });
   return absl::OkStatus();
 }
 
@@ -196,10 +200,12 @@ absl::Status Server::JoinHostTable(std::uint32_t connection) {
   if (!primary.has_extent_files() && !options_.salvage) {
     FAMFS_ASSIGN_OR_RETURN(const HostIdentity identity,
                            MakeHostIdentity(connection));
+    const auto connections = std::make_shared<FuseConnections>(connection);
     FAMFS_ASSIGN_OR_RETURN(
         session, HostSession::Register(
-                     primary, identity, [connection](std::uint32_t other) {
-                       return FuseConnectionIsGone(connection, other);
+                     primary, identity,
+                     [connections](const std::vector<HostRecord>& sessions) {
+                       return connections->FindGone(sessions);
                      }));
   }
   service_.letting_go = std::make_unique<LettingGo>(
@@ -212,16 +218,68 @@ void Server::LeaveHostTable() {
   service_.letting_go->End();
 }
 
+absl::Status Server::StartThreads() {
+  FAMFS_RETURN_IF_ERROR(service_.zeroing->Start());
+  FAMFS_RETURN_IF_ERROR(service_.follower->Start(options_.poll));
+  FAMFS_ASSIGN_OR_RETURN(watch_, StartThread([this] { WatchWorkers(); }));
+  FAMFS_RETURN_IF_ERROR(AddWorker());
+  for (unsigned i = 1; i < options_.threads; ++i) {
+    const absl::Status started = AddWorker();
+    if (started.ok()) continue;
+    spdlog::warn("{} of {} threads answer: {}", i, options_.threads,
+                 Message(started));
+    break;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Server::AddWorker() {
+  const std::lock_guard lock(mutex_);
+  FAMFS_ASSIGN_OR_RETURN(std::thread worker, StartThread([this] { Work(); }));
+  workers_.push_back(std::move(worker));
+  return absl::OkStatus();
+}
+
+// A worker that is held up by a device which does not answer is not there for
+// the files of all others: when no request was begun for a while and none of
+// the workers waits for one, there are more.
+void Server::WatchWorkers() {
+  constexpr std::chrono::milliseconds kWhile{200};
+  const std::size_t most = options_.threads + kMostExtraWorkers;
+  std::uint64_t taken = 0;
+  std::size_t workers = 0;
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      if (wake_.wait_for(lock, kWhile, [this] { return ending_; })) return;
+      workers = workers_.size();
+    }
+    const std::uint64_t before = std::exchange(taken, taken_.load());
+    if (taken != before || idle_ > 0 || workers >= most) continue;
+    if (const absl::Status added = AddWorker(); !added.ok()) {
+      spdlog::warn("all {} threads are held up: {}", workers, Message(added));
+    } else {
+      spdlog::debug("all {} threads are held up; there is one more", workers);
+    }
+  }
+}
+
+void Server::EndServing() { service_.still_mapped.End(); }
+
 void Server::Work() {
   fuse_buf buffer = {};
   while (fuse_session_exited(session_.get()) == 0) {
+    ++idle_;
     const int got = fuse_session_receive_buf(session_.get(), &buffer);
+    --idle_;
     if (got == -EINTR || got == -EAGAIN) continue;
     if (got < 0) {
+      failed_ = true;
       spdlog::error("reading /dev/fuse: {}",
                     Message(ErrnoError(-got, "this thread ends")));
     }
     if (got <= 0) break;
+    ++taken_;
     fuse_session_process_buf(session_.get(), &buffer);
   }
   std::free(buffer.mem);
@@ -230,14 +288,22 @@ void Server::Work() {
 }
 
 Server::~Server() {
-  mount_.reset();
-  if (!options_.detached && !workers_.empty() &&
-      fuse_session_exited(session_.get()) == 0) {
+  mount_.mount.reset();
+  if (attached_ && fuse_session_exited(session_.get()) == 0) {
     IgnoreError(Unmount(options_.mount_point), "it may be gone");
   }
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  wake_.notify_all();
+  if (watch_.joinable()) watch_.join();  // adds no worker from here on
   for (std::thread& worker : workers_) worker.join();
+  if (service_.zeroing != nullptr) service_.zeroing->Stop();
   if (service_.follower != nullptr) service_.follower->Stop();
   if (service_.letting_go != nullptr) service_.letting_go->End();
+  service_.files.reset();
+  service_.still_mapped.End();
 }
 
 }  // namespace famfs

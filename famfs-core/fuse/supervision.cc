@@ -4,14 +4,15 @@
 #include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <span>
 
 #include "base/descriptor_message.h"
+#include "base/lock_holder.h"
 
 namespace famfs {
 namespace {
@@ -32,8 +33,15 @@ void KeepStandardDescriptors() {
 
 absl::StatusOr<UniqueFd> TakeLockFile(const std::string& path) {
   // Nobody else's: who can open it could lock it, and keep every server away.
-  FAMFS_ASSIGN_OR_RETURN(UniqueFd fd,
-                         OpenFile(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+  FAMFS_ASSIGN_OR_RETURN(
+      UniqueFd fd,
+      OpenFile(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600));
+  // An earlier version made it readable, and so lockable, for everybody.
+  struct stat info {};
+  if (::fstat(fd.get(), &info) != 0 ||
+      ((info.st_mode & 077) != 0 && ::fchmod(fd.get(), 0600) != 0)) {
+    return ErrnoError(errno, path);
+  }
   // A supervisor that asks whether somebody serves has it for a moment, too.
   for (int patience = kLockPatience;
        ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0;) {
@@ -42,10 +50,12 @@ absl::StatusOr<UniqueFd> TakeLockFile(const std::string& path) {
       static_cast<void>(::poll(nullptr, 0, kLockPauseMs));
       continue;
     }
-    std::array<char, 32> holder{};
-    const ssize_t got = ::pread(fd.get(), holder.data(), holder.size() - 1, 0);
-    return Unavailable("{}: held by process {}, which serves already", path,
-                       got > 0 ? std::atoi(holder.data()) : 0);
+    // Asked of the kernel: the text is that of the last server, which may not
+    // be the one that holds it.
+    const std::string holder = LockHolder(fd.get());
+    return AlreadyExists(
+        "{}: held by {}, which serves already", path,
+        holder.empty() ? "a process that cannot be seen from here" : holder);
   }
   const std::string pid = fmt::format("{}\n", ::getpid());
   if (::ftruncate(fd.get(), 0) != 0 ||

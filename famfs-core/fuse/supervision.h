@@ -15,7 +15,7 @@ namespace famfs {
 void KeepStandardDescriptors();
 
 /// Creates the file if needed, takes its flock for as long as the descriptor
-/// lives, and writes this process' id into it. Unavailable, with the holder's
+/// lives, and writes this process' id into it. AlreadyExists, with the holder's
 /// id, when another process has it. The file stays behind: whoever can lock it
 /// knows that nobody serves.
 absl::StatusOr<UniqueFd> TakeLockFile(const std::string& path);

@@ -7,11 +7,10 @@
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
-#include <system_error>
-#include <thread>
 #include <utility>
 #include <vector>
 
+#include "base/thread.h"
 #include "media/checksum.h"
 #include "media/rules.h"
 
@@ -253,26 +252,22 @@ bool PlayAlone(Preparation& preparation, std::uint64_t entries,
 bool PlayPaired(Preparation& preparation, std::uint64_t entries,
                 FastPlay& play) {
   Conveyor conveyor;
-  std::thread thread;
-  try {
-    thread = std::thread([&] {
-      for (std::uint64_t begin = 0; begin < entries; begin += kBatch) {
-        Batch* const batch = conveyor.NextEmpty();
-        if (batch == nullptr) return;
-        preparation.Fill(begin, *batch);
-        conveyor.Filled();
-      }
-    });
-  } catch (const std::system_error&) {
-    return PlayAlone(preparation, entries, play);  // no more threads here
-  }
+  auto thread = StartThread([&] {
+    for (std::uint64_t begin = 0; begin < entries; begin += kBatch) {
+      Batch* const batch = conveyor.NextEmpty();
+      if (batch == nullptr) return;
+      preparation.Fill(begin, *batch);
+      conveyor.Filled();
+    }
+  });
+  if (!thread.ok()) return PlayAlone(preparation, entries, play);
   bool good = true;
   for (std::uint64_t begin = 0; good && begin < entries; begin += kBatch) {
     good = play.Play(conveyor.NextFilled());
     conveyor.Used();
   }
   conveyor.Stop();
-  thread.join();
+  thread->join();
   return good;
 }
 

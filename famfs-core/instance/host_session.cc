@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <thread>
@@ -28,20 +29,20 @@ std::size_t FirstRow(const HostRecord& record) {
 }  // namespace
 
 HostSession::HostSession(Layout layout, const HostIdentity& identity,
-                         ConnectionIsGone is_gone)
+                         FindGone find_gone)
     : layout_(std::move(layout)),
-      is_gone_(std::move(is_gone)),
+      find_gone_(std::move(find_gone)),
       record_{.session = identity.session,
               .host = identity.host,
               .boot = identity.boot,
               .connection = identity.connection} {}
 
 absl::StatusOr<std::unique_ptr<HostSession>> HostSession::Register(
-    DaxDevice& device, const HostIdentity& identity, ConnectionIsGone is_gone) {
+    DaxDevice& device, const HostIdentity& identity, FindGone find_gone) {
   FAMFS_ASSIGN_OR_RETURN(Layout layout,
                          Layout::Open(device, Access::kReadWrite));
   std::unique_ptr<HostSession> session(
-      new HostSession(std::move(layout), identity, std::move(is_gone)));
+      new HostSession(std::move(layout), identity, std::move(find_gone)));
   session->ClosePredecessors();
   if (const absl::Status taken = session->TakeRow(); !taken.ok()) {
     return Annotate(taken, device.spec());
@@ -51,22 +52,36 @@ absl::StatusOr<std::unique_ptr<HostSession>> HostSession::Register(
 
 void HostSession::ClosePredecessors() {
   if (!predecessors_left_) return;
-  predecessors_left_ = false;
   const Uuid& fs_uuid = layout_.superblock().fs_uuid;
+  std::vector<HostRow> over;
+  std::vector<HostRow> in_question;
+  std::vector<HostRecord> asked;
   for (const HostRow& row : LoadHosts(layout_.head(), fs_uuid)) {
-    if (row.damaged || row.record.host != record_.host ||
-        row.record.state == HostState::kClosed || IsOurs(row)) {
+    const HostRecord& record = row.record;
+    if (row.damaged || record.host != record_.host ||
+        record.state == HostState::kClosed || IsOurs(row)) {
       continue;
     }
-    const std::uint32_t connection = row.record.connection;
     // What has our own minor is over: the kernel gave it to us.
-    const bool over = row.record.boot != record_.boot ||
-                      (connection != 0 && (connection == record_.connection ||
-                                           is_gone_(connection)));
-    if (!over) {
-      predecessors_left_ = true;
-      continue;
+    if (record.boot != record_.boot ||
+        (record.connection != 0 && record.connection == record_.connection)) {
+      over.push_back(row);
+    } else {
+      in_question.push_back(row);
+      if (record.connection != 0) asked.push_back(record);
     }
+  }
+  const std::vector<std::uint32_t> gone =
+      find_gone_ ? find_gone_(asked) : std::vector<std::uint32_t>{};
+  predecessors_left_ = false;
+  for (const HostRow& row : in_question) {
+    if (std::count(gone.begin(), gone.end(), row.record.session) > 0) {
+      over.push_back(row);
+    } else {
+      predecessors_left_ = true;
+    }
+  }
+  for (const HostRow& row : over) {
     HostRecord next = row.record;
     ++next.sequence;
     next.state = HostState::kClosed;
@@ -83,7 +98,7 @@ bool HostSession::IsOurs(const std::optional<HostRow>& found) const {
 }
 
 /// Takes the row if it is free.
-bool HostSession::TryRow(std::size_t row) {
+bool HostSession::TryRow(std::size_t row, bool also_evicted) {
   const Uuid& fs_uuid = layout_.superblock().fs_uuid;
   for (int write = 0; write < kWritesOfOneRow; ++write) {
     const auto before = LoadHost(layout_.head(), row, fs_uuid);
@@ -91,7 +106,9 @@ bool HostSession::TryRow(std::size_t row) {
     // of them; on the first look it is somebody's row.
     const bool is_free =
         !before || (before->damaged && write > 0) ||
-        (!before->damaged && before->record.state == HostState::kClosed);
+        (!before->damaged &&
+         (before->record.state == HostState::kClosed ||
+          (also_evicted && before->record.state == HostState::kEvicted)));
     if (!is_free) return false;
     record_.sequence =
         before && !before->damaged ? before->record.sequence + 1 : 2;
@@ -112,18 +129,36 @@ bool HostSession::TryRow(std::size_t row) {
 
 absl::Status HostSession::TakeRow() {
   const std::size_t first = FirstRow(record_);
-  for (std::size_t i = 0; i < kHostRows; ++i) {
-    FAMFS_RETURN_IF_ERROR(layout_.identity().CheckSuperblock());
-    row_ = (first + i) % kHostRows;
-    FAMFS_RETURN_IF_ERROR(layout_.Check());
-    if (!TryRow(row_)) continue;
-    usable_ = true;
-    return absl::OkStatus();
+  stood_ = false;
+  // The mark of an eviction stays as long as there is room.
+  for (const bool also_evicted : {false, true}) {
+    for (std::size_t i = 0; i < kHostRows; ++i) {
+      FAMFS_RETURN_IF_ERROR(layout_.identity().CheckSuperblock());
+      row_ = (first + i) % kHostRows;
+      FAMFS_RETURN_IF_ERROR(layout_.Check());
+      if (!TryRow(row_, also_evicted)) continue;
+      usable_ = true;
+      return absl::OkStatus();
+    }
   }
   return ResourceExhausted(
-      "all {} rows of the host table are in use; rows of hosts that are gone "
-      "end when they mount again and unmount",
+      "all {} rows of the host table are in use; those of hosts that are gone "
+      "end when they mount again and unmount, or by famfs evict (famfs hosts "
+      "lists them)",
       kHostRows);
+}
+
+absl::Status HostSession::EndEvicted() {
+  const bool known = evicted_.exchange(true);
+  usable_ = false;  // after it: who sees this asks for that
+  if (!known) {
+    spdlog::error(
+        "this host was evicted from the file system: new opens are refused "
+        "with EIO, because deleted space no longer waits for this mount; "
+        "unmount it everywhere and mount it again");
+  }
+  return PermissionDenied(
+      "this host was evicted; unmount the file system and mount it again");
 }
 
 absl::Status HostSession::Check() {
@@ -132,29 +167,21 @@ absl::Status HostSession::Check() {
     usable_ = false;
     return same;
   }
-  if (!evicted_) {
-    const auto found =
-        LoadHost(layout_.head(), row_, layout_.superblock().fs_uuid);
-    if (IsOurs(found) && found->record.state == HostState::kLive) {
-      usable_ = true;  // again, after the device was out of reach
-      return absl::OkStatus();
-    }
-    FAMFS_RETURN_IF_ERROR(layout_.Check());
-    if (!IsOurs(found)) {
-      usable_ = false;
-      spdlog::warn("host row {} was lost to another host; taking another one",
-                   row_);
-      return TakeRow();
-    }
-    evicted_ = true;
-    usable_ = false;
-    spdlog::error(
-        "this host was evicted from the file system: new opens are refused "
-        "with EIO, because deleted space no longer waits for this mount; "
-        "unmount it everywhere and mount it again");
+  if (evicted_) return EndEvicted();
+  const auto found =
+      LoadHost(layout_.head(), row_, layout_.superblock().fs_uuid);
+  FAMFS_RETURN_IF_ERROR(layout_.Check());
+  if (IsOurs(found)) {
+    if (found->record.state != HostState::kLive) return EndEvicted();
+    stood_ = true;
+    usable_ = true;  // again, after the device was out of reach
+    return absl::OkStatus();
   }
-  return PermissionDenied(
-      "this host was evicted; unmount the file system and mount it again");
+  if (stood_ && found && !found->damaged) return EndEvicted();
+  usable_ = false;
+  spdlog::warn("host row {} was lost to another host; taking another one",
+               row_);
+  return TakeRow();
 }
 
 absl::Status HostSession::Acknowledge(std::uint64_t number) {

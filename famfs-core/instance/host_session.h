@@ -7,7 +7,11 @@
 // looking again. Two that take one row at the same moment: one of them finds
 // the other's there, now or at its next Check, and takes another row.
 //
-// Not thread-safe, except usable().
+// Rows of hosts that were evicted are the last to be taken. Whoever finds
+// another one's record in a row that has stood before was evicted, too, and
+// never registers again: what it maps may be another volume's by now.
+//
+// Not thread-safe, except usable() and evicted().
 #pragma once
 
 #include <atomic>
@@ -15,6 +19,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "base/status.h"
 #include "dax/device.h"
@@ -30,17 +35,20 @@ struct HostIdentity {
   std::uint32_t connection = 0;  // minor of the FUSE connection; 0: not known
 };
 
-/// Whether the FUSE connection with this minor is certainly gone from this
-/// machine.
-using ConnectionIsGone = std::function<bool(std::uint32_t connection)>;
+/// The sessions among these whose FUSE connection (the record has its minor) is
+/// certainly gone from this machine. Asked of all that are in question at once,
+/// each time that they are looked at.
+using FindGone = std::function<std::vector<std::uint32_t>(
+    const std::vector<HostRecord>& sessions)>;
 
 class HostSession {
  public:
   /// Closes what earlier sessions of this host left, as ClosePredecessors. Then
-  /// takes a row. ResourceExhausted when all 128 are in use. `is_gone` is kept.
+  /// takes a row. ResourceExhausted when all 128 are of live sessions, or
+  /// cannot be read. `find_gone` is kept; without it no connection is known to
+  /// be gone.
   static absl::StatusOr<std::unique_ptr<HostSession>> Register(
-      DaxDevice& device, const HostIdentity& identity,
-      ConnectionIsGone is_gone);
+      DaxDevice& device, const HostIdentity& identity, FindGone find_gone = {});
 
   /// Closes the rows of earlier sessions of this host that are surely over:
   /// those of another boot, and those of this boot whose connection is gone. A
@@ -60,23 +68,26 @@ class HostSession {
 
   /// Whether the row stands. From any thread.
   [[nodiscard]] bool usable() const { return usable_.load(); }
+  /// Whether this host was evicted. From any thread.
+  [[nodiscard]] bool evicted() const { return evicted_.load(); }
   [[nodiscard]] std::uint64_t acknowledged() const {
     return record_.acknowledged;
   }
 
  private:
-  HostSession(Layout layout, const HostIdentity& identity,
-              ConnectionIsGone is_gone);
+  HostSession(Layout layout, const HostIdentity& identity, FindGone find_gone);
   [[nodiscard]] absl::Status TakeRow();
-  [[nodiscard]] bool TryRow(std::size_t row);
+  [[nodiscard]] bool TryRow(std::size_t row, bool also_evicted);
+  [[nodiscard]] absl::Status EndEvicted();
   [[nodiscard]] bool IsOurs(const std::optional<HostRow>& found) const;
 
   Layout layout_;
-  const ConnectionIsGone is_gone_;
+  const FindGone find_gone_;
   bool predecessors_left_ = true;  // as far as is known
   HostRecord record_;              // as last stored
   std::size_t row_ = 0;
-  bool evicted_ = false;
+  bool stood_ = false;  // a Check found it: nobody took it at the same moment
+  std::atomic<bool> evicted_{false};
   std::atomic<bool> usable_{false};
 };
 

@@ -37,6 +37,11 @@ bool IsReplaced(const absl::Status& status) {
   return status.GetPayload(kReplaced).has_value();
 }
 
+bool BearsSuperblockOf(const Mapping& head, const Uuid& fs_uuid) {
+  const MediaSuperblock line = Load(head, kFirstLine);
+  return line.magic == kSuperblockMagic && line.fs_uuid == fs_uuid;
+}
+
 absl::StatusOr<DeviceIdentity> DeviceIdentity::Of(const DaxDevice& device,
                                                   const Mapping& head,
                                                   const Uuid& fs_uuid) {

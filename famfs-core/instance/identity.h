@@ -21,6 +21,11 @@ namespace famfs {
                                          std::string_view what);
 [[nodiscard]] bool IsReplaced(const absl::Status& status);
 
+/// One cache line: whether the superblock, or the head of a secondary device,
+/// that stands at the beginning of `head` is of this famfs. Missing memory
+/// shows none.
+[[nodiscard]] bool BearsSuperblockOf(const Mapping& head, const Uuid& fs_uuid);
+
 /// An instance's device and the medium behind it, as they were when it was
 /// opened. Thread-safe.
 class DeviceIdentity {

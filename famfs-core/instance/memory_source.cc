@@ -72,20 +72,44 @@ std::uint64_t LargestIn(std::uint64_t left, const PlacementRequest& request) {
 
 }  // namespace
 
-std::vector<MemorySource> FindSources(
+std::vector<BackingAnswer> AskBackings(
     std::span<const std::shared_ptr<DaxDevice>> devices,
+    std::span<const std::uint64_t> taken) {
+  std::vector<BackingAnswer> answers(devices.size());
+  for (std::size_t i = 0; i < devices.size(); ++i) {
+    if (devices[i] == nullptr) continue;
+    answers[i] = {.asked = true,
+                  .taken = taken[i],
+                  .backing = devices[i]->FindBacking(taken[i])};
+  }
+  return answers;
+}
+
+std::vector<std::uint64_t> TakenOf(
+    std::span<const ExtentAllocator* const> allocators) {
+  std::vector<std::uint64_t> taken;
+  for (const ExtentAllocator* one : allocators) {
+    taken.push_back(one == nullptr ? 0
+                                   : one->device_size() - one->free_bytes());
+  }
+  return taken;
+}
+
+std::vector<MemorySource> FindSources(
+    std::span<const BackingAnswer> answers,
     std::span<const ExtentAllocator* const> allocators) {
   MemorySource empty;
-  empty.devices.resize(devices.size());
+  empty.devices.resize(allocators.size());
   std::vector<MemorySource> sources = {empty};
   std::map<std::uint64_t, FileSystem> file_systems;
-  for (std::size_t i = 0; i < devices.size(); ++i) {
-    if (devices[i] == nullptr || allocators[i] == nullptr) continue;
-    const std::uint64_t free = allocators[i]->free_bytes();
-    const auto backing =
-        devices[i]->FindBacking(allocators[i]->device_size() - free);
+  const std::vector<std::uint64_t> taken = TakenOf(allocators);
+  for (std::size_t i = 0; i < allocators.size() && i < answers.size(); ++i) {
+    if (allocators[i] == nullptr || !answers[i].asked) continue;
+    const auto& backing = answers[i].backing;
     if (backing.ok() && backing->has_value()) {
-      file_systems[(*backing)->file_system].Add(i, **backing, free);
+      Backing now = **backing;
+      now.owed += std::max(taken[i], answers[i].taken) - answers[i].taken;
+      file_systems[now.file_system].Add(i, now, allocators[i]->free_bytes());
       continue;
     }
     if (!backing.ok()) {

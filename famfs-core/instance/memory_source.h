@@ -28,10 +28,26 @@ struct MemorySource {
   absl::Status lost;          // not OK: out of reach, and nothing is left
 };
 
-/// Devices (null: missing) and their allocators by index. At least one source;
-/// the first has no limit, and may have no devices.
-std::vector<MemorySource> FindSources(
+/// What a device said of its memory, and how much of the device was taken then.
+struct BackingAnswer {
+  bool asked = false;       // false: it was missing
+  std::uint64_t taken = 0;  // bytes
+  absl::StatusOr<std::optional<Backing>> backing = std::optional<Backing>{};
+};
+/// Asks each device (null: missing); `taken` by index. Waits for their file
+/// systems, which may never answer: not under a lock.
+std::vector<BackingAnswer> AskBackings(
     std::span<const std::shared_ptr<DaxDevice>> devices,
+    std::span<const std::uint64_t> taken);
+/// Bytes of each allocator's device that are taken; null: 0.
+std::vector<std::uint64_t> TakenOf(
+    std::span<const ExtentAllocator* const> allocators);
+
+/// The answers and the allocators by index, as these are now: what was taken
+/// since the question is owed, too. At least one source; the first has no
+/// limit, and may have no devices. A device that was not asked is of none.
+std::vector<MemorySource> FindSources(
+    std::span<const BackingAnswer> answers,
     std::span<const ExtentAllocator* const> allocators);
 
 /// Of what is free on the devices, the bytes that there is no memory for.

@@ -28,8 +28,7 @@ absl::Status CheckOptions(const DaxDevice& device, const MkfsOptions& options) {
     return OutOfRange("{}: has {}; famfs needs at least {}", device.spec(),
                       FormatSize(device.size()), FormatSize(kMinDeviceSize));
   }
-  // Room for the log, and for a compaction's image beside at least one file.
-  if (log > device.size() / 4) {
+  if (log > device.size() / kLogShare) {
     return OutOfRange("{}: a log of {} is too long for a device of {}",
                       device.spec(), FormatSize(log),
                       FormatSize(device.size()));
@@ -95,24 +94,21 @@ absl::Status CheckOld(DaxDevice& device, const MediaSuperblock& old,
   return absl::OkStatus();
 }
 
-/// What `force` may not throw away without another word.
-absl::Status CheckUnused(DaxDevice& device, const MediaSuperblock& old,
-                         const MkfsOptions& options) {
-  if (options.fs_uuid == old.fs_uuid) {
-    return InvalidArgument(
-        "{}: already holds a famfs with the uuid {}; a new one needs another, "
-        "or servers of the old one would take it for theirs",
-        device.spec(), old.fs_uuid.ToString());
+/// Whether the bytes there name a famfs, also one that cannot be opened: of
+/// another version, damaged, or a further device's.
+bool NamesAFamfs(const MediaSuperblock& old) {
+  return old.magic == kSuperblockMagic && !old.fs_uuid.is_nil();
+}
+
+absl::Status CheckNewUuid(const DaxDevice& device, const MediaSuperblock& old,
+                          const MkfsOptions& options) {
+  if (!NamesAFamfs(old) || options.fs_uuid != old.fs_uuid) {
+    return absl::OkStatus();
   }
-  if (options.force_in_use) return absl::OkStatus();
-  const std::vector<std::string> users =
-      WhoUses(device, old.fs_uuid, options.self);
-  if (users.empty()) return absl::OkStatus();
-  return FailedPrecondition(
-      "{}: the famfs {} on it is in use: {}; end that (unmount it, stop the "
-      "controller; famfs evict for a host that is dead), or add --force-in-use "
-      "to replace it all the same: whoever uses it then gets ESTALE for good",
-      device.spec(), old.fs_uuid.ToString(), fmt::join(users, ", "));
+  return InvalidArgument(
+      "{}: already holds a famfs with the uuid {}; a new one needs another, "
+      "or servers of the old one would take it for theirs",
+      device.spec(), old.fs_uuid.ToString());
 }
 
 /// From here on the device is no famfs, for us and for upstream, and a second
@@ -189,6 +185,10 @@ absl::Status Write(DaxDevice& device, const MediaSuperblock& super) {
 
 absl::Status Mkfs(DaxDevice& device, const MkfsOptions& options) {
   FAMFS_RETURN_IF_ERROR(CheckOptions(device, options));
+  UseMark claim;
+  if (!options.claimed) {
+    FAMFS_ASSIGN_OR_RETURN(claim, ClaimToMake(device));
+  }
   FAMFS_ASSIGN_OR_RETURN(const MediaSuperblock old, LoadOldSuperblock(device));
   const Range head{kSuperblockOffset, kSuperblockRegion};
   const Range log{kLogOffset, options.log_length};
@@ -205,11 +205,16 @@ absl::Status Mkfs(DaxDevice& device, const MkfsOptions& options) {
   if (!options.force) {
     FAMFS_RETURN_IF_ERROR(CheckOld(device, old, data_extents));
   }
+  FAMFS_RETURN_IF_ERROR(CheckNewUuid(device, old, options));
   std::optional<WriterLock> lock;
-  if (CheckSuperblock(old, device.size()).ok()) {
+  if (NamesAFamfs(old)) {
     FAMFS_ASSIGN_OR_RETURN(
         lock, WriterLock::Acquire(options.lock_directory, old.fs_uuid));
-    FAMFS_RETURN_IF_ERROR(CheckUnused(device, old, options));
+  }
+  // Whatever stands there, and also where nothing can be made out any more:
+  // what a damaged superblock leads to may be mapped by many.
+  if (options.force && !options.force_in_use) {
+    FAMFS_RETURN_IF_ERROR(CheckUnused(device, options.self));
   }
   if (device.has_extent_files()) {
     FAMFS_RETURN_IF_ERROR(device.CleanUp());

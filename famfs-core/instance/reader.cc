@@ -88,28 +88,41 @@ const MediaSuperblock& Reader::superblock() const {
 }
 
 PoolFigures Reader::Figures() const {
-  // Looking for a missing device may take its time: before the lock.
+  // Looking for a missing device, or for the room under one, may take its time:
+  // without the lock.
   std::vector<std::shared_ptr<DaxDevice>> present;
   for (std::size_t i = 0; i < devices_->size(); ++i) {
     present.push_back(devices_->Find(i));
   }
+  const auto allocators = [&] {
+    std::vector<const ExtentAllocator*> by_index(present.size(), nullptr);
+    for (std::size_t i = 0; i < present.size(); ++i) {
+      if (present[i] == nullptr || i > player_->devices().size()) continue;
+      by_index[i] = &player_->allocator(i);
+    }
+    return by_index;
+  };
+  std::vector<std::uint64_t> taken;
+  {
+    const std::shared_lock lock(mutex_);
+    taken = TakenOf(allocators());
+  }
+  const std::vector<BackingAnswer> backings = AskBackings(present, taken);
   const std::shared_lock lock(mutex_);
   PoolFigures figures{.entries = player_->next_index(),
                       .slots = LastIndex(layout_.superblock().log_length) + 1};
-  std::vector<const ExtentAllocator*> allocators(present.size(), nullptr);
-  for (std::size_t i = 0; i < present.size(); ++i) {
-    if (present[i] == nullptr || i > player_->devices().size()) continue;
-    allocators[i] = &player_->allocator(i);
+  const std::vector<const ExtentAllocator*> of_present = allocators();
+  for (std::size_t i = 0; i < of_present.size(); ++i) {
+    if (of_present[i] == nullptr) continue;
     figures.size +=
         i == 0 ? layout_.device_size() : player_->devices()[i - 1].size;
-    figures.free += player_->allocator(i).free_bytes();
-    figures.largest =
-        std::max(figures.largest, player_->allocator(i).largest_free());
+    figures.free += of_present[i]->free_bytes();
+    figures.largest = std::max(figures.largest, of_present[i]->largest_free());
     for (const Range& range : player_->PendingOn(i)) {
       figures.pending += range.length;
     }
   }
-  figures.unbacked = Unbacked(FindSources(present, allocators), allocators);
+  figures.unbacked = Unbacked(FindSources(backings, of_present), of_present);
   return figures;
 }
 

@@ -114,10 +114,16 @@ class Reader {
   absl::StatusOr<std::vector<Change>> Refresh();
 
   [[nodiscard]] const MediaSuperblock& superblock() const;
-  /// Whether the primary still holds this instance; Refresh looks, too.
+  /// Whether the primary still holds this instance; Refresh looks, too. Not of
+  /// a salvaging reader: CheckIdentity.
   [[nodiscard]] const DeviceIdentity& identity() const {
     return layout_.identity();
   }
+  /// One cache line, before bytes of a file are used: IsReplaced as
+  /// DeviceIdentity::CheckSuperblock; DataLoss for a superblock that became
+  /// damaged, but not from a reader that salvages: it knows that one, and can
+  /// tell no more by it where it names no instance.
+  [[nodiscard]] absl::Status CheckIdentity() const;
   /// The primary.
   [[nodiscard]] std::shared_ptr<DaxDevice> device() const { return device_; }
   /// All that the log names; which of them are there.

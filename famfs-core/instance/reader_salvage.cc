@@ -42,6 +42,18 @@ absl::StatusOr<std::unique_ptr<Reader>> Reader::OpenSalvaged(
   return reader;
 }
 
+absl::Status Reader::CheckIdentity() const {
+  absl::Status same;
+  // Set when it was opened, and never again.
+  if (!salvage_) {
+    same = layout_.identity().CheckSuperblock();
+  } else if (salvage_->tells_identity) {
+    same = layout_.identity().CheckSuperblock();
+    if (!IsReplaced(same)) same = absl::OkStatus();
+  }
+  return same;
+}
+
 DamageList Reader::Damage() const {
   const std::shared_lock lock(mutex_);
   return salvage_ ? salvage_->damage : DamageList();

@@ -66,6 +66,16 @@ void Reservations::Clear(std::size_t row) {
   free_.push_back(row);
 }
 
+void Reservations::ClearIfOf(std::size_t row, const Uuid& holder,
+                             std::uint64_t epoch) {
+  const auto record = LoadRow(*head_, row, fs_uuid_);
+  if (!record.ok() || head_->lost() || !record->has_value() ||
+      (*record)->holder != holder || (*record)->epoch != epoch) {
+    return;
+  }
+  Clear(row);
+}
+
 bool Reservations::Stands(const Reservation& reservation) const {
   const auto record = LoadRow(*head_, reservation.row, fs_uuid_);
   // One that cannot be seen stands.

@@ -30,6 +30,9 @@ class Reservations {
   /// Durable when it returns. ResourceExhausted when no row is free.
   absl::StatusOr<std::size_t> Add(const ReservationRecord& record);
   void Clear(std::size_t row);
+  /// Only while the row is there and says this: for a holder whose rows another
+  /// writer may have cleared, and used again.
+  void ClearIfOf(std::size_t row, const Uuid& holder, std::uint64_t epoch);
   /// Whether the row still says so; another host may have cleared it.
   [[nodiscard]] bool Stands(const Reservation& reservation) const;
   /// Takes note that a row which Stands denied is free.

@@ -87,6 +87,7 @@ MediaSuperblock MakeSecondarySuperblock(const MediaSuperblock& primary,
 
 absl::Status WriteSecondaryHead(DaxDevice& device,
                                 const MediaSuperblock& superblock) {
+  FAMFS_ASSIGN_OR_RETURN(const UseMark claim, ClaimToMake(device));
   FAMFS_RETURN_IF_ERROR(MarkUnfinished(device));
   FAMFS_ASSIGN_OR_RETURN(
       const auto head,

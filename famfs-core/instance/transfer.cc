@@ -171,6 +171,15 @@ absl::Status ImportRange(DaxDevice& image, int image_fd, DaxDevice& device,
   return from->Check();
 }
 
+/// The log may have grown meanwhile: then the copy mixes two moments.
+absl::Status CheckUnchanged(Reader& reader, std::string_view done) {
+  FAMFS_ASSIGN_OR_RETURN(const std::vector<Change> changes, reader.Refresh());
+  if (changes.empty()) return absl::OkStatus();
+  return Aborted(
+      "{}: was changed while it was {}; stop its writer, or try again",
+      reader.device()->spec(), done);
+}
+
 absl::Status CheckImage(DaxDevice& image) {
   const FsckReport report = Fsck(image);
   if (report.clean()) return absl::OkStatus();
@@ -181,14 +190,10 @@ absl::Status CheckImage(DaxDevice& image) {
 
 /// Whether the device that is there already is what an import of the same image
 /// left; else `exists`.
-absl::Status CheckLeft(const absl::Status& exists, const std::string& directory,
+absl::Status CheckLeft(const absl::Status& exists, DaxDevice& device,
                        std::uint64_t size, const Uuid& tag) {
-  if (!absl::IsAlreadyExists(exists)) return exists;
-  const auto device = OpenEmulatedDevice(directory, Access::kReadWrite);
-  if (!device.ok() || (*device)->size() != size || (*device)->tag() != tag) {
-    return exists;
-  }
-  FAMFS_ASSIGN_OR_RETURN(const bool nobodys, IsNobodys(**device));
+  if (device.size() != size || device.tag() != tag) return exists;
+  FAMFS_ASSIGN_OR_RETURN(const bool nobodys, IsNobodys(device));
   return nobodys ? absl::OkStatus() : exists;
 }
 
@@ -231,13 +236,7 @@ absl::Status ExportImage(DaxDevice& device, const std::string& image_path,
     FAMFS_RETURN_IF_ERROR(
         ExportRange(device, range, file.fd(), image_path, meter));
   }
-  // The log may have grown meanwhile: then the copy mixes two moments.
-  FAMFS_ASSIGN_OR_RETURN(const std::vector<Change> changes, reader->Refresh());
-  if (!changes.empty()) {
-    return Aborted(
-        "{}: was changed while it was exported; stop its writer, or try again",
-        device.spec());
-  }
+  FAMFS_RETURN_IF_ERROR(CheckUnchanged(*reader, "exported"));
   const absl::Status named = file.Publish(false);
   return absl::IsAlreadyExists(named) ? exists() : named;
 }
@@ -255,11 +254,14 @@ absl::Status ImportImage(const std::string& image_path,
   const bool was_there = std::filesystem::exists(directory);
   const absl::Status made = CreateEmulatedDevice(
       directory, {.size = image->size(), .tag = tag, .hosts = {}});
+  if (!made.ok() && !absl::IsAlreadyExists(made)) return made;
+  const auto opened = OpenEmulatedDevice(directory, Access::kReadWrite);
+  if (!opened.ok()) return made.ok() ? opened.status() : made;
+  const auto& device = *opened;
+  FAMFS_ASSIGN_OR_RETURN(const UseMark claim, ClaimToMake(*device));
   if (!made.ok()) {
-    FAMFS_RETURN_IF_ERROR(CheckLeft(made, directory, image->size(), tag));
+    FAMFS_RETURN_IF_ERROR(CheckLeft(made, *device, image->size(), tag));
   }
-  FAMFS_ASSIGN_OR_RETURN(const auto device,
-                         OpenEmulatedDevice(directory, Access::kReadWrite));
   UndoGuard undo([&] {
     if (made.ok()) return RemoveImported(directory, was_there);
     IgnoreError(MarkUnfinished(*device), "it was nobody's before");
@@ -271,6 +273,8 @@ absl::Status ImportImage(const std::string& image_path,
     FAMFS_RETURN_IF_ERROR(
         ImportRange(*image, image_fd.get(), *device, range, meter));
   }
+  // Without a head it still is nobody's.
+  FAMFS_RETURN_IF_ERROR(CheckUnchanged(*reader, "imported"));
   FAMFS_RETURN_IF_ERROR(ImportHead(*image, *device, meter));
   undo.Keep();
   return absl::OkStatus();

@@ -47,6 +47,15 @@ absl::StatusOr<std::uint64_t> LoadMagic(DaxDevice& device) {
 
 }  // namespace
 
+absl::StatusOr<UseMark> ClaimToMake(DaxDevice& device) {
+  auto mark = UseMark::Set(device, Use::kMaking, 0);
+  if (!absl::IsUnavailable(mark.status())) return mark;
+  return Unavailable(
+      "{}: another process is making an instance there (famfs mkfs, famfs "
+      "import or a controller); wait for it, or end it",
+      device.spec());
+}
+
 absl::Status MarkUnfinished(DaxDevice& device) {
   if (device.has_extent_files()) {
     FAMFS_RETURN_IF_ERROR(EmptyExtentFiles(device));

@@ -10,9 +10,10 @@
 // one path or CSI name at once: the later one is Aborted.
 //
 // A writer that finds out that another one took over stops: the call that
-// noticed and every later change are Aborted, and nothing more is written. So
-// does one whose log or tables lie in memory that is missing: Unavailable. It
-// never goes on by itself; its owner lets go of it and opens another one.
+// noticed and every later change are Aborted, and nothing more is written, but
+// that it takes back its own promises of space. So does one whose log or tables
+// lie in memory that is missing: Unavailable. It never goes on by itself; its
+// owner lets go of it and opens another one.
 #pragma once
 
 #include <absl/container/flat_hash_set.h>
@@ -29,21 +30,20 @@
 
 #include "base/status.h"
 #include "dax/device.h"
+#include "dax/use_mark.h"
 #include "instance/clean_ranges.h"
 #include "instance/compaction.h"
 #include "instance/device_set.h"
 #include "instance/host_table.h"
 #include "instance/layout.h"
 #include "instance/log_player.h"
+#include "instance/memory_source.h"
 #include "instance/reader.h"
 #include "instance/reservations.h"
 #include "instance/secondary.h"
 #include "instance/writer_lock.h"
 
 namespace famfs {
-
-struct Placement;         // alloc/placement.h
-struct PlacementRequest;  // alloc/placement.h
 
 /// Slots of the log that only state changes (deletions) may use, so that a full
 /// log can still delete.
@@ -116,12 +116,18 @@ class PendingFile {
   /// Mapping::Check of its memory, for who wants to know before Commit, which
   /// commits nothing where memory is missing.
   [[nodiscard]] virtual absl::Status Check() const = 0;
+  /// Writer::CheckStanding, for who fills a large file: to be asked every few
+  /// MiB, and nothing stored after an error, for the memory may be another
+  /// file's by then. From several threads.
+  [[nodiscard]] virtual absl::Status CheckStanding() = 0;
   [[nodiscard]] virtual absl::Status Commit() = 0;
 };
 
 struct AddDeviceOptions {
   /// Also a device that holds another famfs, or extents: they are lost.
   bool force = false;
+  /// With force, also while others use the device (instance/in_use.h).
+  bool force_in_use = false;
   /// Nothing but a device whose first unit is all zero, and which has no
   /// extents: for who adds it without a person looking on.
   bool only_blank = false;
@@ -154,21 +160,20 @@ class Writer {
   [[nodiscard]] PoolFigures Figures() const;
 
   /// Whether this writer may still change the instance, looked at now in a few
-  /// cache lines and one system call: what an idle one learns of a take-over
-  /// from. Waits for a compaction under way. Aborted: another one took over, or
-  /// its log was overwritten; IsReplaced: the device holds another instance;
-  /// both for good (stopped). Unavailable: its device is out of reach now;
-  /// DataLoss: the superblock is damaged.
+  /// cache lines and a system call a device: what an idle one learns of a
+  /// take-over from. Waits for a compaction under way. Aborted: another one
+  /// took over, or its log was overwritten; IsReplaced: the device holds
+  /// another instance; both for good (stopped). Unavailable: its device is out
+  /// of reach now; DataLoss: the superblock is damaged. A further device that
+  /// is the instance's no longer is missing from then on, and is no error.
   [[nodiscard]] absl::Status CheckStanding();
   /// It never changes anything again: let go of it, and open another one.
   [[nodiscard]] bool stopped() const;
 
   /// Extents that live files have in the log and that an emulated device did
-  /// not hold when the writer opened it: those files cannot be read. Those on
+  /// not hold when the writer took it up: those files cannot be read. Those on
   /// missing devices are not among them.
-  [[nodiscard]] const std::vector<MediaExtent>& MissingExtents() const {
-    return missing_;
-  }
+  [[nodiscard]] std::vector<MediaExtent> MissingExtents() const;
 
   /// The server sessions that are registered, closed ones left out.
   [[nodiscard]] std::vector<HostStatus> Hosts() const;
@@ -183,9 +188,10 @@ class Writer {
   /// takes; nobody else waits for it, except who needs the space.
   [[nodiscard]] absl::Status Reclaim();
   /// Gives files the memory again that programs which map them gave back; each
-  /// loss is logged with its owner. ResourceExhausted when there is no room:
-  /// call it again. Looks at each extent's file, at those of emulated devices
-  /// alone.
+  /// loss is logged with its owner. Before that, ends serving what servers left
+  /// (DaxDevice::EndAllServing). ResourceExhausted when there is no room: call
+  /// it again; an error is the first one, and the rest was tried. Looks at each
+  /// extent's file, at those of emulated devices alone.
   [[nodiscard]] absl::Status RefillMemory();
   /// How many bytes that were since this writer was opened.
   [[nodiscard]] std::uint64_t refilled_bytes() const { return refilled_; }
@@ -209,12 +215,17 @@ class Writer {
   /// space. 0 while the log has no slots for another volume. InvalidArgument as
   /// CreateVolume.
   absl::StatusOr<Capacity> GetCapacity(const VolumePlacement& placement = {});
+  /// The same of this moment: nothing is compacted, no device taken up. Less
+  /// than GetCapacity where deleted space waits for a compaction.
+  absl::StatusOr<Capacity> CapacityNow(const VolumePlacement& placement) const;
 
   /// Adds a device to the instance: gives it a secondary superblock, then
   /// appends its ADD_DAXDEV entry; its space can be used at once. AlreadyExists
   /// when it is one of the instance's, or holds something that `options` do not
   /// give up; InvalidArgument for an emulated device where the primary is not,
   /// and the reverse; Unavailable while a writer of that has it open;
+  /// FailedPrecondition while others use it, with force and without
+  /// force_in_use;
   /// ResourceExhausted with 64 devices, or with the log full. A crash on the
   /// way leaves a device that a second call takes without force.
   [[nodiscard]] absl::Status AddDevice(const std::shared_ptr<DaxDevice>& device,
@@ -255,7 +266,9 @@ class Writer {
 
   /// Drops old revisions and the entries of deleted volumes whose space is
   /// scrubbed (emulated: of all), then frees their extents. Nothing to drop:
-  /// OK.
+  /// OK. An extent that cannot be removed (its file is immutable, and this
+  /// process may not change that) is logged, keeps its space, and is tried
+  /// again by the next one.
   [[nodiscard]] absl::Status Compact();
 
  private:
@@ -272,6 +285,7 @@ class Writer {
     FileLayout layout{};
     std::uint64_t slots = 1;  // of the log
     bool to_fill = false;     // by the caller, before it is published
+    std::vector<BackingAnswer> backings{};  // of the devices; TryReserve asks
   };
   /// What it holds until it is published or given up: the path and the name
   /// against a second creation, slots of the log, an extent.
@@ -279,7 +293,10 @@ class Writer {
     std::string path;
     std::string name_key{};  // of claimed_names_; empty: no volume
     std::uint64_t slots = 0;
-    std::vector<MediaExtent> extents{};   // or strips, when chunk > 0
+    std::vector<MediaExtent> extents{};  // or strips, when chunk > 0
+    /// By extent: where it was placed. What is found under its index later may
+    /// be another device, without the extent.
+    std::vector<std::shared_ptr<DaxDevice>> devices{};
     std::uint64_t chunk = 0;              // bytes
     std::vector<bool> is_zero{};          // by extent; empty: none is
     std::vector<std::size_t> promises{};  // rows of the reservations
@@ -295,7 +312,6 @@ class Writer {
   absl::Status PlayLog();
   void TakeEpoch(const Uuid& system_uuid);
   void MendLog();
-  absl::Status ReconcileExtents(std::uint64_t device_index, DaxDevice& device);
 
   // writer_reclaim.cc
   /// Whether deleted space may be used again only when all hosts have let go.
@@ -313,6 +329,11 @@ class Writer {
                              std::vector<std::size_t>& rows);
   absl::Status PromiseClaimLocked(const Wanted& wanted, Claim& claim);
   void EndPromisesLocked(const Claim& claim);
+  /// What a writer that stopped promised, when it stores there no longer: rows
+  /// that still are its own.
+  void RetractPromisesLocked(std::span<const std::size_t> rows);
+  /// Whether nobody stores there any more: a writer of this host that is gone.
+  [[nodiscard]] bool IsOver(const ReservationRecord& promise) const;
   void LoadTables();
   void TakeUpReservation(const Reservation& row);
 
@@ -343,7 +364,7 @@ class Writer {
 
   // writer_claim.cc; each takes mutex_ itself, except those named Locked
   absl::StatusOr<Claim> Reserve(const Wanted& wanted);
-  absl::StatusOr<Claim> TryReserve(const Wanted& wanted);
+  absl::StatusOr<Claim> TryReserve(Wanted wanted);
   absl::Status CheckWantedLocked(const Wanted& wanted) const;
   absl::Status CheckParentLocked(const std::string& path) const;
   absl::StatusOr<Claim> TakeClaimLocked(const Wanted& wanted);
@@ -356,6 +377,8 @@ class Writer {
   absl::Status CreateExtents(Claim claim);
 
   // writer_placement.cc
+  /// Waits for the file systems under the devices: without mutex_.
+  [[nodiscard]] std::vector<BackingAnswer> AskBackings() const;
   static PlacementRequest RequestOf(const Wanted& wanted);
   absl::StatusOr<Placement> PlaceFileLocked(const Wanted& wanted) const;
   absl::StatusOr<Wanted> VolumeFile(const VolumePlacement& placement) const;
@@ -364,19 +387,40 @@ class Writer {
   std::vector<ExtentAllocator*> AllocatorsLocked() const;
 
   // writer_devices.cc
-  /// Takes up devices that were missing and are there now.
+  /// Looks at all devices: takes up those that were missing and are there now,
+  /// lets go of those that are the instance's no longer. Without mutex_. Errors
+  /// are the primary's, or why the writer has stopped.
   absl::Status AdmitDevices();
-  absl::Status AdmitDevicesLocked();
-  absl::StatusOr<MediaAddDaxdev> CheckNewDeviceLocked(
-      DaxDevice& device, const AddDeviceOptions& options) const;
+  absl::Status AdmitDevice(std::uint64_t index,
+                           const std::shared_ptr<DaxDevice>& device);
+  /// What of a device is taken, so that nothing else there is anybody's.
+  struct Extents {
+    std::vector<Range> live;   // of files
+    std::vector<Range> named;  // and all others
+  };
+  [[nodiscard]] Extents ExtentsOn(std::uint64_t device_index) const;
+  absl::Status ReconcileExtents(std::uint64_t device_index, DaxDevice& device);
+  absl::StatusOr<MediaAddDaxdev> CheckNewDevice(
+      const DaxDevice& device, const DeviceHead& head,
+      const AddDeviceOptions& options) const;
   absl::Status CheckContents(DaxDevice& device, const DeviceHead& head,
                              const AddDeviceOptions& options) const;
+  /// A slot of the log that nobody else takes until claimed_slots_ is lowered.
+  absl::Status ClaimSlot();
   absl::Status TryAddDevice(const std::shared_ptr<DaxDevice>& device,
                             const AddDeviceOptions& options);
 
   // writer_extents.cc: one extent, on whichever device
-  absl::Status CreateExtent(const MediaExtent& extent);
+  /// Unavailable when the device of the claim's extent is not the instance's
+  /// any more.
+  [[nodiscard]] absl::Status CheckPlace(const Claim& claim,
+                                        std::size_t i) const;
+  absl::Status CreateExtent(const Claim& claim, std::size_t i);
   absl::Status RemoveExtent(const MediaExtent& extent);
+  /// Of an extent that is nobody's and still taken, and cannot be removed.
+  void NoteStuckLocked(const MediaExtent& extent, const absl::Status& why);
+  /// Tries again to remove those.
+  void RemoveStuck();
   absl::Status TakeLocked(const MediaExtent& extent);
   absl::Status FreeLocked(const MediaExtent& extent);
 
@@ -400,8 +444,8 @@ class Writer {
   const std::shared_ptr<DaxDevice> device_;  // the primary
   Layout layout_;
   WriterLock lock_;
+  UseMark mark_;  // of this epoch
   const std::string lock_directory_;
-  std::vector<MediaExtent> missing_;
   std::size_t base_nodes_ = 0;  // of an empty namespace
 
   // One compaction at a time, with the removal of its dead extents, which
@@ -409,6 +453,11 @@ class Writer {
   std::mutex compact_mutex_;
   // One scrub at a time; taken before compact_mutex_ and mutex_.
   std::mutex scrub_mutex_;
+  // One device is added at a time; taken before all others.
+  std::mutex add_mutex_;
+  // One admission of devices at a time; taken before mutex_.
+  std::mutex admit_mutex_;
+  std::string admit_error_;  // under it: what was told last
   std::atomic<bool> cancel_reclaim_{false};
   std::atomic<std::uint64_t> refilled_{0};     // bytes
   std::atomic<std::uint64_t> scrub_done_{0};   // bytes
@@ -419,6 +468,7 @@ class Writer {
   std::unique_ptr<LogPlayer> player_;
   /// By index: there, reconciled, and so to be used.
   std::vector<std::shared_ptr<DaxDevice>> admitted_;
+  std::vector<MediaExtent> missing_;
   StateRecord state_;
   OwnerRecord owner_;  // as this writer's take-over stored it
   CompactionRecord compaction_;
@@ -428,6 +478,7 @@ class Writer {
   std::optional<Range> reserve_;      // kept free for a compaction's image
   std::vector<MediaExtent> claimed_;  // extents of creations under way
   std::vector<MediaExtent> dying_;    // dead, not yet removed: still taken
+  std::vector<MediaExtent> stuck_;    // the same, when removing them failed
   CleanRanges clean_;                 // and these three where hosts are waited
   Reservations reservations_;         // for
   std::vector<Reservation> lost_;     // of epochs that are over

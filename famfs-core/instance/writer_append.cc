@@ -117,6 +117,7 @@ absl::Status Writer::CheckStillOwner(std::uint64_t entries,
 }
 
 absl::Status Writer::CheckStanding() {
+  FAMFS_RETURN_IF_ERROR(AdmitDevices());
   const std::unique_lock lock(mutex_);
   FAMFS_RETURN_IF_ERROR(stopped_);
   // An append does not look where the device's path leads to now.

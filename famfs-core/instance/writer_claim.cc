@@ -1,5 +1,3 @@
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 
 #include "alloc/placement.h"
@@ -97,6 +95,9 @@ absl::Status Writer::PlaceLocked(const Wanted& wanted, Claim& claim) {
   FAMFS_ASSIGN_OR_RETURN(Placement placement, PlaceFileLocked(wanted));
   claim.extents = std::move(placement.extents);
   claim.chunk = placement.chunk;
+  for (const MediaExtent& extent : claim.extents) {
+    claim.devices.push_back(admitted_[extent.device_index]);
+  }
   claimed_.insert(claimed_.end(), claim.extents.begin(), claim.extents.end());
   return absl::OkStatus();
 }
@@ -110,8 +111,9 @@ void Writer::ForgetClaimLocked(const Claim& claim) {
   claimed_names_.erase(claim.name_key);
 }
 
-absl::StatusOr<Writer::Claim> Writer::TryReserve(const Wanted& wanted) {
+absl::StatusOr<Writer::Claim> Writer::TryReserve(Wanted wanted) {
   Claim claim;
+  if (wanted.size > 0) wanted.backings = AskBackings();
   {
     const std::unique_lock lock(mutex_);
     FAMFS_RETURN_IF_ERROR(CheckWantedLocked(wanted));
@@ -128,7 +130,7 @@ absl::StatusOr<Writer::Claim> Writer::TryReserve(const Wanted& wanted) {
 absl::Status Writer::CreateExtents(Claim claim) {
   for (std::size_t i = 0; i < claim.extents.size(); ++i) {
     if (i < claim.is_zero.size() && claim.is_zero[i]) continue;
-    const absl::Status made = CreateExtent(claim.extents[i]);
+    const absl::Status made = CreateExtent(claim, i);
     if (made.ok()) continue;
     if (!absl::IsAlreadyExists(made)) {
       GiveUp(claim, i);
@@ -140,8 +142,9 @@ absl::Status Writer::CreateExtents(Claim claim) {
     {
       const std::unique_lock lock(mutex_);
       claimed_.erase(std::find(claimed_.begin(), claimed_.end(), in_use));
-      claim.extents.erase(claim.extents.begin() +
-                          static_cast<std::ptrdiff_t>(i));
+      const auto at = static_cast<std::ptrdiff_t>(i);
+      claim.extents.erase(claim.extents.begin() + at);
+      claim.devices.erase(claim.devices.begin() + at);
       const MediaExtent rest{in_use.device_index, in_use.offset + kAllocUnit,
                              in_use.length - kAllocUnit};
       if (rest.length > 0) {
@@ -169,7 +172,10 @@ absl::StatusOr<Writer::Claim> Writer::Reserve(const Wanted& wanted) {
 absl::Status Writer::Publish(const Claim& claim,
                              std::span<MediaEntry> entries) {
   absl::Status status;
-  {
+  for (std::size_t i = 0; i < claim.extents.size() && status.ok(); ++i) {
+    status = CheckPlace(claim, i);
+  }
+  if (status.ok()) {
     const std::unique_lock lock(mutex_);
     status = stopped_;
     if (status.ok()) status = Append(entries, claim.extents);
@@ -183,27 +189,28 @@ absl::Status Writer::Publish(const Claim& claim,
 void Writer::GiveUp(const Claim& claim, std::size_t created) {
   bool give_back = !claim.extents.empty();
   {
-    // A writer that stopped does not know whether its entry counts: the extent
-    // is the next writer's to judge.
-    const std::shared_lock lock(mutex_);
-    if (!stopped_.ok()) give_back = false;
+    // A writer that stopped does not know whether its entry counts, and one
+    // that was overtaken not whose the extent is by now: it is the next
+    // writer's to judge.
+    const std::unique_lock lock(mutex_);
+    if (give_back && !CheckStillOwner().ok()) give_back = false;
   }
-  std::vector<MediaExtent> removed;
+  std::vector<absl::Status> removed(claim.extents.size());
   for (std::size_t i = 0; give_back && i < claim.extents.size(); ++i) {
-    const MediaExtent& extent = claim.extents[i];
-    absl::Status status;
-    if (i < created) status = RemoveExtent(extent);
-    if (status.ok()) {
-      removed.push_back(extent);
-    } else {
-      spdlog::error("{}: space is lost until the next start: {}",
-                    device_->spec(), Message(status));
-    }
+    if (i < created) removed[i] = RemoveExtent(claim.extents[i]);
   }
   const std::unique_lock lock(mutex_);
-  if (give_back) EndPromisesLocked(claim);
-  for (const MediaExtent& extent : removed) {
-    IgnoreError(FreeLocked(extent), "the claim held it");
+  if (give_back) {
+    EndPromisesLocked(claim);
+  } else {
+    RetractPromisesLocked(claim.promises);
+  }
+  for (std::size_t i = 0; give_back && i < claim.extents.size(); ++i) {
+    if (removed[i].ok()) {
+      IgnoreError(FreeLocked(claim.extents[i]), "the claim held it");
+    } else {
+      NoteStuckLocked(claim.extents[i], removed[i]);
+    }
   }
   ForgetClaimLocked(claim);
   if (give_back) TakeReserveLocked();

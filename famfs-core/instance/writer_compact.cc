@@ -49,11 +49,12 @@ absl::flat_hash_set<std::string> Writer::ReleasedLocked() const {
 
 bool Writer::CompactionHelps() const {
   const std::shared_lock lock(mutex_);
-  return DroppableLocked() > 0 || !dying_.empty();
+  return DroppableLocked() > 0 || !dying_.empty() || !stuck_.empty();
 }
 
 absl::Status Writer::Compact() {
   const std::lock_guard one(compact_mutex_);
+  RemoveStuck();
   std::vector<MediaExtent> dead;
   {
     const std::unique_lock lock(mutex_);
@@ -64,17 +65,17 @@ absl::Status Writer::Compact() {
   }
   // No entry names them any more. Freeing pages takes its time, and nobody has
   // to wait for that but who needs the space.
-  for (MediaExtent& extent : dead) {
-    if (const absl::Status status = RemoveExtent(extent); !status.ok()) {
-      spdlog::error("{}: space is lost until the next start: {}",
-                    device_->spec(), Message(status));
-      extent.length = 0;
-    }
+  std::vector<absl::Status> removed;
+  for (const MediaExtent& extent : dead) {
+    removed.push_back(RemoveExtent(extent));
   }
   const std::unique_lock lock(mutex_);
-  for (const MediaExtent& extent : dead) {
-    if (extent.length == 0) continue;
-    IgnoreError(FreeLocked(extent), "it was taken by CompactLocked");
+  for (std::size_t i = 0; i < dead.size(); ++i) {
+    if (removed[i].ok()) {
+      IgnoreError(FreeLocked(dead[i]), "it was taken by CompactLocked");
+    } else {
+      NoteStuckLocked(dead[i], removed[i]);
+    }
   }
   dying_.clear();
   TakeReserveLocked();
@@ -155,7 +156,7 @@ absl::StatusOr<std::unique_ptr<Mapping>> Writer::PlaceImageLocked(
     // The volume is deleted and no entry of a live one names its extent; who
     // still maps the old file keeps it.
     place = {dead.offset, length};
-    FAMFS_RETURN_IF_ERROR(device_->RemoveExtent(dead.offset));
+    if (!device_->RemoveExtent(dead.offset).ok()) continue;  // another one may
     FAMFS_RETURN_IF_ERROR(device_->CreateExtent(place));
     return device_->Map(place.offset, length, Access::kReadWrite);
   }
@@ -196,7 +197,8 @@ void Writer::TakeReserveLocked() {
       }
     }
   }
-  for (const std::vector<MediaExtent>* extents : {&claimed_, &dying_}) {
+  for (const std::vector<MediaExtent>* extents :
+       {&claimed_, &dying_, &stuck_}) {
     for (const MediaExtent& extent : *extents) {
       if (extent.device_index == 0) {
         taken.push_back({extent.offset, extent.length});

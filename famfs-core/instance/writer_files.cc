@@ -46,6 +46,8 @@ class Writer::PendingFileImpl final : public PendingFile {
 
   absl::Status Check() const override { return file_->Check(); }
 
+  absl::Status CheckStanding() override { return writer_.CheckStanding(); }
+
   absl::Status Commit() override {
     if (done_) return FailedPrecondition("the file is already committed");
     done_ = true;

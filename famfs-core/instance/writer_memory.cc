@@ -23,15 +23,20 @@ std::string Writer::OwnerOf(const MediaExtent& extent) const {
 }
 
 absl::Status Writer::RefillDevice(std::uint64_t index, DaxDevice& device) {
+  // What servers left that were killed, or that ended before the last mapping.
+  absl::Status first = device.EndAllServing();
   FAMFS_ASSIGN_OR_RETURN(const auto lacking, device.GivenBack());
   for (const DaxDevice::Lacking& one : lacking) {
     const std::string owner =
         OwnerOf({index, one.extent.offset, one.extent.length});
     if (const absl::Status filled = device.Refill(one.extent); !filled.ok()) {
-      return Annotate(filled,
-                      fmt::format("{} of the memory of {} were given back, and "
-                                  "it has not got them again",
-                                  FormatSize(one.missing), owner));
+      // The others may get theirs: one may be full of what another lacks.
+      if (!first.ok()) continue;
+      first = Annotate(filled,
+                       fmt::format("{} of the memory of {} were given back, "
+                                   "and it has not got them again",
+                                   FormatSize(one.missing), owner));
+      continue;
     }
     refilled_ += one.missing;
     spdlog::error(
@@ -40,10 +45,11 @@ absl::Status Writer::RefillDevice(std::uint64_t index, DaxDevice& device) {
         "where that was",
         device_->spec(), FormatSize(one.missing), owner);
   }
-  return absl::OkStatus();
+  return first;
 }
 
 absl::Status Writer::RefillMemory() {
+  FAMFS_RETURN_IF_ERROR(AdmitDevices());
   std::vector<std::shared_ptr<DaxDevice>> devices;
   {
     const std::shared_lock lock(mutex_);

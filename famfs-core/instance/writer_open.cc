@@ -1,7 +1,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <iterator>
 
 #include "instance/compaction.h"
 #include "instance/fast_play.h"
@@ -14,28 +13,6 @@
 
 namespace famfs {
 namespace {
-
-/// Adds what a file of the log takes on a device.
-void AddExtents(const Node& node, std::uint64_t device_index,
-                std::vector<Range>& ranges) {
-  for (const MediaExtent& extent : node.extents) {
-    if (extent.device_index == device_index && !node.is_meta) {
-      ranges.push_back({extent.offset, extent.length});
-    }
-  }
-}
-
-bool Contains(const std::vector<Range>& sorted, const Range& range) {
-  return std::binary_search(sorted.begin(), sorted.end(), range);
-}
-
-/// Whether any range of `sorted`, which do not overlap each other, meets
-/// `range`.
-bool Overlaps(const std::vector<Range>& sorted, const Range& range) {
-  const auto after =
-      std::lower_bound(sorted.begin(), sorted.end(), Range{range.end(), 0});
-  return after != sorted.begin() && std::prev(after)->end() > range.offset;
-}
 
 absl::Status CheckOwner(const DaxDevice& device, const MediaSuperblock& super,
                         const Uuid& system_uuid) {
@@ -118,7 +95,7 @@ absl::Status Writer::TakeOver(const Uuid& system_uuid) {
   LoadTables();
   FAMFS_RETURN_IF_ERROR(layout_.Check());
   devices_->SetTable(layout_.superblock().fs_uuid, player_->devices());
-  FAMFS_RETURN_IF_ERROR(AdmitDevicesLocked());
+  FAMFS_RETURN_IF_ERROR(AdmitDevices());
   if (const absl::Status filled = RefillMemory(); !filled.ok()) {
     spdlog::error("{}: {}", device_->spec(), Message(filled));
   }
@@ -202,6 +179,8 @@ void Writer::TakeEpoch(const Uuid& system_uuid) {
   SetState(next);
   // Only now, and never again by this writer: media/region_tables.h.
   owner_ = StoreNextOwner(layout_, next.writer_epoch, system_uuid);
+  auto mark = UseMark::Set(*device_, Use::kWriting, next.writer_epoch);
+  if (mark.ok()) mark_ = *std::move(mark);  // else another's tells the same
 }
 
 void Writer::MendLog() {
@@ -211,49 +190,6 @@ void Writer::MendLog() {
   }
   const std::uint64_t end = EntryAt(header.next_index);
   ZeroDirty(layout_.log(), end, layout_.log().size() - end);
-}
-
-absl::Status Writer::ReconcileExtents(std::uint64_t device_index,
-                                      DaxDevice& device) {
-  if (!device.has_extent_files()) return absl::OkStatus();
-  FAMFS_RETURN_IF_ERROR(device.CleanUp());
-  std::vector<Range> live;
-  for (const auto& [id, node] : player_->tree().nodes()) {
-    AddExtents(*node, device_index, live);
-  }
-  std::sort(live.begin(), live.end());
-  std::vector<Range> named = live;
-  const std::vector<Range> pending = player_->PendingOn(device_index);
-  named.insert(named.end(), pending.begin(), pending.end());
-  named.push_back({kSuperblockOffset, kSuperblockRegion});
-  if (device_index == 0) {
-    named.push_back({kLogOffset, layout_.superblock().log_length});
-  }
-  std::sort(named.begin(), named.end());
-  FAMFS_ASSIGN_OR_RETURN(const std::vector<Range> present,
-                         device.ListExtents());
-  for (const Range& range : present) {
-    // One of another length than the log's is no leftover: it may hold a file's
-    // bytes. It stays, and the file is told as missing.
-    if (Overlaps(named, range)) continue;
-    spdlog::info(
-        "{}: removing the extent at {:#x} ({} bytes), which no entry "
-        "names",
-        device.spec(), range.offset, range.length);
-    FAMFS_RETURN_IF_ERROR(device.RemoveExtent(range.offset));
-  }
-  for (const Range& range : live) {
-    if (Contains(present, range)) continue;
-    missing_.push_back({device_index, range.offset, range.length});
-    spdlog::error("{}: a file's extent at {:#x} ({} bytes) is missing",
-                  device.spec(), range.offset, range.length);
-  }
-  FAMFS_ASSIGN_OR_RETURN(const std::vector<std::string> malformed,
-                         device.MalformedExtents());
-  for (const std::string& sentence : malformed) {
-    spdlog::warn("{}: left alone: {}", device.spec(), sentence);
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace famfs

@@ -28,9 +28,20 @@ std::vector<ExtentAllocator*> Writer::AllocatorsLocked() const {
   return allocators;
 }
 
+std::vector<BackingAnswer> Writer::AskBackings() const {
+  std::vector<std::shared_ptr<DaxDevice>> devices;
+  std::vector<std::uint64_t> taken;
+  {
+    const std::shared_lock lock(mutex_);
+    devices = admitted_;
+    taken = TakenOf(AllocatorsLocked());
+  }
+  return famfs::AskBackings(devices, taken);
+}
+
 absl::StatusOr<Placement> Writer::PlaceFileLocked(const Wanted& wanted) const {
   const std::vector<ExtentAllocator*> allocators = AllocatorsLocked();
-  return PlaceBacked(FindSources(admitted_, allocators), allocators,
+  return PlaceBacked(FindSources(wanted.backings, allocators), allocators,
                      RequestOf(wanted));
 }
 
@@ -77,13 +88,20 @@ absl::Status Writer::CheckPlacement(const VolumePlacement& placement) const {
 
 absl::StatusOr<Capacity> Writer::GetCapacity(const VolumePlacement& placement) {
   FAMFS_RETURN_IF_ERROR(AdmitDevices());
-  FAMFS_ASSIGN_OR_RETURN(Wanted wanted, VolumeFile(placement));
+  FAMFS_RETURN_IF_ERROR(CheckPlacement(placement));
   if (CompactionHelps()) {
     if (const absl::Status compacted = Compact();
         !compacted.ok() && !absl::IsResourceExhausted(compacted)) {
       return compacted;
     }
   }
+  return CapacityNow(placement);
+}
+
+absl::StatusOr<Capacity> Writer::CapacityNow(
+    const VolumePlacement& placement) const {
+  FAMFS_ASSIGN_OR_RETURN(Wanted wanted, VolumeFile(placement));
+  wanted.backings = AskBackings();
   const std::shared_lock lock(mutex_);
   FAMFS_RETURN_IF_ERROR(stopped_);
   Capacity capacity;
@@ -99,7 +117,7 @@ absl::StatusOr<Capacity> Writer::GetCapacity(const VolumePlacement& placement) {
   wanted.size = kAllocUnit;
   const std::vector<ExtentAllocator*> allocators = AllocatorsLocked();
   FAMFS_ASSIGN_OR_RETURN(const Room room,
-                         RoomBacked(FindSources(admitted_, allocators),
+                         RoomBacked(FindSources(wanted.backings, allocators),
                                     allocators, RequestOf(wanted)));
   capacity.free = room.free;
   capacity.largest = room.largest;

@@ -41,15 +41,20 @@ absl::Status Writer::Reclaim() {
 
 bool Writer::ReclaimHelps() const {
   const std::shared_lock lock(mutex_);
-  return DroppableLocked() > 0 || !dying_.empty() ||
+  return DroppableLocked() > 0 || !dying_.empty() || !stuck_.empty() ||
          (WaitsForHosts() && !player_->pending().empty());
 }
 
-/// What a holder gave up, or lost by eviction.
+/// What a holder gave up, or lost by eviction or by its end.
 void Writer::EndQuarantinesLocked() {
   std::erase_if(lost_, [&](const Reservation& lost) {
-    if (reservations_.Stands(lost)) return false;
-    reservations_.NoteCleared(lost.row);
+    if (!reservations_.Stands(lost)) {
+      reservations_.NoteCleared(lost.row);
+    } else if (IsOver(lost.record)) {
+      reservations_.Clear(lost.row);
+    } else {
+      return false;
+    }
     if (lost_is_taken_.erase(lost.row) > 0) {
       IgnoreError(FreeLocked(lost.record.extent), "LoadTables took it");
     }
@@ -126,21 +131,26 @@ absl::Status Writer::ScrubVolume(const ScrubJob& job) {
   for (const MediaExtent& extent : job.extents) {
     if (!status.ok()) break;
     const std::uint64_t before = scrub_done_;
+    const auto device = devices_->At(extent.device_index);
     const auto step = [&](std::uint64_t done) {
       scrub_done_ = before + done;
       if (cancel_reclaim_) return Aborted("the scrub was told to stop");
+      const auto now = devices_->At(extent.device_index);
+      if (!now.ok()) return now.status();
+      if (*now != *device) return Unavailable("its device was away meanwhile");
       const std::unique_lock lock(mutex_);
       return CheckStillOwner();
     };
-    const auto device = devices_->At(extent.device_index);
     status = device.ok() ? Scrub(**device, {extent.offset, extent.length},
                                  {.step = step})
                          : device.status();
     scrub_done_ = before + extent.length;
   }
   const std::unique_lock lock(mutex_);
-  // A writer that was overtaken leaves its rows: the successor waits for them.
-  FAMFS_RETURN_IF_ERROR(CheckStillOwner());
+  if (const absl::Status owner = CheckStillOwner(); !owner.ok()) {
+    RetractPromisesLocked(rows);  // the successor waits for them
+    return owner;
+  }
   if (status.ok()) {
     for (const MediaExtent& extent : job.extents) clean_.Add(extent);
     scrubbed_.insert(job.directory);
@@ -188,6 +198,19 @@ void Writer::EndPromisesLocked(const Claim& claim) {
   for (const std::size_t row : claim.promises) reservations_.Clear(row);
 }
 
+void Writer::RetractPromisesLocked(std::span<const std::size_t> rows) {
+  for (const std::size_t row : rows) {
+    reservations_.ClearIfOf(row, self_.host, state_.writer_epoch);
+  }
+}
+
+bool Writer::IsOver(const ReservationRecord& promise) const {
+  if (!lock_.held() || promise.holder != self_.host) return false;
+  // A writer that keeps its locks elsewhere was not excluded by ours. Where
+  // there are no marks, the lock has to do.
+  return !IsMarked(*device_, Use::kWriting, promise.epoch).value_or(false);
+}
+
 /// When opening: what the tables say that the log does not contradict.
 void Writer::LoadTables() {
   if (!WaitsForHosts()) return;
@@ -212,12 +235,12 @@ void Writer::LoadTables() {
   }
 }
 
-/// A row that an earlier writer left. One of this host ended with its process,
-/// which the lock shows; another host's may still be stored to.
+/// A row that an earlier writer left. It may still be stored to, unless that
+/// writer was of this host and is gone.
 void Writer::TakeUpReservation(const Reservation& row) {
   const MediaExtent& extent = row.record.extent;
-  const bool is_over = lock_.held() && row.record.holder == self_.host;
-  if (is_over || extent.device_index > player_->devices().size()) {
+  const bool is_own = row.record.holder == self_.host;
+  if (IsOver(row.record) || extent.device_index > player_->devices().size()) {
     reservations_.Clear(row.row);
     return;
   }
@@ -235,11 +258,13 @@ void Writer::TakeUpReservation(const Reservation& row) {
   }
   lost_.push_back(row);
   spdlog::warn(
-      "{}: {} bytes at {:#x} stay reserved: the writer of epoch {} on the host "
-      "{} promised them, and may still store there; `famfs evict` gives them "
-      "back when that host is dead",
+      "{}: {} bytes at {:#x} stay reserved: the writer of epoch {} on {} "
+      "promised them, and may still store there; {}",
       device_->spec(), extent.length, extent.offset, row.record.epoch,
-      row.record.holder.ToString());
+      is_own ? std::string("this host, which does not share this one's lock,")
+             : fmt::format("the host {}", row.record.holder.ToString()),
+      is_own ? "they come back when that process has ended"
+             : "`famfs evict` gives them back when that host is dead");
 }
 
 PoolFigures Writer::Figures() const {
@@ -247,6 +272,7 @@ PoolFigures Writer::Figures() const {
   if (WaitsForHosts()) {
     rows = LoadHosts(layout_.head(), layout_.superblock().fs_uuid);
   }
+  const std::vector<BackingAnswer> backings = AskBackings();
   const std::shared_lock lock(mutex_);
   PoolFigures figures{.entries = player_->next_index(), .slots = SlotsLocked()};
   const std::vector<std::uint64_t> sizes = DeviceSizesLocked();
@@ -262,8 +288,9 @@ PoolFigures Writer::Figures() const {
       figures.pending += range.length;
     }
   }
-  figures.unbacked = Unbacked(FindSources(admitted_, allocators), allocators);
+  figures.unbacked = Unbacked(FindSources(backings, allocators), allocators);
   for (const MediaExtent& extent : dying_) figures.pending += extent.length;
+  for (const MediaExtent& extent : stuck_) figures.pending += extent.length;
   for (const MediaExtent& extent : claimed_) figures.reserved += extent.length;
   if (!WaitsForHosts()) {
     figures.releasable = figures.pending;

@@ -24,7 +24,10 @@ inline constexpr std::uint64_t kSuperblockOffset = 0;
 inline constexpr std::uint64_t kSuperblockRegion = 2ULL << 20;  // bytes
 inline constexpr std::uint64_t kLogOffset = 2ULL << 20;         // fixed
 inline constexpr std::uint64_t kMinLogLength = 8ULL << 20;      // power of two
-inline constexpr std::uint64_t kMinDeviceSize = 4ULL << 30;
+inline constexpr std::uint64_t kMinDeviceSize = 4ULL << 30;     // of a primary
+/// A log takes at most the 4th part of its device: there has to be room for it,
+/// and for a compaction's image beside at least one file.
+inline constexpr std::uint64_t kLogShare = 4;
 inline constexpr std::uint64_t kSuperblockMagic = 0x87b282ff;
 inline constexpr std::uint64_t kSuperblockVersion = 48;
 inline constexpr std::uint32_t kOmfMajor = 2;

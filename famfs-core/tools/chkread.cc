@@ -154,6 +154,9 @@ absl::StatusOr<Result> Check(const std::string& path, const Options& options) {
     }
   }
   FAMFS_RETURN_IF_ERROR(Compare(file, reader.get(), on_device, result));
+  if (reader != nullptr) {
+    FAMFS_RETURN_IF_ERROR(on_device.CheckStillThere(*reader));
+  }
   return result;
 }
 

@@ -2,8 +2,8 @@
 #include <condition_variable>
 #include <mutex>
 #include <nlohmann/json.hpp>
-#include <thread>
 
+#include "base/thread.h"
 #include "base/units.h"
 #include "tools/commands.h"
 #include "tools/progress.h"
@@ -31,14 +31,13 @@ struct Options {
 class ScrubBar {
  public:
   explicit ScrubBar(const Writer& writer)
-      : thread_([this, &writer] { Draw(writer); }) {}
+      : thread_(1, [this, &writer] { Draw(writer); }) {}
   ~ScrubBar() {
     {
       const std::lock_guard lock(mutex_);
       ended_ = true;
     }
     end_.notify_all();
-    thread_.join();
   }
   ScrubBar(const ScrubBar&) = delete;
   ScrubBar& operator=(const ScrubBar&) = delete;
@@ -57,7 +56,8 @@ class ScrubBar {
   std::mutex mutex_;
   std::condition_variable end_;
   bool ended_ = false;
-  std::thread thread_;  // last: it uses what stands above
+  // Last: it uses what stands above. Without a thread there is no bar.
+  const Helpers thread_;
 };
 
 absl::StatusOr<ExitCode> Run(const Options& options) {

@@ -109,6 +109,7 @@ class CopyIn final : public FileCopy {
     if (there && choices_.skip_alike) {
       FAMFS_ASSIGN_OR_RETURN(const bool alike, Alike(*writer_.devices(), *there,
                                                      from_, choices_.compare));
+      FAMFS_RETURN_IF_ERROR(writer_.CheckStanding());
       if (alike) return false;
       return AlreadyExists(
           "{}: is in the instance with other contents than {}; famfs files are "
@@ -133,8 +134,13 @@ class CopyIn final : public FileCopy {
     if (memory.empty()) {
       buffer = std::make_unique_for_overwrite<std::byte[]>(kBuffer);
     }
+    std::uint64_t look_at = at;
     for (const std::uint64_t end = at + length; at < end;) {
       FAMFS_RETURN_IF_ERROR(CheckInterrupted());
+      if (at >= look_at) {
+        FAMFS_RETURN_IF_ERROR(file_->CheckStanding());
+        look_at = at + kStep;
+      }
       const std::span<std::byte> to = file_->At(at);
       const std::uint64_t step = std::min({memory.empty() ? kBuffer : kStep,
                                            end - at, std::uint64_t{to.size()}});
@@ -188,9 +194,9 @@ class CopyIn final : public FileCopy {
 
 class CopyOut final : public FileCopy {
  public:
-  CopyOut(DeviceSet& devices, InstanceFile from, std::string to,
+  CopyOut(Reader& reader, InstanceFile from, std::string to,
           const CopyChoices& choices)
-      : devices_(devices),
+      : reader_(reader),
         from_(std::move(from)),
         to_(std::move(to)),
         choices_(choices) {}
@@ -199,7 +205,9 @@ class CopyOut final : public FileCopy {
 
   absl::StatusOr<bool> Begin() override {
     if (choices_.skip_alike) {
-      const auto alike = Alike(devices_, from_, to_, choices_.compare);
+      const auto alike =
+          Alike(*reader_.devices(), from_, to_, choices_.compare);
+      FAMFS_RETURN_IF_ERROR(from_.CheckStillThere(reader_));
       // What is there and cannot be compared is told by Create below.
       if (alike.ok() && *alike) return false;
     }
@@ -212,7 +220,7 @@ class CopyOut final : public FileCopy {
   absl::Status Copy(std::uint64_t at, std::uint64_t length,
                     const Advance& advance) override {
     return VisitRange(
-        devices_, from_, at, length,
+        *reader_.devices(), from_, at, length,
         [&](std::uint64_t where, std::span<const std::byte> bytes) {
           FAMFS_RETURN_IF_ERROR(CheckInterrupted());
           FAMFS_RETURN_IF_ERROR(target_->Write(where, bytes));
@@ -221,10 +229,13 @@ class CopyOut final : public FileCopy {
         });
   }
 
-  absl::Status Finish() override { return target_->Finish(from_.mode); }
+  absl::Status Finish() override {
+    FAMFS_RETURN_IF_ERROR(from_.CheckStillThere(reader_));
+    return target_->Finish(from_.mode);
+  }
 
  private:
-  DeviceSet& devices_;
+  Reader& reader_;
   const InstanceFile from_;
   const std::string to_;
   const CopyChoices choices_;
@@ -240,10 +251,10 @@ std::unique_ptr<FileCopy> NewCopyIn(Writer& writer, const std::string& from,
   return std::make_unique<CopyIn>(writer, from, size, to, owner, choices);
 }
 
-std::unique_ptr<FileCopy> NewCopyOut(DeviceSet& devices, InstanceFile from,
+std::unique_ptr<FileCopy> NewCopyOut(Reader& reader, InstanceFile from,
                                      const std::string& to,
                                      const CopyChoices& choices) {
-  return std::make_unique<CopyOut>(devices, std::move(from), to, choices);
+  return std::make_unique<CopyOut>(reader, std::move(from), to, choices);
 }
 
 }  // namespace famfs

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "dax/device.h"
-#include "instance/device_set.h"
+#include "instance/reader.h"
 #include "instance/writer.h"
 #include "tools/copy_run.h"
 #include "tools/instance_file.h"
@@ -32,8 +32,8 @@ std::unique_ptr<FileCopy> NewCopyIn(Writer& writer, const std::string& from,
                                     const Ownership& owner,
                                     const CopyChoices& choices);
 
-/// Has its name when it is whole.
-std::unique_ptr<FileCopy> NewCopyOut(DeviceSet& devices, InstanceFile from,
+/// Has its name when it is whole, and the instance still has it.
+std::unique_ptr<FileCopy> NewCopyOut(Reader& reader, InstanceFile from,
                                      const std::string& to,
                                      const CopyChoices& choices);
 

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <optional>
 
+#include "instance/identity.h"
 #include "tools/parallel.h"
 #include "tools/progress.h"
 
@@ -21,7 +22,7 @@ struct Part {
 bool EndsAll(const absl::Status& status) {
   return absl::IsResourceExhausted(status) || absl::IsAborted(status) ||
          absl::IsDataLoss(status) || absl::IsInternal(status) ||
-         absl::IsCancelled(status);
+         IsReplaced(status) || absl::IsCancelled(status);
 }
 
 class Run {

@@ -226,7 +226,7 @@ absl::StatusOr<ExitCode> RunOut(const Options& options) {
   copies.reserve(plan.files.size());
   for (const PlannedFile& file : plan.files) {
     copies.push_back(
-        NewCopyOut(*reader->devices(), file.file, file.to, options.choices()));
+        NewCopyOut(*reader, file.file, file.to, options.choices()));
   }
   const CopyResult result =
       RunCopies(std::move(copies), options.threads, "copying out");

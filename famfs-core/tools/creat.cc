@@ -52,6 +52,7 @@ absl::Status CreateSeeded(Writer& writer, const Options& options,
   const absl::Status filled = RunParallel(
       options.threads, (size + kStep - 1) / kStep, [&](std::size_t index) {
         FAMFS_RETURN_IF_ERROR(CheckInterrupted());
+        FAMFS_RETURN_IF_ERROR(file->CheckStanding());
         const std::uint64_t at = index * kStep;
         const std::uint64_t length = std::min(kStep, size - at);
         // Extents and strips begin at multiples of 8 bytes in the file.

@@ -19,6 +19,7 @@ struct Options {
   std::string device;
   std::string added;
   bool force = false;
+  bool force_in_use = false;
   std::optional<Uuid> device_uuid;
   WriteOptions write;
 };
@@ -28,8 +29,10 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
   // Without the others it works, too: they are found in the log, not here.
   FAMFS_ASSIGN_OR_RETURN(const auto writer,
                          OpenWriter(options.device, options.write));
-  FAMFS_RETURN_IF_ERROR(writer->AddDevice(
-      added, {.force = options.force, .device_uuid = options.device_uuid}));
+  FAMFS_RETURN_IF_ERROR(
+      writer->AddDevice(added, {.force = options.force,
+                                .force_in_use = options.force_in_use,
+                                .device_uuid = options.device_uuid}));
   const MediaAddDaxdev entry = writer->AddedDevices().back();
   fmt::print(
       "{} is device {} of {}: uuid {}, {}\n"
@@ -55,6 +58,11 @@ void AddDevadd(Command& app, ExitCode& exit) {
       ->type_name("");
   command->add_flag("-f,--force", options->force,
                     "Also one that holds another famfs, or extents");
+  command
+      ->add_flag("--force-in-use", options->force_in_use,
+                 "With --force, also while servers, controllers or other "
+                 "programs use it: what they had there is lost")
+      ->needs("--force");
   AddUuid(command, "--device-uuid", options->device_uuid,
           "Of a device without a tag. Default: random");
   AddWriteOptions(command, options->write);

@@ -8,8 +8,10 @@
 namespace famfs {
 
 InstanceFile InstanceFile::Of(const Namespace& tree, const Node& file) {
-  InstanceFile found{
-      .path = tree.PathOf(file), .size = file.size, .mode = file.owner.mode};
+  InstanceFile found{.id = file.id,
+                     .path = tree.PathOf(file),
+                     .size = file.size,
+                     .mode = file.owner.mode};
   for (std::uint64_t at = 0; at < file.size;) {
     const Location piece = Locate(file, at);
     const std::uint64_t length = std::min(piece.length, kMaxPart);
@@ -32,6 +34,19 @@ absl::StatusOr<InstanceFile> InstanceFile::Find(const Namespace& tree,
         Printable(given));
   }
   return Of(tree, *node);
+}
+
+absl::Status InstanceFile::CheckStillThere(Reader& reader) const {
+  FAMFS_RETURN_IF_ERROR(reader.Refresh().status());
+  const auto tree = reader.Tree();
+  const Node* const node = tree->Find(id);
+  if (node != nullptr && Of(*tree, *node).parts == parts) {
+    return absl::OkStatus();
+  }
+  return Aborted(
+      "{}: was deleted while it was read, so what was read may be another "
+      "file's",
+      Printable(path));
 }
 
 absl::StatusOr<std::unique_ptr<Mapping>> InstanceFile::Map(

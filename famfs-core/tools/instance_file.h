@@ -11,6 +11,7 @@
 #include "dax/device.h"
 #include "instance/device_set.h"
 #include "instance/namespace.h"
+#include "instance/reader.h"
 
 namespace famfs {
 
@@ -20,11 +21,13 @@ struct FilePart {
   std::uint64_t length = 0;  // bytes, at most InstanceFile::kMaxPart
   std::uint64_t device_index = 0;
   std::uint64_t device_offset = 0;  // bytes
+  bool operator==(const FilePart&) const = default;
 };
 
 struct InstanceFile {
   static constexpr std::uint64_t kMaxPart = 32ULL << 20;  // bytes
 
+  NodeId id = 0;
   std::string path;
   std::uint64_t size = 0;         // bytes
   std::uint32_t mode = 0;         // permission bits
@@ -35,6 +38,11 @@ struct InstanceFile {
   static absl::StatusOr<InstanceFile> Find(const Namespace& tree,
                                            const std::string& given);
   static InstanceFile Of(const Namespace& tree, const Node& file);
+
+  /// Whether what was read at its parts was this file's to the end: looks at
+  /// the log once more. IsReplaced when the device holds another instance by
+  /// now, Aborted when the file was deleted; Reader::Refresh has the rest.
+  [[nodiscard]] absl::Status CheckStillThere(Reader& reader) const;
 
   /// The part that `part` is, mapped. Unavailable when its device is
   /// missing.

@@ -81,6 +81,9 @@ class NewDevice {
         options.device));
   }
 
+  /// Whether ClaimToMake was called for it.
+  [[nodiscard]] bool claimed() const { return claimed_; }
+
   /// The instance is on it.
   absl::Status Keep() {
     paths_.clear();
@@ -99,31 +102,37 @@ class NewDevice {
                     .tag = options.tag ? *options.tag : Uuid::Random(),
                     .hosts = options.hosts,
                     .sparse = options.sparse});
-    if (absl::IsAlreadyExists(made)) {
-      FAMFS_ASSIGN_OR_RETURN(const bool left, IsLeft(directory, options));
-      if (!left) return Exists(Message(made));
-    } else if (!made.ok()) {
-      return made;
-    } else if (existed) {
+    const bool is_there = absl::IsAlreadyExists(made);
+    if (!made.ok() && !is_there) return made;
+    if (is_there && !IsAskedFor(directory, options)) {
+      return Exists(Message(made));
+    }
+    if (!is_there && existed) {
       paths_ = {directory + "/device.yaml", directory + "/extents"};
-    } else {
+    } else if (!is_there) {
       paths_ = {directory};
     }
-    return OpenForWriting(options.device);
+    FAMFS_ASSIGN_OR_RETURN(auto device, OpenForWriting(options.device));
+    auto claim = ClaimToMake(*device);
+    if (!claim.ok()) {
+      paths_.clear();  // another one was faster to take it for a leftover
+      return claim.status();
+    }
+    claim_ = *std::move(claim);
+    claimed_ = true;
+    if (is_there) {
+      FAMFS_ASSIGN_OR_RETURN(const bool left, IsNobodys(*device));
+      if (!left) return Exists(Message(made));
+    }
+    return device;
   }
 
-  /// Whether the device that is there is the one that is asked for, and nobody
-  /// made an instance on it.
-  static absl::StatusOr<bool> IsLeft(const std::string& directory,
-                                     const Options& options) {
+  /// Whether the device that is there is as the command line says.
+  static bool IsAskedFor(const std::string& directory, const Options& options) {
     const auto config = ReadEmulatedConfig(directory);
-    if (!config.ok() || config->size != *options.size ||
-        config->hosts != options.hosts || config->sparse != options.sparse ||
-        config->tag != options.tag.value_or(config->tag)) {
-      return false;
-    }
-    FAMFS_ASSIGN_OR_RETURN(const auto device, OpenForWriting(options.device));
-    return IsNobodys(*device);
+    return config.ok() && config->size == *options.size &&
+           config->hosts == options.hosts && config->sparse == options.sparse &&
+           config->tag == options.tag.value_or(config->tag);
   }
 
   absl::StatusOr<std::shared_ptr<DaxDevice>> Image(const std::string& path,
@@ -141,6 +150,8 @@ class NewDevice {
     return std::shared_ptr<DaxDevice>(std::move(device));
   }
 
+  UseMark claim_;
+  bool claimed_ = false;
   std::vector<std::string> paths_;  // to be removed
   std::optional<NewFile> image_;
 };
@@ -176,7 +187,8 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
       .force = options.force,
       .force_in_use = options.force_in_use,
       .self = {.host = owner, .boot = LoadBoot().value_or(0)},
-      .lock_directory = options.write.lock_directory};
+      .lock_directory = options.write.lock_directory,
+      .claimed = made.claimed()};
   FAMFS_RETURN_IF_ERROR(Mkfs(*device, mkfs));
   FAMFS_RETURN_IF_ERROR(CheckInterrupted());
   FAMFS_RETURN_IF_ERROR(made.Keep());
@@ -211,8 +223,8 @@ void AddMkfs(Command& app, ExitCode& exit) {
                     "Replace an instance that is there, also another host's");
   command
       ->add_flag("--force-in-use", options->force_in_use,
-                 "With --force, also while servers or controllers use it: "
-                 "their mounts answer ESTALE from then on")
+                 "With --force, also while servers, controllers or other "
+                 "programs use it: their mounts answer ESTALE from then on")
       ->needs("--force");
   AddUuid(command, "--uuid", options->uuid, "Of the instance. Default: random");
   AddUuid(command, "--device-uuid", options->device_uuid,

@@ -25,7 +25,8 @@ Prints the data path that is served:
 The server (famfs-fused) runs until famfs umount. Needs root.
 A damaged instance is mounted by --salvage alone: what is whole of it, for reading.
 Exit codes: 0 mounted; 1 refused, and nothing is mounted; 2 a wrong command line,
-or a device that could not be opened.)";
+or a device that could not be opened. With --foreground, once the device is open,
+those of famfs-fused.)";
 
 constexpr const char* kUmountExamples = R"(
 Example:

@@ -4,7 +4,8 @@
 #include <atomic>
 #include <mutex>
 #include <thread>
-#include <vector>
+
+#include "base/thread.h"
 
 namespace famfs {
 
@@ -27,8 +28,7 @@ absl::Status RunParallel(unsigned threads, std::size_t count,
   const std::size_t wanted =
       std::clamp<std::size_t>(count, 1, std::max(1U, threads));
   {
-    std::vector<std::jthread> others;
-    for (std::size_t i = 1; i < wanted; ++i) others.emplace_back(worker);
+    const Helpers others(wanted - 1, worker);
     worker();
   }
   return first;

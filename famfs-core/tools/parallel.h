@@ -11,8 +11,9 @@
 
 namespace famfs {
 
-/// Calls work(0) to work(count - 1), each once, in `threads` threads, about in
-/// order. The first error ends it: no new index is begun, and it is answered.
+/// Calls work(0) to work(count - 1), each once, in `threads` threads (fewer
+/// where the machine has no more), about in order. The first error ends it: no
+/// new index is begun, and it is answered.
 [[nodiscard]] absl::Status RunParallel(
     unsigned threads, std::size_t count,
     const std::function<absl::Status(std::size_t)>& work);

@@ -207,6 +207,13 @@ absl::StatusOr<RepairReport> Repair(const std::string& spec,
                          OpenDevices(spec, Access::kReadWrite));
   const auto device = devices->primary();
   report.before = Fsck(*devices);
+  // No part of the instance, so no finding: also where that is clean.
+  for (std::size_t i = 0; i < devices->size(); ++i) {
+    const auto one = devices->Find(i);
+    const absl::Status ended =
+        one == nullptr ? absl::OkStatus() : one->EndAllServing();
+    if (!ended.ok()) report.refused.emplace_back(Message(ended));
+  }
   if (report.before.clean()) {
     report.after = report.before;
     return report;

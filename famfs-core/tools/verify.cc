@@ -95,6 +95,7 @@ absl::StatusOr<ExitCode> VerifyOnDevice(const Options& options) {
         verdict.Check(part.at, mapping->bytes());
         return mapping->Check();
       }));
+  FAMFS_RETURN_IF_ERROR(file.CheckStillThere(*reader));
   const ExitCode whole = WholeOrDamaged(*reader);
   const ExitCode right = verdict.Tell(options.json);
   return whole == ExitCode::kOk ? right : whole;

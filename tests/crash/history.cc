@@ -214,9 +214,7 @@ bool History::Register() {
     identity.host = FixedUuid(kReadingHost);
     identity.boot = 1;
     identity.session = 7;
-    FAMFS_ASSIGN_OR_RETURN(
-        session_, HostSession::Register(*device_, identity,
-                                        [](std::uint32_t) { return false; }));
+    FAMFS_ASSIGN_OR_RETURN(session_, HostSession::Register(*device_, identity));
     return absl::OkStatus();
   });
   return true;

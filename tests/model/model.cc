@@ -89,8 +89,7 @@ void ModelRun::Run(std::uint64_t operations) {
     HostIdentity identity;
     identity.session = i;
     identity.host.bytes.fill(static_cast<std::uint8_t>(0x70 + i));
-    auto session = HostSession::Register(*device_, identity,
-                                         [](std::uint32_t) { return false; });
+    auto session = HostSession::Register(*device_, identity);
     ASSERT_TRUE(session.ok()) << Text(session.status());
     hosts_.push_back(*std::move(session));
   }

@@ -85,8 +85,7 @@ void ReuseTest::SetUp() {
   HostIdentity identity;
   identity.session = 1;
   identity.host.bytes.fill(0x70);
-  auto session = HostSession::Register(*device_, identity,
-                                       [](std::uint32_t) { return false; });
+  auto session = HostSession::Register(*device_, identity);
   ASSERT_TRUE(session.ok()) << Message(session.status());
   session_ = *std::move(session);
 }

@@ -82,6 +82,12 @@ imagePullSecrets:
 {{- end -}}
 {{- end -}}
 
+{{/* Where a sidecar listens, of bindAddress: Go takes an empty host for every
+address of what the machine has, and [::] for IPv6 alone where there is no IPv6. */}}
+{{- define "famfs-csi.sidecarHost" -}}
+{{- ternary "" .Values.bindAddress (eq .Values.bindAddress "[::]") -}}
+{{- end -}}
+
 {{/* The address of the controller's metrics inside the namespace, for a
 container's args. The Service's environment variable, since clusters without DNS
 exist; its value is tcp://ADDRESS:PORT. */}}

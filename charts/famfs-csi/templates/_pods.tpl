@@ -283,7 +283,7 @@ directory but the plugin's own, where its lock file is. */}}
   args:
     - --csi-address=/csi/csi.sock
     - --kubelet-registration-path={{ .plugin }}/csi.sock
-    - --http-endpoint=:{{ $registrar.httpPort }}
+    - --http-endpoint={{ include "famfs-csi.sidecarHost" .root }}:{{ $registrar.httpPort }}
     - --v={{ $registrar.logLevel }}
     {{- with $registrar.additionalArgs }}
     {{- toYaml . | nindent 4 }}
@@ -312,7 +312,7 @@ directory but the plugin's own, where its lock file is. */}}
   imagePullPolicy: {{ $probe.image.pullPolicy }}
   args:
     - --csi-address=/csi/csi.sock
-    - --http-endpoint=:{{ $probe.httpPort }}
+    - --http-endpoint={{ include "famfs-csi.sidecarHost" .root }}:{{ $probe.httpPort }}
     - --probe-timeout={{ $probe.timeout }}
     - --v={{ $probe.logLevel }}
     {{- with $probe.additionalArgs }}

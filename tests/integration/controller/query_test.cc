@@ -46,6 +46,36 @@ class Query : public ControllerTest {
     return status.error_code();
   }
 
+  /// What a stranger sees is a moment old.
+  pb::ListVolumesResponse AwaitVolumes(int count) {
+    absl::StatusOr<pb::ListVolumesResponse> listed;
+    EXPECT_TRUE(rig::Eventually([&] {
+      listed = rig::Call(*questions_, &pb::Controller::Stub::ListVolumes,
+                         pb::ListVolumesRequest());
+      return listed.ok() && listed->entries_size() == count;
+    })) << listed.status();
+    return listed.value_or(pb::ListVolumesResponse());
+  }
+
+  /// Of all pages, each of which a stranger cannot make longer.
+  std::set<std::string> AllNames() {
+    std::set<std::string> names;
+    pb::ListVolumesRequest request;
+    request.set_max_entries(100'000);
+    do {
+      const auto listed =
+          rig::Call(*questions_, &pb::Controller::Stub::ListVolumes, request);
+      EXPECT_TRUE(listed.ok()) << listed.status();
+      if (!listed.ok()) return names;
+      EXPECT_LE(listed->entries_size(), 200);
+      for (const auto& entry : listed->entries()) {
+        names.insert(entry.volume().volume_context().at("name"));
+      }
+      request.set_starting_token(listed->next_token());
+    } while (!request.starting_token().empty());
+    return names;
+  }
+
   std::string said_;
   std::string address_;
   std::shared_ptr<grpc::Channel> channel_;
@@ -56,11 +86,9 @@ TEST_F(Query, TellsTheVolumesWithTheirNamesWhichTheDriversSocketNeverDoes) {
   const auto created = Create("pvc-1234", 4 * kMiB);
   ASSERT_TRUE(created.ok()) << created.status();
   EXPECT_THAT(created->volume().volume_context(), IsEmpty());
-  const auto listed = rig::Call(*questions_, &pb::Controller::Stub::ListVolumes,
-                                pb::ListVolumesRequest());
-  ASSERT_TRUE(listed.ok()) << listed.status();
-  ASSERT_EQ(listed->entries_size(), 1);
-  const pb::Volume& volume = listed->entries(0).volume();
+  const pb::ListVolumesResponse listed = AwaitVolumes(1);
+  ASSERT_EQ(listed.entries_size(), 1);
+  const pb::Volume& volume = listed.entries(0).volume();
   EXPECT_EQ(volume.volume_id(), created->volume().volume_id());
   EXPECT_EQ(volume.volume_context().at("name"), "pvc-1234");
 
@@ -116,21 +144,31 @@ TEST_F(Query, AStrangerGetsPagesHoweverMuchHeAsksFor) {
   for (int i = 0; i < kVolumes; ++i) {
     ASSERT_TRUE(Create(fmt::format("pvc-{}", i), 2 * kMiB).ok());
   }
-  std::set<std::string> names;
-  pb::ListVolumesRequest request;
-  request.set_max_entries(100'000);
-  do {
-    const auto listed =
-        rig::Call(*questions_, &pb::Controller::Stub::ListVolumes, request);
-    ASSERT_TRUE(listed.ok()) << listed.status();
-    EXPECT_LE(listed->entries_size(), 200);
-    for (const auto& entry : listed->entries()) {
-      names.insert(entry.volume().volume_context().at("name"));
-    }
-    request.set_starting_token(listed->next_token());
-  } while (!request.starting_token().empty());
-  EXPECT_EQ(names.size(), kVolumes);
+  ASSERT_EQ(AwaitVolumes(200).entries_size(), 200);
+  // The page was full before the last volumes were seen.
+  EXPECT_TRUE(rig::Eventually([&] { return AllNames().size() == kVolumes; }));
   EXPECT_EQ(List().size(), kVolumes);  // csi.sock: all at once
+}
+
+TEST_F(Query, TheRoomIsThatOfAMomentAgoAndAskingForItChangesNothing) {
+  const auto room = [this] {
+    const auto capacity =
+        rig::Call(*questions_, &pb::Controller::Stub::GetCapacity,
+                  pb::GetCapacityRequest());
+    EXPECT_TRUE(capacity.ok()) << capacity.status();
+    return capacity.ok() ? capacity->available_capacity() : -1;
+  };
+  const auto before = Capacity().available_capacity();
+  constexpr std::int64_t kTaken = 64 * kMiB;
+  EXPECT_TRUE(rig::Eventually([&] { return room() == before; }));
+  ASSERT_TRUE(Create("pvc", kTaken).ok());
+  EXPECT_TRUE(rig::Eventually([&] { return room() == before - kTaken; }));
+  pb::GetCapacityRequest strips;
+  (*strips.mutable_parameters())["interleave.strips"] = "2";
+  (*strips.mutable_parameters())["dataPath"] = "copy";
+  const auto refused =
+      rig::Call(*questions_, &pb::Controller::Stub::GetCapacity, strips);
+  EXPECT_TRUE(absl::IsInvalidArgument(refused.status())) << refused.status();
 }
 
 }  // namespace

@@ -6,34 +6,26 @@
 
 #include <cstring>
 
-#include "base/units.h"
-#include "csi/csi.grpc.pb.h"
 #include "dax/image.h"
 #include "tests/integration/deletion/host.h"
+#include "tests/integration/deletion/pool_fixture.h"
 #include "tests/integration/support/rpc.h"
 #include "tests/integration/tools/famfs_command.h"
 
 namespace famfs::itest {
 namespace {
 
-namespace pb = ::csi::v1;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr std::int64_t kVolume = 16 * kMiB;
-
-class ReclaimTest : public ::testing::Test {
+class ReclaimTest : public PoolTest {
  protected:
   void SetUp() override {
     if (::access("/dev/fuse", R_OK | W_OK) != 0) {
       GTEST_SKIP() << "this machine has no /dev/fuse that this user may open";
     }
     ASSERT_TRUE(CreateImage(memory_ / "pool.img", 4 * kGiB).ok());
-    rig::WriteFile(dir_ / "config.yaml",
-                   "pools:\n  - name: fast\n    device: " + spec_ +
-                       "\n    format: if-blank\n    systemUuid: " +
-                       Uuid::Random().ToString() +
-                       "\ncontroller: {reclaimInterval: 100ms}\n");
+    Configure(spec_, Uuid::Random());
     ASSERT_NO_FATAL_FAILURE(StartController());
     whole_ = Capacity();
     a_ = std::make_unique<Host>(dir_, "a", spec_);
@@ -44,56 +36,7 @@ class ReclaimTest : public ::testing::Test {
   void TearDown() override {
     a_.reset();
     b_.reset();
-    if (HasFailure() && controller_ != nullptr) {
-      std::cerr << "---- the controller's output:\n" << controller_->output();
-    }
-  }
-
-  void StartController() {
-    auto process = rig::Process::Start(
-        {.argv = {rig::Binary("famfs-csi-controller"), "--config",
-                  dir_ / "config.yaml", "--endpoint",
-                  "unix://" + dir_ / "csi.sock"},
-         .environment = {}});
-    ASSERT_TRUE(process.ok()) << process.status();
-    controller_ = *std::move(process);
-    const absl::Status up =
-        rig::WaitForSocket(dir_ / "csi.sock", controller_.get());
-    ASSERT_TRUE(up.ok()) << up;
-    stub_ = pb::Controller::NewStub(rig::Connect(dir_ / "csi.sock"));
-  }
-  /// The volume's id.
-  std::string Create(const std::string& name, std::int64_t size = kVolume) {
-    pb::CreateVolumeRequest request;
-    request.set_name(name);
-    request.mutable_capacity_range()->set_required_bytes(size);
-    auto& capability = *request.add_volume_capabilities();
-    capability.mutable_mount();
-    capability.mutable_access_mode()->set_mode(
-        pb::VolumeCapability::AccessMode::SINGLE_NODE_WRITER);
-    const auto created =
-        rig::Call(*stub_, &pb::Controller::Stub::CreateVolume, request);
-    EXPECT_TRUE(created.ok()) << created.status();
-    return created.ok() ? created->volume().volume_id() : "";
-  }
-  void Delete(const std::string& id) {
-    pb::DeleteVolumeRequest request;
-    request.set_volume_id(id);
-    const auto deleted =
-        rig::Call(*stub_, &pb::Controller::Stub::DeleteVolume, request);
-    EXPECT_TRUE(deleted.ok()) << deleted.status();
-  }
-  std::int64_t Capacity() {
-    const auto capacity = rig::Call(*stub_, &pb::Controller::Stub::GetCapacity,
-                                    pb::GetCapacityRequest());
-    EXPECT_TRUE(capacity.ok()) << capacity.status();
-    return capacity.ok() ? capacity->available_capacity() : -1;
-  }
-  bool Becomes(std::int64_t capacity) {
-    return rig::Eventually([&] { return Capacity() == capacity; });
-  }
-  static std::string FileOf(const std::string& id) {
-    return id.substr(id.rfind(':') + 1) + "/data";
+    PoolTest::TearDown();
   }
   /// Full of a pattern, on the medium.
   static void Fill(const Host& host, const std::string& file) {
@@ -112,11 +55,7 @@ class ReclaimTest : public ::testing::Test {
     return times;
   }
 
-  rig::TempDir dir_;
-  rig::Tmpfs memory_{"2G"};
   const std::string spec_ = "image:" + memory_ / "pool.img";
-  std::unique_ptr<rig::Process> controller_;
-  std::unique_ptr<pb::Controller::Stub> stub_;
   std::int64_t whole_ = 0;
   std::unique_ptr<Host> a_;
   std::unique_ptr<Host> b_;

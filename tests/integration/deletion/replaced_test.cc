@@ -20,6 +20,7 @@
 namespace famfs::itest {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 constexpr std::uint64_t kVolume = 16 * kMiB;
@@ -84,6 +85,32 @@ TEST_P(ReplacedTest, MkfsNamesTheServerAndLeavesItAlone) {
   EXPECT_THAT(refused.err, HasSubstr(fmt::format("process {} (famfs-fused)",
                                                  host_->server().pid())));
   EXPECT_EQ(host_->TryOpen("old/data"), 0);
+}
+
+/// As a mkfs in another container: no process of the server's is shown to it.
+TEST_P(ReplacedTest, MkfsInAnotherPidNamespaceSeesTheServer) {
+  const std::vector<std::string> words = {"/usr/bin/unshare",
+                                          "--pid",
+                                          "--fork",
+                                          "--mount-proc",
+                                          rig::Binary("famfs"),
+                                          "mkfs",
+                                          spec_,
+                                          "--force",
+                                          "--lock-directory",
+                                          dir_ / "others",
+                                          "--system-uuid",
+                                          Uuid::Random().ToString()};
+  const Outcome refused = RunProgram(words);
+  EXPECT_EQ(refused.exit, 1) << refused.err;
+  EXPECT_THAT(refused.err,
+              AllOf(HasSubstr("--force-in-use"),
+                    HasSubstr("a server that cannot be seen from here")));
+  EXPECT_EQ(host_->TryOpen("old/data"), 0);
+  host_->server().Kill();
+  if (std::string_view(GetParam()) == "emulated") {
+    EXPECT_EQ(RunProgram(words).exit, 0) << "nobody is left";
+  }
 }
 
 TEST_P(ReplacedTest, AServerNeverShowsTheNewInstance) {

@@ -1,13 +1,17 @@
-// Programs that map a volume cannot give its memory back to the machine; what
-// was given back all the same is found, told and given again.
+// Programs that map a volume cannot give its memory back to the machine, with
+// or without a descriptor; what was given back all the same is found, told and
+// given again.
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <filesystem>
+#include <thread>
 
 #include "dax/extent_pin.h"
 #include "instance/fsck.h"
@@ -25,13 +29,16 @@ class GiveBackTest : public PassthroughTest {
     if (IsSkipped() || HasFatalFailure()) return;
     AddVolume("v", "pvc-1");
     extent_ = ExtentFile("v");
-    ASSERT_TRUE(
-        OpenAndPin(extent_, [this] { return OpenFile(extent_, O_RDWR); }).ok());
+    const auto open = [this](int more_flags) {
+      return OpenFile(extent_, O_RDWR | more_flags);
+    };
+    ASSERT_TRUE(OpenAndPin(extent_, open).ok());
     if (!IsPinned()) {
       GTEST_SKIP() << "no immutable files on tmpfs here (Linux 6.6 and "
                       "CAP_LINUX_IMMUTABLE)";
     }
-    ASSERT_TRUE(ClearStalePin(extent_).ok());
+    ASSERT_TRUE(Unpin(extent_).ok());
+    ASSERT_FALSE(IsPinned());
   }
   static int GiveBack(const Mapped& mapped) {
     return ErrnoOf(::madvise(mapped.data(), kVolumeSize, MADV_REMOVE));
@@ -40,6 +47,16 @@ class GiveBackTest : public PassthroughTest {
     struct stat info {};
     EXPECT_EQ(::stat(extent_.c_str(), &info), 0);
     return static_cast<std::uint64_t>(info.st_blocks) * kBlock;
+  }
+  /// Whether the memory can be given back at some time of the next rounds of
+  /// the server.
+  static bool CanGiveBackSoon(const Mapped& mapped) {
+    return rig::Eventually([&] { return GiveBack(mapped) != EPERM; },
+                           rig::Duration(500));
+  }
+  /// Until the last server has seen that nobody maps the volume.
+  [[nodiscard]] bool IsUnpinnedSoon() const {
+    return rig::Eventually([&] { return !IsPinned(); });
   }
   [[nodiscard]] bool IsPinned() const {
     const auto pinned = famfs::IsPinned(extent_);
@@ -78,7 +95,100 @@ TEST_F(GiveBackTest, NoMountLetsAProgramDoIt) {
   }
   EXPECT_EQ(Held(), kVolumeSize);
   // Whom nobody serves can be removed by whoever owns it.
-  EXPECT_TRUE(rig::Eventually([&] { return !IsPinned(); }));
+  EXPECT_TRUE(IsUnpinnedSoon());
+}
+
+TEST_F(GiveBackTest, AMappingNeedsNoDescriptor) {
+  const auto mount = MountIt();
+  ASSERT_TRUE(mount);
+  {
+    Mapped mapped(mount->path() + "/v/data", O_RDWR);
+    mapped.Store(0, "stays");
+    mapped.CloseDescriptor();
+    EXPECT_FALSE(CanGiveBackSoon(mapped));
+    EXPECT_EQ(mapped.Text(0, 5), "stays");
+    // Opened and closed once more.
+    EXPECT_EQ(OpenErrno(mount->path() + "/v/data", O_RDWR), 0);
+    EXPECT_FALSE(CanGiveBackSoon(mapped));
+  }
+  EXPECT_TRUE(IsUnpinnedSoon());
+  EXPECT_EQ(Held(), kVolumeSize);
+}
+
+TEST_F(GiveBackTest, OneServersEndDoesNotEndTheOthers) {
+  const auto a = MountIt();
+  const auto b = MountIt();
+  ASSERT_TRUE(a && b);
+  {
+    Mapped on_b(b->path() + "/v/data", O_RDWR);
+    on_b.CloseDescriptor();
+    {
+      Mapped on_a(a->path() + "/v/data", O_RDWR);
+      on_a.CloseDescriptor();
+      EXPECT_FALSE(CanGiveBackSoon(on_a));
+    }
+    EXPECT_FALSE(CanGiveBackSoon(on_b));
+    ASSERT_EQ(::umount2(a->path().c_str(), MNT_DETACH), 0);
+    EXPECT_TRUE(a->server().Wait().ok());
+    EXPECT_EQ(GiveBack(on_b), EPERM);
+  }
+  EXPECT_TRUE(IsUnpinnedSoon());
+}
+
+TEST_F(GiveBackTest, OtherOpensLeaveNoMomentForIt) {
+  const auto a = MountIt();
+  const auto b = MountIt();
+  ASSERT_TRUE(a && b);
+  const Mapped mapped(a->path() + "/v/data", O_RDWR);
+  std::atomic<bool> done = false;
+  std::atomic<int> given_back = 0;
+  std::thread program([&] {
+    while (!done) {
+      if (GiveBack(mapped) == 0) ++given_back;
+    }
+  });
+  for (int round = 0; round < 100; ++round) {
+    EXPECT_EQ(OpenErrno(b->path() + "/v/data", O_RDWR), 0);
+    EXPECT_EQ(OpenErrno(a->path() + "/v/data", O_RDONLY), 0);
+  }
+  done = true;
+  program.join();
+  EXPECT_EQ(given_back, 0);
+  EXPECT_EQ(Held(), kVolumeSize);
+}
+
+TEST_F(GiveBackTest, WhatIsMappedWhenTheServerEndsIsTheOwnersToEnd) {
+  for (const bool killed : {false, true}) {
+    auto mount = MountIt();
+    ASSERT_TRUE(mount);
+    {
+      Mapped mapped(mount->path() + "/v/data", O_RDWR);
+      mapped.CloseDescriptor();
+      if (killed) {
+        mount->server().Kill();
+      } else {
+        EXPECT_TRUE(mount->server().Stop().ok());
+      }
+      ASSERT_EQ(::umount2(mount->path().c_str(), MNT_DETACH), 0);
+      ASSERT_TRUE(writer().RefillMemory().ok());
+      EXPECT_EQ(GiveBack(mapped), EPERM);
+    }
+    EXPECT_TRUE(IsPinned());
+    ASSERT_TRUE(rig::Eventually(
+        [&] { return writer().RefillMemory().ok() && !IsPinned(); }));
+  }
+}
+
+TEST_F(GiveBackTest, AServerThatEndsLeavesNoFlagOfWhatNobodyMaps) {
+  const auto mount = MountIt();
+  ASSERT_TRUE(mount);
+  {
+    const Mapped mapped(mount->path() + "/v/data", O_RDWR);
+    EXPECT_TRUE(IsPinned());
+  }
+  ASSERT_EQ(::umount2(mount->path().c_str(), MNT_DETACH), 0);
+  EXPECT_TRUE(mount->server().Wait().ok());
+  EXPECT_FALSE(IsPinned());
 }
 
 TEST_F(GiveBackTest, ADeletedVolumeGoesWhileItIsMapped) {

@@ -216,12 +216,33 @@ TEST_F(ProgramTest, ASupervisorHearsReadyAndSeesTheLock) {
   const Outcome second =
       Refused({device_->spec(), other.path(), "--lock-file", memory_ / "lock"});
   EXPECT_EQ(second.exit, 6);
-  EXPECT_NE(second.output.find(fmt::format("process {}", first->pid())),
+  EXPECT_NE(second.output.find(fmt::format("pid {}", first->pid())),
             std::string::npos);
   first->Kill();
   const auto third = Mount::Start(
       device_->spec(), {.arguments = {"--lock-file", memory_ / "lock"}});
   EXPECT_TRUE(third.ok()) << third.status();
+}
+
+TEST_F(ProgramTest, ALockFileOfAnEarlierReleaseIsClosedToOthers) {
+  const std::string lock = memory_ / "lock";
+  rig::WriteFile(lock, "4294967\n");
+  ASSERT_EQ(::chmod(lock.c_str(), 0644), 0);
+  const auto first =
+      Mount::Start(device_->spec(), {.arguments = {"--lock-file", lock}});
+  ASSERT_TRUE(first.ok()) << first.status();
+  struct stat info = {};
+  ASSERT_EQ(::stat(lock.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777U, 0600U);
+  // Whatever its text says, the kernel knows who has it.
+  rig::WriteFile(lock, "4294967\n");
+  const rig::TempDir other;
+  const Outcome second =
+      Refused({device_->spec(), other.path(), "--lock-file", lock});
+  EXPECT_EQ(second.exit, 6);
+  EXPECT_NE(second.output.find("(famfs-fused)"), std::string::npos)
+      << second.output;
+  EXPECT_EQ(second.output.find("4294967"), std::string::npos) << second.output;
 }
 
 TEST_F(ProgramTest, ASupervisorHearsWhyItFailed) {

@@ -1,4 +1,5 @@
-// What the plugin and a server that it starts give up (node/confinement.h).
+// What the plugin and a server that it starts give up (node/confinement.h,
+// csi/confinement.h).
 #include "tests/integration/node/test_node.h"
 
 namespace famfs::node {

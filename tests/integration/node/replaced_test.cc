@@ -71,6 +71,18 @@ class ReplacedTest : public ::testing::TestWithParam<bool> {
       return error == expected;
     });
   }
+  double DeadMounts() {
+    return rig::Scrape(rig::HttpPort(node_.plugin()))
+        .Value("famfs_csi_node_dead_mounts");
+  }
+  /// In the pools directory.
+  bool LeftOfTheOldOne() {
+    const std::string path = node_.PoolPath(old_uuid_);
+    for (const char* kind : {"", ".lock", ".devices", ".memory"}) {
+      if (node_.Exists(path + kind)) return true;
+    }
+    return false;
+  }
   void ExpectOldIsUnknown() {
     EXPECT_THAT(node_.Stage(old_, node_.StagingPath("old"), kMode),
                 IsError(StatusCode::kNotFound, ""));
@@ -127,6 +139,40 @@ TEST_P(ReplacedTest, OldVolumesCanBeUnpublishedAndUnstaged) {
   EXPECT_THAT(node_.Unstage(old_, node_.StagingPath("old")), IsOk());
   EXPECT_EQ(node_.MountsAt(node_.TargetPath("old")), 0U);
   EXPECT_EQ(node_.MountsAt(node_.StagingPath("old")), 0U);
+}
+
+TEST_P(ReplacedTest, WhatIsLeftOfItGoesWithItsLastMount) {
+  pool_.MakeAnew();
+  Mount("new");
+  Write("new", "new bytes");
+  EXPECT_TRUE(OldEndsWith(ESTALE));
+  EXPECT_EQ(DeadMounts(), 2);
+  EXPECT_TRUE(LeftOfTheOldOne());
+  EXPECT_THAT(node_.Unpublish(old_, node_.TargetPath("old")), IsOk());
+  EXPECT_EQ(DeadMounts(), 1);
+  EXPECT_THAT(node_.Unstage(old_, node_.StagingPath("old")), IsOk());
+  EXPECT_TRUE(rig::Eventually([&] { return !LeftOfTheOldOne(); }))
+      << node_.output();
+  EXPECT_TRUE(rig::WaitForExit(old_server_));
+  EXPECT_EQ(DeadMounts(), 0);
+  EXPECT_EQ(Read("new", 9), "new bytes");
+}
+
+TEST_P(ReplacedTest, APluginThatNeverSawItRemovesWhatIsLeftOfIt) {
+  node_.KillPlugin();
+  ASSERT_EQ(::kill(old_server_, SIGKILL), 0);
+  ASSERT_TRUE(rig::WaitForExit(old_server_));
+  pool_.MakeAnew();
+  node_.Start({"--http-endpoint", "tcp://127.0.0.1:0"});
+  Mount("new");
+  EXPECT_EQ(DeadMounts(), 2);
+  EXPECT_THAT(node_.Unstage(old_, node_.StagingPath("old")), IsOk());
+  EXPECT_TRUE(LeftOfTheOldOne());
+  EXPECT_THAT(node_.Unpublish(old_, node_.TargetPath("old")), IsOk());
+  EXPECT_TRUE(rig::Eventually([&] { return !LeftOfTheOldOne(); }))
+      << node_.output();
+  EXPECT_EQ(DeadMounts(), 0);
+  Write("new", "new bytes");
 }
 
 TEST_P(ReplacedTest, APoolThatIsRemovedIsNotReadyUntilItIsMadeAgain) {

@@ -189,6 +189,33 @@ TEST_F(SpawnerTest, CallersThatSayNothingKeepNobodyWaiting) {
   EXPECT_EQ(answer->text, R"({"pid":0})");
 }
 
+TEST(SpawnerOutOfDescriptors, TakesInThoseWhoWaitForThoseWhoSayNothing) {
+  const rig::TempDir dir("famfs-spawner");
+  const std::string socket = dir / "spawner.sock";
+  const auto spawner = rig::Process::Start(
+      {.argv = {rig::Binary("famfs-fused-spawner"), "--socket", socket},
+       .descriptors = 16});
+  ASSERT_TRUE(spawner.ok()) << Message(spawner.status());
+  ASSERT_THAT((*spawner)->WaitForOutput("waits for orders"), IsOk());
+  // Less than its patience with who says nothing.
+  const timeval limit = {.tv_sec = 3, .tv_usec = 0};
+  std::vector<UniqueFd> silent;
+  for (int i = 0; i < 40; ++i) {
+    auto connection = ConnectToSpawner(socket, limit);
+    ASSERT_TRUE(connection.ok()) << i << Message(connection.status());
+    silent.push_back(*std::move(connection));
+  }
+  const auto caller = ConnectToSpawner(socket, limit);
+  ASSERT_TRUE(caller.ok()) << Message(caller.status());
+  ASSERT_THAT(SendMessage(caller->get(),
+                          {.text = R"({"op": "find", "lockFile": "/none"})"}),
+              IsOk());
+  const auto answer = ReceiveMessage(caller->get());
+  ASSERT_TRUE(answer.ok()) << Message(answer.status()) << (*spawner)->output();
+  EXPECT_EQ(answer->text, R"({"pid":0})");
+  EXPECT_THAT((*spawner)->output(), HasSubstr("Too many open files"));
+}
+
 TEST_F(SpawnerTest, ADeviceIsNeverTakenForAnOption) {
   FusedOptions options;
   options.device = "--help";

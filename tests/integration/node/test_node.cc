@@ -104,7 +104,13 @@ void TestPool::MakeAnew() {
 
 void TestPool::Remove() {
   writer_.reset();
-  fs::remove_all(Path());
+  // An extent that was closed a moment ago is immutable until its server has
+  // looked.
+  EXPECT_TRUE(rig::Eventually([&] {
+    std::error_code error;
+    fs::remove_all(Path(), error);
+    return !error;
+  }));
 }
 
 std::string TestPool::Create(const NewVolume& volume) {
@@ -194,8 +200,9 @@ std::unique_ptr<rig::Process> TestNode::Launch(
     argv.insert(argv.end(), {"--endpoint", "unix://" + socket_});
   }
   argv.insert(argv.end(), flags.begin(), flags.end());
-  auto plugin =
-      rig::Process::Start({.argv = argv, .mount_namespace = host_.fd()});
+  auto plugin = rig::Process::Start({.argv = argv,
+                                     .environment = environment_,
+                                     .mount_namespace = host_.fd()});
   EXPECT_TRUE(plugin.ok()) << Message(plugin.status());
   return plugin.ok() ? *std::move(plugin) : nullptr;
 }
@@ -316,9 +323,7 @@ bool TestNode::Exists(const std::string& path) const {
 pid_t TestNode::FusedPid(const Uuid& fs_uuid) const {
   pid_t pid = 0;
   Run([&] {
-    const std::string lock =
-        fmt::format("{}/{}.lock", PoolsDirectory(), fs_uuid.ToString());
-    pid = std::atoi(rig::ReadWholeFile(lock).c_str());
+    pid = std::atoi(rig::ReadWholeFile(PoolPath(fs_uuid) + ".lock").c_str());
   });
   EXPECT_GT(pid, 0);
   return pid;
@@ -327,9 +332,7 @@ pid_t TestNode::FusedPid(const Uuid& fs_uuid) const {
 std::string TestNode::DataPathOf(const Uuid& fs_uuid) const {
   std::array<char, 64> value = {};
   Run([&] {
-    const std::string instance =
-        fmt::format("{}/{}", PoolsDirectory(), fs_uuid.ToString());
-    ::getxattr(instance.c_str(), "user.famfs.datapath", value.data(),
+    ::getxattr(PoolPath(fs_uuid).c_str(), "user.famfs.datapath", value.data(),
                value.size() - 1);
   });
   return value.data();

@@ -91,6 +91,10 @@ class TestNode {
   /// From the next Start on, the plugin has its servers started by the
   /// famfs-fused-spawner that listens there.
   void UseSpawner(const std::string& socket) { spawner_ = socket; }
+  /// Of plugins from the next Launch or Start on: "K=V", added to ours.
+  void SetEnvironment(std::vector<std::string> environment) {
+    environment_ = std::move(environment);
+  }
   void KillPlugin() { plugin_->Kill(); }
   /// SIGTERM; the exit status, or -1.
   int StopPlugin();
@@ -124,6 +128,10 @@ class TestNode {
   /// "" when nothing is mounted there.
   std::string TopOptions(const std::string& path) const;
   bool Exists(const std::string& path) const;
+  /// Where the instance is mounted.
+  [[nodiscard]] std::string PoolPath(const Uuid& fs_uuid) const {
+    return fmt::format("{}/{}", PoolsDirectory(), fs_uuid.ToString());
+  }
   /// The famfs-fused of the pool.
   pid_t FusedPid(const Uuid& fs_uuid) const;
   std::string DataPathOf(const Uuid& fs_uuid) const;
@@ -137,6 +145,7 @@ class TestNode {
   std::string kubelet_;
   std::string socket_;
   std::string spawner_;
+  std::vector<std::string> environment_;
   rig::MountNamespace host_;
   std::unique_ptr<rig::Process> plugin_;
   std::unique_ptr<pb::Node::Stub> stub_;

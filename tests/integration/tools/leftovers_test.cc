@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <memory>
 
 #include "base/unique_fd.h"
 #include "base/uuid.h"
@@ -40,7 +41,8 @@ class Leftovers : public ::testing::Test {
   /// Starts `famfs`, waits until it has written something below out_ (a file
   /// without a name is seen by what the file system gave away), and sends the
   /// signal.
-  int Interrupt(const std::vector<std::string>& arguments, int signal) {
+  std::unique_ptr<rig::Process> Send(const std::vector<std::string>& arguments,
+                                     int signal) {
     std::vector<std::string> argv = {rig::Binary("famfs")};
     argv.insert(argv.end(), arguments.begin(), arguments.end());
     auto process = rig::Process::Start(
@@ -50,7 +52,11 @@ class Leftovers : public ::testing::Test {
         "/proc/" + std::to_string((*process)->pid()) + "/fd";
     EXPECT_TRUE(rig::Eventually([&] { return WritesBelow(descriptors); }));
     (*process)->Signal(signal);
-    return (*process)->Wait().value_or(-1);
+    return *std::move(process);
+  }
+  /// Its end.
+  int Interrupt(const std::vector<std::string>& arguments, int signal) {
+    return Send(arguments, signal)->Wait().value_or(-1);
   }
   /// Whether the process has a file of more than a few pages open below out_.
   [[nodiscard]] bool WritesBelow(const std::string& descriptors) const {
@@ -125,6 +131,41 @@ TEST_F(Leftovers, AnInterruptedImportLeavesNothing) {
   EXPECT_THAT(Famfs({"verify", out_ + "/pool2", ":big", "--seed", "1"}),
               Exits(kOk));
   EXPECT_THAT(Famfs({"fsck", out_ + "/pool2"}), Exits(kOk));
+}
+
+/// What an import is filling is not what one has left.
+TEST_F(Leftovers, WhatIsBeingImportedIsTakenByNobody) {
+  const std::string image = place_.File("flat.img");
+  ASSERT_THAT(Famfs({"export", device_, image}), Exits(kOk));
+  const std::string pool = out_ + "/pool2";
+  const auto import = Send({"import", image, pool}, SIGSTOP);
+  for (const std::vector<std::string>& options :
+       std::vector<std::vector<std::string>>{
+           {}, {"--force"}, {"--size", "4G"}}) {
+    const Outcome mkfs = place_.Write("mkfs", "emulated:" + pool, options);
+    EXPECT_THAT(mkfs, Exits(kProblems));
+    EXPECT_THAT(mkfs.err, HasSubstr("is making an instance there"));
+  }
+  EXPECT_THAT(Famfs({"import", image, pool}).err,
+              HasSubstr("is making an instance there"));
+  import->Signal(SIGCONT);
+  EXPECT_EQ(import->Wait().value_or(-1), 0);
+  EXPECT_THAT(Famfs({"verify", pool, ":big", "--seed", "1"}), Exits(kOk));
+  EXPECT_THAT(Famfs({"fsck", pool}), Exits(kOk));
+}
+
+TEST_F(Leftovers, AnInterruptedMkfsLeavesNothing) {
+  for (const std::string kind : {"image:", "emulated:"}) {
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+      EXPECT_EQ(Interrupt({"mkfs", kind + out_ + "/new", "--size", "4G",
+                           "--log-length", "1G", "--system-uuid", kOwner,
+                           "--lock-directory", place_.LockDirectory()},
+                          signal),
+                128 + signal)
+          << kind;
+      EXPECT_EQ(Entries(out_), 0U) << kind << " signal " << signal;
+    }
+  }
 }
 
 TEST_F(Leftovers, AnInterruptedCopyInLeavesNoSpaceBehind) {

@@ -309,6 +309,8 @@ const std::map<std::string, std::string> kObeyed = {
     {"famfs flush", "RemediesOfMounts, OfAFileThatIsOnNone"},
     {"famfs fsck", "Remedies, OfEachRefusalOfADamagedInstance"},
     {"famfs hosts", "Remedies, OfAHostThatNobodyKnows"},
+    // tests/integration/tools/leftovers_test.cc
+    {"famfs import", "Leftovers, WhatIsBeingImportedIsTakenByNobody"},
     {"famfs ls -R", "Remedies, OfANameThatIsNotThere"},
     {"famfs mkdir", "Remedies, OfANameThatIsNotThere"},
     {"famfs mkfs", "Remedies, OfADeviceThatIsMissingOrBlank"},

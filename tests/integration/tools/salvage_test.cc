@@ -250,5 +250,30 @@ TEST_P(Salvage, AMountShowsWhatIsWholeAndTakesNothing) {
   EXPECT_THAT(Famfs({"umount", mount_point}), Exits(kOk));
 }
 
+TEST_P(Salvage, AMountOfADamagedSuperblockShowsEveryByte) {
+  if (::access("/dev/fuse", R_OK | W_OK) != 0) {
+    GTEST_SKIP() << "no /dev/fuse: mounting needs FUSE and root";
+  }
+  const auto fd = OpenFile(
+      Emulated() ? place_.File("pool/extents/0") : place_.File("pool.img"),
+      O_RDWR);
+  ASSERT_TRUE(fd.ok()) << fd.status();
+  const std::string mount_point = place_.File("mnt");
+  fs::create_directory(mount_point);
+  // In the magic, in the uuid, and in the crc.
+  for (const off_t at : {3, 50, 96}) {
+    unsigned char byte = 0;
+    ASSERT_EQ(::pread(fd->get(), &byte, 1, at), 1);
+    byte ^= 1;
+    ASSERT_EQ(::pwrite(fd->get(), &byte, 1, at), 1);
+    ASSERT_THAT(Famfs({"mount", "--salvage", device_, mount_point}), Exits(kOk))
+        << at;
+    ExpectAllWhole(mount_point);
+    EXPECT_THAT(Famfs({"umount", mount_point}), Exits(kOk));
+    byte ^= 1;
+    ASSERT_EQ(::pwrite(fd->get(), &byte, 1, at), 1);
+  }
+}
+
 }  // namespace
 }  // namespace famfs

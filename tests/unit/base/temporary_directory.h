@@ -1,8 +1,12 @@
 // A directory on tmpfs that goes with the test.
 #pragma once
 
+#include <fcntl.h>
+#include <linux/fs.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <stdexcept>
@@ -21,8 +25,11 @@ class TemporaryDirectory {
   ~TemporaryDirectory() {
     // A test may have mounted something on it, which would keep it.
     ::umount2(path_.c_str(), MNT_DETACH);
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
+    std::error_code error;
+    std::filesystem::remove_all(path_, error);
+    if (!error) return;
+    TakeFlagsOff();
+    std::filesystem::remove_all(path_, error);
   }
   TemporaryDirectory(const TemporaryDirectory&) = delete;
   TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
@@ -33,6 +40,20 @@ class TemporaryDirectory {
   }
 
  private:
+  /// What a server has that was killed, or has not ended yet, is immutable.
+  void TakeFlagsOff() const {
+    std::error_code error;
+    for (std::filesystem::recursive_directory_iterator entry(path_, error), end;
+         !error && entry != end; entry.increment(error)) {
+      const int fd = ::open(entry->path().c_str(),
+                            O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+      if (fd < 0) continue;
+      const int none = 0;
+      static_cast<void>(::ioctl(fd, FS_IOC_SETFLAGS, &none));
+      ::close(fd);
+    }
+  }
+
   std::string path_;
 };
 

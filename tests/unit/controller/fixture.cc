@@ -12,8 +12,8 @@ constexpr auto kPatience = std::chrono::seconds(60);
 
 class GatedDevice final : public DaxDevice {
  public:
-  GatedDevice(std::unique_ptr<DaxDevice> device, Gate& gate)
-      : device_(std::move(device)), gate_(gate) {}
+  GatedDevice(std::unique_ptr<DaxDevice> device, Gate& gate, Barrier* look)
+      : device_(std::move(device)), gate_(gate), look_(look) {}
 
   [[nodiscard]] std::string spec() const override { return device_->spec(); }
   [[nodiscard]] std::uint64_t size() const override { return device_->size(); }
@@ -22,6 +22,12 @@ class GatedDevice final : public DaxDevice {
                                                std::uint64_t length,
                                                Access access) override {
     return device_->Map(offset, length, access);
+  }
+  [[nodiscard]] MediumProbe ProbeMedium() const override {
+    return [look = look_, probe = device_->ProbeMedium()] {
+      if (look != nullptr) look->Pass();
+      return probe();
+    };
   }
   absl::Status CreateExtent(Range range) override {
     gate_.Pass(range.length);
@@ -43,6 +49,7 @@ class GatedDevice final : public DaxDevice {
  private:
   std::unique_ptr<DaxDevice> device_;
   Gate& gate_;
+  Barrier* const look_;  // may be null
 };
 
 std::string MakeDirectory() {
@@ -72,6 +79,36 @@ void Gate::Open() {
   changed_.notify_all();
 }
 
+void Barrier::Pass() {
+  std::unique_lock lock(mutex_);
+  ++waiting_;
+  changed_.notify_all();
+  changed_.wait_for(lock, kPatience, [this] { return !closed_; });
+  --waiting_;
+}
+
+void Barrier::Close() {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+}
+
+void Barrier::Open() {
+  const std::lock_guard lock(mutex_);
+  closed_ = false;
+  changed_.notify_all();
+}
+
+bool Barrier::AwaitWaiting(int count) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, kPatience,
+                           [&] { return closed_ && waiting_ >= count; });
+}
+
+int Barrier::waiting() {
+  const std::lock_guard lock(mutex_);
+  return waiting_;
+}
+
 ProvisionerTest::ProvisionerTest()
     : directory_(MakeDirectory()), gate_(std::make_unique<Gate>(kGatedSize)) {
   ::setenv("FAMFS_SYSTEM_UUID_FILE", (directory_ + "/system_uuid").c_str(), 1);
@@ -95,22 +132,31 @@ ProvisionerTest::ProvisionerTest()
 
 ProvisionerTest::~ProvisionerTest() {
   gate_->Open();
+  opening_.Open();
+  look_.Open();
   provisioner_.reset();
   pools_.reset();
   std::filesystem::remove_all(directory_);
 }
 
-void ProvisionerTest::Restart() {
+void ProvisionerTest::Restart(std::chrono::milliseconds patience) {
   provisioner_.reset();
   pools_.reset();
-  pools_ = std::make_unique<PoolSet>(
-      config_,
+  PoolOptions options;
+  options.patience = patience;
+  options.open_device =
       [this](std::string_view spec,
              Access access) -> absl::StatusOr<std::unique_ptr<DaxDevice>> {
-        FAMFS_ASSIGN_OR_RETURN(auto device, OpenDevice(spec, access));
-        return std::make_unique<GatedDevice>(std::move(device), *gate_);
-      });
-  provisioner_ = std::make_unique<Provisioner>(*pools_);
+    const bool is_one = spec.ends_with("/one");
+    if (is_one) opening_.Pass();
+    FAMFS_ASSIGN_OR_RETURN(auto device, OpenDevice(spec, access));
+    return std::make_unique<GatedDevice>(std::move(device), *gate_,
+                                         is_one ? &look_ : nullptr);
+  };
+  auto pools = PoolSet::Start(config_, options);
+  ASSERT_TRUE(pools.ok()) << pools.status();
+  pools_ = *std::move(pools);
+  provisioner_ = std::make_unique<Provisioner>(*pools_, patience);
 }
 
 absl::StatusOr<VolumeInfo> ProvisionerTest::Create(const std::string& name,

@@ -265,6 +265,15 @@ TEST(Config, AnEmulatedDeviceIsDescribedWhereItCanBeMade) {
   const std::string blank = pool + "format: if-blank, ";
   ExpectInvalid(blank + "emulated: {sparse: true}}]", "size");
   ExpectInvalid(blank + "emulated: {size: 3M}}]", "multiple of 2 MiB");
+  ExpectInvalid(blank + "emulated: {size: 2G}}]", "at least 4.00 GiB");
+  ExpectInvalid(blank + "emulated: {size: 4094M}}]", "at least 4.00 GiB");
+  EXPECT_TRUE(ParseConfig(blank + "emulated: {size: 4096M}}]", "c.yaml").ok());
+  ExpectInvalid(blank + "logLength: 2G, emulated: {size: 4G}}]",
+                "2.00 GiB is too long for a device of 4.00 GiB; write at most "
+                "1.00 GiB");
+  EXPECT_TRUE(
+      ParseConfig(blank + "logLength: 1G, emulated: {size: 4G}}]", "c.yaml")
+          .ok());
   ExpectInvalid(blank + "emulated: {size: 8G, sparse: 1}}]", "true or false");
   ExpectInvalid(blank + "emulated: {size: 8G, host: [a]}}]",
                 "did you mean \"hosts\"?");

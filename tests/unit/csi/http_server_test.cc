@@ -3,9 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <future>
+#include <mutex>
 #include <thread>
+#include <vector>
 
 #include "csi/acceptor.h"
 #include "tests/unit/csi/sockets.h"
@@ -123,7 +127,7 @@ TEST_F(HttpServerTest, AByteNowAndThenBuysNoTime) {
 TEST_F(HttpServerTest, ManySilentClientsKeepNobodyOut) {
   ServeHealth();
   std::vector<UniqueFd> silent;
-  for (std::size_t i = 0; i < 3 * kMaxHttpConnections; ++i) {
+  for (std::size_t i = 0; i < 3 * HttpLimits().connections; ++i) {
     silent.push_back(Connect());
     ASSERT_TRUE(silent.back().valid());
   }
@@ -142,6 +146,30 @@ TEST_F(HttpServerTest, AReaderWhoDoesNotReadLosesItsConnection) {
   EXPECT_THAT(Ask(Get("/small")), HasSubstr("small\n"));
   server_.reset();  // which does not wait for it
   EXPECT_LT(ReceiveAll(fd).size(), 64U << 20);
+}
+
+TEST_F(HttpServerTest, APageIsMadeOnceForAllWhoAskMeanwhile) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  int inside = 0;
+  int most = 0;
+  Serve({{"/page", [&] {
+            std::unique_lock lock(mutex);
+            most = std::max(most, ++inside);
+            changed.notify_all();
+            // Time for another one to come in, if it may.
+            changed.wait_for(lock, std::chrono::milliseconds(200),
+                             [&] { return inside > 1; });
+            --inside;
+            return HttpAnswer::Text(200, "made\n");
+          }}});
+  std::vector<std::future<std::string>> answers;
+  for (std::size_t i = 0; i < HttpLimits().per_address; ++i) {
+    answers.push_back(
+        std::async(std::launch::async, [this] { return Ask(Get("/page")); }));
+  }
+  for (auto& answer : answers) EXPECT_THAT(answer.get(), HasSubstr("made\n"));
+  EXPECT_EQ(most, 1);
 }
 
 TEST_F(HttpServerTest, TheEndWaitsForAPageThatIsBeingMade) {

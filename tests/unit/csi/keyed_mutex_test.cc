@@ -4,6 +4,8 @@
 
 #include <atomic>
 #include <barrier>
+#include <chrono>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -46,6 +48,33 @@ TEST(KeyedMutex, AQueueOnOneKeyDoesNotDelayAnother) {
   held.reset();
   for (std::thread& thread : queue) thread.join();
   EXPECT_EQ(mutex.size(), 0U);
+}
+
+TEST(KeyedMutex, AWaitWithALimitEnds) {
+  KeyedMutex mutex;
+  {
+    const auto held = mutex.Lock("volume");
+    EXPECT_FALSE(
+        mutex.LockWithin("volume", std::chrono::milliseconds(1)).has_value());
+    EXPECT_EQ(mutex.waiters("volume"), 0U);
+  }
+  EXPECT_EQ(mutex.size(), 0U);
+  EXPECT_TRUE(
+      mutex.LockWithin("volume", std::chrono::milliseconds(1)).has_value());
+}
+
+// Who shares a key lets nobody in before one who waits for it alone.
+TEST(KeyedMutex, OneWhoGivesUpLetsTheOthersIn) {
+  KeyedMutex mutex;
+  const auto sharer = mutex.LockShared("volume");
+  std::optional<KeyedMutex::Guard> alone;
+  std::thread waiting([&] {
+    alone = mutex.LockWithin("volume", std::chrono::milliseconds(200));
+  });
+  ASSERT_TRUE(WaitUntil([&] { return mutex.waiters("volume") == 1; }));
+  const auto second = mutex.LockShared("volume");
+  waiting.join();
+  EXPECT_FALSE(alone.has_value());
 }
 
 TEST(KeyedMutex, TheSameKeyWaits) {

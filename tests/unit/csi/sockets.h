@@ -16,8 +16,10 @@
 
 namespace famfs::csi {
 
-/// Connected to an IPv4 or IPv6 address; invalid when refused.
-inline UniqueFd ConnectTo(const std::string& host, std::uint16_t port) {
+/// Connected to an IPv4 or IPv6 address; invalid when refused. `from`: an IPv4
+/// address of this machine.
+inline UniqueFd ConnectTo(const std::string& host, std::uint16_t port,
+                          const std::string& from = "") {
   sockaddr_in6 ipv6 = {};
   ipv6.sin6_family = AF_INET6;
   ipv6.sin6_port = htons(port);
@@ -30,6 +32,15 @@ inline UniqueFd ConnectTo(const std::string& host, std::uint16_t port) {
       socket(is_ipv6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const auto* address = is_ipv6 ? reinterpret_cast<const sockaddr*>(&ipv6)
                                 : reinterpret_cast<const sockaddr*>(&ipv4);
+  if (!from.empty()) {
+    sockaddr_in own = {};
+    own.sin_family = AF_INET;
+    inet_pton(AF_INET, from.c_str(), &own.sin_addr);
+    if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&own), sizeof(own)) !=
+        0) {
+      return UniqueFd();
+    }
+  }
   if (connect(fd.get(), address, is_ipv6 ? sizeof(ipv6) : sizeof(ipv4)) != 0) {
     fd.reset();
   }

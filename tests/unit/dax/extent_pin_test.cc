@@ -1,14 +1,24 @@
-// Files whose pages cannot be given back while they are served.
+// Files whose pages cannot be given back while they are served or mapped.
 #include "dax/extent_pin.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
+#include <linux/fs.h>
 #include <signal.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <cerrno>
+#include <optional>
+#include <thread>
 
 #include "base/units.h"
 #include "tests/unit/dax/dax_testing.h"
@@ -20,6 +30,39 @@ using testing::MountPrivately;
 using testing::Process;
 
 constexpr std::size_t kSize = 2 * kMiB;
+
+/// A mapping of a file for storing; the descriptor may be closed.
+class Pages {
+ public:
+  explicit Pages(int fd, int protection = PROT_READ | PROT_WRITE)
+      : base_(::mmap(nullptr, kSize, protection, MAP_SHARED, fd, 0)) {
+    EXPECT_NE(base_, MAP_FAILED);
+  }
+  ~Pages() { ::munmap(base_, kSize); }
+  Pages(const Pages&) = delete;
+  Pages& operator=(const Pages&) = delete;
+  [[nodiscard]] char* bytes() const { return static_cast<char*>(base_); }
+  /// 0, or the errno of giving the file's pages back.
+  [[nodiscard]] int GiveBack() const {
+    return ::madvise(base_, kSize, MADV_REMOVE) == 0 ? 0 : errno;
+  }
+
+ private:
+  void* base_;
+};
+
+/// The calling process loses a capability, for good.
+bool Drop(unsigned capability) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, 2> sets{};
+  if (::syscall(SYS_capget, &header, sets.data()) != 0) return false;
+  auto& set = sets[capability / 32];
+  const std::uint32_t kept = ~(1U << (capability % 32));
+  set.effective &= kept;
+  set.permitted &= kept;
+  set.inheritable &= kept;
+  return ::syscall(SYS_capset, &header, sets.data()) == 0;
+}
 
 /// A tmpfs of its own with one file of kSize bytes.
 class ExtentPinTest : public ::testing::Test {
@@ -39,7 +82,6 @@ class ExtentPinTest : public ::testing::Test {
       GTEST_SKIP() << "no immutable files on tmpfs here (Linux 6.6 and "
                       "CAP_LINUX_IMMUTABLE)";
     }
-    ASSERT_TRUE(ClearStalePin(file_).ok());
   }
   void TearDown() override {
     ::umount2(directory_.c_str(), MNT_DETACH);
@@ -50,26 +92,36 @@ class ExtentPinTest : public ::testing::Test {
     return OpenFile(file_, O_RDWR | O_NOFOLLOW);
   }
   [[nodiscard]] PinnedOpener Opener() const {
-    return [this] { return Open(); };
+    return [this](int more_flags) {
+      return OpenFile(file_, O_RDWR | O_NOFOLLOW | more_flags);
+    };
   }
   UniqueFd Pin() const {
     auto fd = OpenAndPin(file_, Opener());
     EXPECT_TRUE(fd.ok()) << fd.status();
     return *std::move(fd);
   }
-  /// 0, or the errno of giving the file's pages back through a mapping.
-  static int GiveBack(int fd) {
-    void* const base =
-        ::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    EXPECT_NE(base, MAP_FAILED);
-    const int error = ::madvise(base, kSize, MADV_REMOVE) == 0 ? 0 : errno;
-    ::munmap(base, kSize);
-    return error;
+  /// Whether no pin is left.
+  [[nodiscard]] bool Unpin() const {
+    const auto over = famfs::Unpin(file_);
+    EXPECT_TRUE(over.ok()) << over.status();
+    return over.ok() && *over;
   }
+  static int GiveBack(int fd) { return Pages(fd).GiveBack(); }
   [[nodiscard]] bool IsPinned() const {
     const auto pinned = famfs::IsPinned(file_);
     EXPECT_TRUE(pinned.ok()) << pinned.status();
     return pinned.ok() && *pinned;
+  }
+  [[nodiscard]] bool IsWhole() const {
+    struct stat info {};
+    return ::stat(file_.c_str(), &info) == 0 && info.st_blocks == kSize / 512;
+  }
+  /// What a process leaves that is killed while it opens the file.
+  void SetAppendOnly() const {
+    const UniqueFd fd(::open(file_.c_str(), O_RDONLY | O_CLOEXEC));
+    const int flags = FS_APPEND_FL;
+    ASSERT_EQ(::ioctl(fd.get(), FS_IOC_SETFLAGS, &flags), 0);
   }
 
   std::string directory_;
@@ -80,40 +132,102 @@ TEST_F(ExtentPinTest, ForbidsGivingMemoryBackAndNothingElse) {
   const UniqueFd fd = Pin();
   EXPECT_EQ(GiveBack(fd.get()), EPERM);
   EXPECT_EQ(::pwrite(fd.get(), "x", 1, 0), 1);
-  void* const base =
-      ::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
-  ASSERT_NE(base, MAP_FAILED);
-  static_cast<char*>(base)[5] = 'y';
+  const Pages pages(fd.get());
+  pages.bytes()[5] = 'y';
   char byte = 0;
   EXPECT_EQ(::pread(fd.get(), &byte, 1, 5), 1);
   EXPECT_EQ(byte, 'y');
-  ::munmap(base, kSize);
 }
 
-TEST_F(ExtentPinTest, LastsAsLongAsAnyCopyOfTheDescriptor) {
+TEST_F(ExtentPinTest, LastsAsLongAsAnyDescriptor) {
   UniqueFd first = Pin();
   UniqueFd second = Pin();  // another server
   UniqueFd copy(::dup(first.get()));
   first.reset();
   second.reset();
-  ASSERT_TRUE(ClearStalePin(file_).ok());
+  EXPECT_FALSE(Unpin());
   EXPECT_EQ(GiveBack(copy.get()), EPERM);
   copy.reset();
   EXPECT_TRUE(IsPinned());
-  ASSERT_TRUE(ClearStalePin(file_).ok());
+  EXPECT_TRUE(Unpin());
   EXPECT_FALSE(IsPinned());
   const auto fd = Open();
   ASSERT_TRUE(fd.ok()) << fd.status();
   EXPECT_EQ(GiveBack(fd->get()), 0);
 }
 
+TEST_F(ExtentPinTest, LastsAsLongAsAMappingWithoutADescriptor) {
+  {
+    UniqueFd fd = Pin();
+    const Pages pages(fd.get());
+    fd.reset();
+    EXPECT_FALSE(Unpin());
+    EXPECT_EQ(pages.GiveBack(), EPERM);
+    EXPECT_TRUE(IsPinned());
+  }
+  EXPECT_TRUE(Unpin());
+  EXPECT_FALSE(IsPinned());
+}
+
+TEST_F(ExtentPinTest, WhoCannotStoreKeepsNothingPinned) {
+  Pin().reset();
+  const UniqueFd fd(::open(file_.c_str(), O_RDONLY | O_CLOEXEC));
+  const Pages pages(fd.get(), PROT_READ);
+  EXPECT_TRUE(Unpin());
+  EXPECT_EQ(pages.GiveBack(), EACCES);
+}
+
+TEST_F(ExtentPinTest, AskingDoesNotWaitForWhoHoldsTheLock) {
+  Pin().reset();
+  UniqueFd lock(::open(file_.c_str(), O_RDONLY | O_CLOEXEC));
+  ASSERT_EQ(::flock(lock.get(), LOCK_EX), 0);
+  EXPECT_FALSE(Unpin());
+  lock.reset();
+  EXPECT_TRUE(Unpin());
+}
+
 TEST_F(ExtentPinTest, TheFileIsOpenedForWritingAllTheSame) {
   const UniqueFd pinned = Pin();
   ASSERT_TRUE(absl::IsPermissionDenied(Open().status()));
-  const auto fd = OpenDespitePin(file_, Opener());
+  std::optional<Pages> pages;
+  const auto fd = OpenDespitePin(file_, Opener(), [&pages](int opened) {
+    pages.emplace(opened);
+    return absl::OkStatus();
+  });
   ASSERT_TRUE(fd.ok()) << fd.status();
   EXPECT_TRUE(IsPinned());
-  EXPECT_EQ(GiveBack(fd->get()), EPERM);
+  EXPECT_EQ(pages->GiveBack(), EPERM);
+  // Nothing of the way in which it was opened is left.
+  EXPECT_EQ(::fcntl(fd->get(), F_GETFL) & O_APPEND, 0);
+  EXPECT_EQ(::pwrite(fd->get(), "x", 1, 5), 1);
+  EXPECT_EQ(pages->bytes()[5], 'x');
+}
+
+TEST_F(ExtentPinTest, ThereIsNoMomentWithoutIt) {
+  const UniqueFd server = Pin();
+  const Pages pages(server.get());
+  std::atomic<bool> done = false;
+  std::atomic<std::uint64_t> given_back = 0;
+  std::atomic<std::uint64_t> tried = 0;
+  std::thread program([&] {
+    for (; !done; ++tried) {
+      if (pages.GiveBack() == 0) ++given_back;
+    }
+  });
+  const auto fill = [](int fd) -> absl::Status {
+    if (::fallocate(fd, 0, 0, kSize) == 0) return absl::OkStatus();
+    return ErrnoError(errno, "fallocate");
+  };
+  for (int round = 0; round < 300 || tried < 300; ++round) {
+    Pin().reset();
+    EXPECT_TRUE(OpenDespitePin(file_, Opener()).ok());
+    EXPECT_TRUE(FillDespitePin(file_, Opener(), fill).ok());
+    EXPECT_FALSE(Unpin());
+  }
+  done = true;
+  program.join();
+  EXPECT_EQ(given_back, 0U);
+  EXPECT_TRUE(IsWhole());
 }
 
 TEST_F(ExtentPinTest, APinThatAKilledServerLeftGoesWithTheNextOpening) {
@@ -131,18 +245,45 @@ TEST_F(ExtentPinTest, APinThatAKilledServerLeftGoesWithTheNextOpening) {
   EXPECT_FALSE(IsPinned());
 }
 
+TEST_F(ExtentPinTest, WhatAServerLeftThatWasKilledWhileItOpenedIsAPin) {
+  ASSERT_TRUE(Unpin());
+  {
+    const auto fd = Open();
+    ASSERT_TRUE(fd.ok());
+    SetAppendOnly();
+    EXPECT_TRUE(IsPinned());
+    EXPECT_FALSE(Unpin());
+    ASSERT_TRUE(OpenDespitePin(file_, Opener(), [](int opened) {
+                  return Pages(opened).GiveBack() == EPERM
+                             ? absl::OkStatus()
+                             : Internal("it was given back");
+                }).ok());
+    EXPECT_EQ(GiveBack(Pin().get()), EPERM);
+    SetAppendOnly();
+  }
+  EXPECT_TRUE(Unpin());
+  EXPECT_FALSE(IsPinned());
+  SetAppendOnly();
+  EXPECT_TRUE(RemoveDespitePin(file_).ok());
+}
+
 TEST_F(ExtentPinTest, ItsPagesCanBeGivenAgainMeanwhile) {
-  const auto fd = Open();
-  ASSERT_TRUE(fd.ok());
-  ASSERT_EQ(GiveBack(fd->get()), 0);
+  ASSERT_TRUE(Unpin());
+  {
+    const auto fd = Open();
+    ASSERT_TRUE(fd.ok());
+    ASSERT_EQ(GiveBack(fd->get()), 0);
+  }
   const UniqueFd pinned = Pin();
-  const auto fill = [&]() -> absl::Status {
-    if (::fallocate(fd->get(), 0, 0, kSize) == 0) return absl::OkStatus();
+  const auto fill = [](int fd) -> absl::Status {
+    if (::fallocate(fd, 0, 0, kSize) == 0) return absl::OkStatus();
     return ErrnoError(errno, "fallocate");
   };
-  ASSERT_FALSE(fill().ok());
-  EXPECT_TRUE(ChangeDespitePin(file_, fill).ok());
+  ASSERT_FALSE(fill(pinned.get()).ok());
+  EXPECT_TRUE(FillDespitePin(file_, Opener(), fill).ok());
   EXPECT_TRUE(IsPinned());
+  EXPECT_TRUE(IsWhole());
+  EXPECT_EQ(GiveBack(pinned.get()), EPERM);
 }
 
 TEST_F(ExtentPinTest, TheFileIsRemovedAllTheSame) {
@@ -150,24 +291,67 @@ TEST_F(ExtentPinTest, TheFileIsRemovedAllTheSame) {
   ASSERT_EQ(::unlink(file_.c_str()), -1);
   EXPECT_TRUE(RemoveDespitePin(file_).ok());
   EXPECT_TRUE(absl::IsNotFound(RemoveDespitePin(file_)));
-  EXPECT_TRUE(ClearStalePin(file_).ok());
+  EXPECT_TRUE(Unpin());
   EXPECT_EQ(::pwrite(fd.get(), "x", 1, 0), 1);
 }
 
-TEST_F(ExtentPinTest, ProcessesThatComeAndGoLeaveNone) {
-  const auto body = [this](Process::Peer&) {
+TEST_F(ExtentPinTest, WithoutTheCapabilityWhatToDoIsTold) {
+  Pin().reset();
+  Process program([this](Process::Peer&) {
+    if (!Drop(CAP_LINUX_IMMUTABLE)) return 1;
+    const auto opened = OpenDespitePin(file_, Opener());
+    for (const absl::Status& status : {RemoveDespitePin(file_), opened.status(),
+                                       famfs::Unpin(file_).status()}) {
+      if (!absl::IsPermissionDenied(status)) return 2;
+      const std::string remedy = "chattr -ia " + file_;
+      if (Message(status).find(remedy) == std::string_view::npos) return 3;
+    }
+    return 0;
+  });
+  EXPECT_EQ(program.Wait(), 0);
+  EXPECT_TRUE(IsPinned());
+}
+
+TEST_F(ExtentPinTest, WhereNoLeaseCanBeHadItStays) {
+  Pin().reset();
+  ASSERT_TRUE(Unpin());
+  ASSERT_EQ(::chown(file_.c_str(), 4711, 4711), 0);
+  Pin().reset();
+  Process program([this](Process::Peer&) {
+    if (!Drop(CAP_LEASE)) return 1;
+    if (Unpin() || !IsPinned()) return 2;
+    const auto fd = OpenDespitePin(file_, Opener());
+    return fd.ok() && IsPinned() ? 0 : 3;
+  });
+  EXPECT_EQ(program.Wait(), 0);
+  EXPECT_TRUE(Unpin());
+}
+
+TEST_F(ExtentPinTest, ProcessesAndThreadsThatComeAndGoLeaveNone) {
+  const auto serve = [this] {
     for (int round = 0; round < 200; ++round) {
       auto fd = OpenAndPin(file_, Opener());
       if (!fd.ok()) return 1;
+      const Pages pages(fd->get());
       fd->reset();
-      if (!ClearStalePin(file_).ok()) return 2;
+      if (Unpin()) return 2;  // it is mapped
+      if (pages.GiveBack() != EPERM) return 3;
     }
     return 0;
+  };
+  const auto body = [&serve](Process::Peer&) {
+    int other = 0;
+    std::thread thread([&] { other = serve(); });
+    const int own = serve();
+    thread.join();
+    return own != 0 ? own : other;
   };
   Process first(body);
   Process second(body);
   EXPECT_EQ(first.Wait(), 0);
   EXPECT_EQ(second.Wait(), 0);
+  EXPECT_TRUE(IsWhole());
+  EXPECT_TRUE(Unpin());
   EXPECT_FALSE(IsPinned());
 }
 

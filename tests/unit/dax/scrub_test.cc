@@ -11,6 +11,7 @@
 #include "dax/image.h"
 #include "dax/streaming.h"
 #include "dax_testing.h"
+#include "tests/unit/base/no_threads.h"
 
 namespace famfs {
 namespace {
@@ -85,6 +86,14 @@ TEST_F(ScrubTest, SeveralThreadsZeroTheRangeAndNothingElse) {
   EXPECT_EQ(Count({kUnit, 13 * kUnit}, std::byte{0}), 13 * kUnit);
   EXPECT_EQ(Count({0, kUnit}, kMark), kUnit);
   EXPECT_EQ(Count({14 * kUnit, 2 * kUnit}, kMark), 2 * kUnit);
+}
+
+TEST_F(ScrubTest, WithoutAnotherThreadItDoesAllByItself) {
+  Fill({0, 8 * kUnit});
+  EXPECT_TRUE(testing::WithoutThreads([this] {
+    return Scrub(*device_, {0, 8 * kUnit}, {.threads = 4, .chunk = kUnit}).ok();
+  }));
+  EXPECT_EQ(Count({0, 8 * kUnit}, std::byte{0}), 8 * kUnit);
 }
 
 TEST_F(ScrubTest, HolesStayHoles) {

@@ -1,9 +1,10 @@
-// A device that calls a test at the moments it names.
+// A device that calls a test at the moments it names, and fails where it says.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "dax/device.h"
 
@@ -12,6 +13,12 @@ namespace famfs {
 struct Hooks {
   std::function<void(Range)> before_create_extent;
   std::function<void()> after_store16;  // of any mapping
+  std::function<void()> before_probe;
+  std::function<void(Range)> before_map;
+  std::function<void(std::size_t)> before_zeroing;  // past the caches; bytes
+  std::function<absl::Status(std::uint64_t)> remove_extent;  // not OK: fails
+  std::function<absl::Status(Range)> refill;
+  std::vector<DaxDevice::Lacking> given_back;
 };
 
 class HookDevice final : public DaxDevice {
@@ -23,9 +30,16 @@ class HookDevice final : public DaxDevice {
   std::uint64_t size() const override { return inner_->size(); }
   Uuid tag() const override { return inner_->tag(); }
   bool has_extent_files() const override { return inner_->has_extent_files(); }
+  MediumProbe ProbeMedium() const override {
+    return [probe = inner_->ProbeMedium(), &hooks = hooks_] {
+      if (hooks.before_probe) hooks.before_probe();
+      return probe();
+    };
+  }
   absl::StatusOr<std::unique_ptr<famfs::Mapping>> Map(std::uint64_t offset,
                                                       std::uint64_t length,
                                                       Access access) override {
+    if (hooks_.before_map) hooks_.before_map({offset, length});
     FAMFS_ASSIGN_OR_RETURN(auto inner, inner_->Map(offset, length, access));
     return std::make_unique<HookMapping>(std::move(inner), hooks_);
   }
@@ -34,6 +48,9 @@ class HookDevice final : public DaxDevice {
     return inner_->CreateExtent(range);
   }
   absl::Status RemoveExtent(std::uint64_t offset) override {
+    if (hooks_.remove_extent) {
+      FAMFS_RETURN_IF_ERROR(hooks_.remove_extent(offset));
+    }
     return inner_->RemoveExtent(offset);
   }
   absl::StatusOr<std::vector<Range>> ListExtents() override {
@@ -41,6 +58,12 @@ class HookDevice final : public DaxDevice {
   }
   absl::StatusOr<UniqueFd> OpenExtent(std::uint64_t offset) override {
     return inner_->OpenExtent(offset);
+  }
+  absl::StatusOr<std::vector<Lacking>> GivenBack() override {
+    return hooks_.given_back;
+  }
+  absl::Status Refill(Range extent) override {
+    return hooks_.refill ? hooks_.refill(extent) : inner_->Refill(extent);
   }
 
  private:
@@ -54,6 +77,11 @@ class HookDevice final : public DaxDevice {
                  std::uint64_t second) override {
       inner_->Store16(at, first, second);
       if (hooks_.after_store16) hooks_.after_store16();
+    }
+
+    void ZeroStreaming(std::size_t at, std::size_t length) override {
+      if (hooks_.before_zeroing) hooks_.before_zeroing(length);
+      inner_->ZeroStreaming(at, length);
     }
 
    private:

@@ -61,15 +61,19 @@ class MemorySourceTest : public ::testing::Test {
     for (const auto& allocator : allocators_) all.push_back(allocator.get());
     return all;
   }
+  std::vector<MemorySource> Sources(
+      std::span<ExtentAllocator* const> all) const {
+    return FindSources(AskBackings(devices_, TakenOf(all)), all);
+  }
   Room RoomOf(const PlacementRequest& request) {
     const auto all = Allocators();
-    const auto room = RoomBacked(FindSources(devices_, all), all, request);
+    const auto room = RoomBacked(Sources(all), all, request);
     EXPECT_TRUE(room.ok()) << room.status();
     return room.value_or(Room{});
   }
   absl::StatusOr<Placement> PlaceOf(const PlacementRequest& request) {
     const auto all = Allocators();
-    return PlaceBacked(FindSources(devices_, all), all, request);
+    return PlaceBacked(Sources(all), all, request);
   }
   std::uint64_t FreeInAll() {
     std::uint64_t free = 0;
@@ -152,7 +156,7 @@ TEST_F(MemorySourceTest, ARuleThatTheDevicesBreakIsStillTold) {
 TEST_F(MemorySourceTest, AFileSystemOutOfReachIsToldUnlessOthersHaveRoom) {
   Add(NotFound("gone"));
   const auto all = Allocators();
-  const auto sources = FindSources(devices_, all);
+  const auto sources = Sources(all);
   EXPECT_THAT(std::string(RoomBacked(sources, all, {}).status().message()),
               HasSubstr("gone"));
   EXPECT_TRUE(absl::IsNotFound(PlaceOf({.size = kMiB}).status()));
@@ -167,7 +171,7 @@ TEST_F(MemorySourceTest, UnbackedIsWhatIsMissing) {
   AddOwnMemory();
   AddIn(1, 10 * kMiB);
   const auto all = Allocators();
-  EXPECT_EQ(Unbacked(FindSources(devices_, all), all), kSize - 10 * kMiB);
+  EXPECT_EQ(Unbacked(Sources(all), all), kSize - 10 * kMiB);
 }
 
 }  // namespace

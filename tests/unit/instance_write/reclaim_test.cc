@@ -28,12 +28,11 @@ class ReclaimTest : public WriteTest {
   std::unique_ptr<HostSession> Join(const Uuid& host, std::uint32_t session = 1,
                                     std::uint64_t boot = kBoot,
                                     std::uint32_t connection = 40) {
-    auto joined = HostSession::Register(*OpenAgain(),
-                                        {.host = host,
-                                         .boot = boot,
-                                         .session = session,
-                                         .connection = connection},
-                                        [](std::uint32_t) { return false; });
+    auto joined =
+        HostSession::Register(*OpenAgain(), {.host = host,
+                                             .boot = boot,
+                                             .session = session,
+                                             .connection = connection});
     EXPECT_OK(joined);
     return joined.ok() ? *std::move(joined) : nullptr;
   }
@@ -165,7 +164,10 @@ TEST_F(ReclaimTest, APredecessorWhoseConnectionIsGoneIsClosed) {
   const auto second = Join(a_, 2, kBoot, 41);
   const auto third = HostSession::Register(
       *OpenAgain(), {.host = a_, .boot = kBoot, .session = 3, .connection = 42},
-      [](std::uint32_t connection) { return connection == 40; });
+      [](const std::vector<HostRecord>& sessions) {
+        EXPECT_EQ(sessions.size(), 2U);
+        return std::vector<std::uint32_t>{1};
+      });
   ASSERT_OK(third);
   EXPECT_EQ(writer_->Hosts().size(), 2U) << "the second and the third";
   EXPECT_TRUE(absl::IsPermissionDenied(first->Check()));
@@ -177,7 +179,10 @@ TEST_F(ReclaimTest, APredecessorIsClosedAsSoonAsItsConnectionGoes) {
   bool gone = false;
   const auto second = HostSession::Register(
       *OpenAgain(), {.host = a_, .boot = kBoot, .session = 2, .connection = 41},
-      [&gone](std::uint32_t connection) { return gone && connection == 40; });
+      [&gone](const std::vector<HostRecord>&) {
+        return gone ? std::vector<std::uint32_t>{1}
+                    : std::vector<std::uint32_t>{};
+      });
   ASSERT_OK(second);
   (*second)->ClosePredecessors();
   EXPECT_EQ(writer_->Hosts().size(), 2U);
@@ -233,11 +238,56 @@ TEST_F(ReclaimTest, AllRowsInUseIsAnErrorThatSaysSo) {
   }
   EXPECT_EQ(writer_->Hosts().size(), kHostRows);
   const auto refused = HostSession::Register(
-      *OpenAgain(), {.host = b_, .boot = 1, .session = 5, .connection = 1},
-      [](std::uint32_t) { return false; });
+      *OpenAgain(), {.host = b_, .boot = 1, .session = 5, .connection = 1});
   EXPECT_TRUE(absl::IsResourceExhausted(refused.status())) << Say(refused);
   sessions[17]->Close();
   EXPECT_TRUE(Join(b_)->usable());
+}
+
+TEST_F(ReclaimTest, RowsOfEvictedHostsAreTakenWhenNoOtherIsLeft) {
+  std::vector<std::unique_ptr<HostSession>> sessions;
+  for (std::uint32_t i = 0; i < kHostRows; ++i) {
+    const Uuid host = Uuid::Random();
+    sessions.push_back(Join(host, i + 1, kBoot, 100 + i));
+    ASSERT_OK(sessions.back()->Check());
+    if (i > 0) {
+      ASSERT_OK(writer_->EvictHost(host));
+    }
+  }
+  // Dead for good, each of them, and so are the next ones.
+  for (std::uint32_t i = 0; i < 4; ++i) {
+    const Uuid host = Uuid::Random();
+    const auto joined = Join(host, 1000 + i);
+    ASSERT_NE(joined, nullptr) << i;
+    EXPECT_TRUE(joined->usable());
+    ASSERT_OK(joined->Check());
+    ASSERT_OK(writer_->EvictHost(host));
+  }
+  // A live row is nobody else's.
+  EXPECT_OK(sessions[0]->Check());
+}
+
+TEST_F(ReclaimTest, AnEvictedSessionWhoseRowIsAnothersByNowStaysEvicted) {
+  const auto a = Join(a_);
+  ASSERT_OK(a->Check());
+  ASSERT_OK(writer_->EvictHost(a_));
+  auto layout = Layout::Open(*device_, Access::kReadWrite);
+  const Uuid fs_uuid = layout->superblock().fs_uuid;
+  HostRow row = LoadHosts(layout->head(), fs_uuid).at(0);
+  // The next one's, who needed it before this one looked.
+  ++row.record.sequence;
+  row.record.host = b_;
+  row.record.state = HostState::kLive;
+  StoreHost(layout->head(), row.row, row.record, fs_uuid);
+  for (int look = 0; look < 2; ++look) {
+    EXPECT_TRUE(absl::IsPermissionDenied(a->Check()));
+    EXPECT_FALSE(a->usable());
+  }
+  EXPECT_TRUE(absl::IsPermissionDenied(a->Acknowledge(9)));
+  a->Close();
+  ASSERT_EQ(writer_->Hosts().size(), 1U)
+      << "it has no row, and b keeps its own";
+  EXPECT_EQ(writer_->Hosts()[0].host, b_);
 }
 
 TEST_F(ReclaimTest, AScrubThatACrashInterruptsStartsAgain) {

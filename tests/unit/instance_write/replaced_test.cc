@@ -112,6 +112,10 @@ TEST_P(ReplacedTest, AWriterStopsAndSaysThatItWasReplaced) {
   MkfsOptions options = Options();
   options.force = true;
   options.lock_directory = Path("elsewhere");  // does not see the writer's
+  const absl::Status refused = famfs::Mkfs(*OpenAgain(), options);
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << Say(refused);
+  EXPECT_THAT(Say(refused), HasSubstr("a writer that cannot be seen"));
+  options.force_in_use = true;
   ASSERT_OK(famfs::Mkfs(*OpenAgain(), options));
   for (int attempt = 0; attempt < 2; ++attempt) {
     const absl::Status status = CreateVolume("late", 2 * kMiB);
@@ -122,11 +126,26 @@ TEST_P(ReplacedTest, AWriterStopsAndSaysThatItWasReplaced) {
   EXPECT_TRUE(Volumes().empty());
 }
 
+TEST_P(ReplacedTest, AFileThatIsBeingFilledEndsAtItsNextStep) {
+  Open();
+  const auto pending = writer_->BeginFile("f", kAllocUnit, {});
+  ASSERT_OK(pending);
+  EXPECT_OK((*pending)->CheckStanding());
+  MkfsOptions options = Options();
+  options.force = true;
+  options.force_in_use = true;
+  options.lock_directory = Path("elsewhere");  // does not see the writer's
+  ASSERT_OK(famfs::Mkfs(*OpenAgain(), options));
+  for (int step = 0; step < 2; ++step) {
+    const absl::Status status = (*pending)->CheckStanding();
+    EXPECT_TRUE(IsReplaced(status)) << Say(status);
+  }
+}
+
 TEST_P(ReplacedTest, AHostSessionWritesNothingIntoTheNewTable) {
   const HostIdentity identity{
       .host = Uuid::Random(), .boot = 7, .session = 3, .connection = 0};
-  auto session = HostSession::Register(*device_, identity,
-                                       [](std::uint32_t) { return false; });
+  auto session = HostSession::Register(*device_, identity);
   ASSERT_OK(session);
   MkfsOptions options = Options();
   options.force = true;
@@ -152,8 +171,7 @@ TEST_P(ReplacedTest, ForceAloneDoesNotReplaceWhatAServerUses) {
   if (GetParam() == Kind::kEmulated) return;  // hosts register elsewhere alone
   const HostIdentity identity{
       .host = Uuid::Random(), .boot = 7, .session = 3, .connection = 0};
-  auto session = HostSession::Register(*device_, identity,
-                                       [](std::uint32_t) { return false; });
+  auto session = HostSession::Register(*device_, identity);
   ASSERT_OK(session);
   MkfsOptions options = Options();
   options.force = true;

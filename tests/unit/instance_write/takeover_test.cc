@@ -1,4 +1,9 @@
 // Who may write: one writer, the owner, and the one that came last.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+
 #include "fixture.h"
 #include "hook_device.h"
 #include "instance/metadata_store.h"
@@ -107,6 +112,95 @@ TEST_F(TakeoverTest, AStaleWritersPendingFileLeavesTheSuccessorsExtentAlone) {
   ASSERT_OK(successor->CreateFile("g", 1, {}));
   EXPECT_TRUE(absl::IsAborted((*pending)->Commit()));
   pending->reset();
+  EXPECT_EQ(device_->ListExtents()->size(), 3U);
+  EXPECT_EQ(Fsck(), "");
+}
+
+/// On memory that is shared, where nothing but the reservations keeps one
+/// writer's space from the next.
+class LostFromSightTest : public TakeoverTest {
+ protected:
+  void SetUp() override {
+    TakeoverTest::SetUp();
+    Start(Kind::kImage);
+  }
+  static void Fill(PendingFile& file, std::byte value) {
+    const auto memory = file.At(0);
+    std::fill(memory.begin(), memory.end(), value);
+  }
+  /// What a writer's file holds: its first extent.
+  std::vector<std::byte> Contents(const Writer& writer,
+                                  const std::string& path) {
+    const auto tree = writer.Tree();
+    const MediaExtent extent = *tree->FindPath(path)->extents.begin();
+    return Bytes(extent.offset, extent.length);
+  }
+  static bool IsAll(const std::vector<std::byte>& bytes, std::byte value) {
+    return std::all_of(bytes.begin(), bytes.end(),
+                       [value](std::byte b) { return b == value; });
+  }
+};
+
+TEST_F(LostFromSightTest, AnOvertakersPendingFileKeepsItsSpace) {
+  auto overtaker = TakeOver();
+  ASSERT_NE(overtaker, nullptr);
+  auto pending = overtaker->BeginFile("f", kAllocUnit, {});
+  ASSERT_OK(pending);
+  for (int round = 0; round < 2; ++round) {
+    Reopen();  // as a controller does
+    ASSERT_OK(TryOpen(Path("locks-of-a-third")));
+  }
+  Reopen();
+  EXPECT_EQ(writer_->Figures().quarantined, kAllocUnit);
+  ASSERT_OK(writer_->CreateFile("g", kAllocUnit, {}));
+  Fill(**pending, std::byte{0x5a});  // it has not noticed yet
+  EXPECT_TRUE(IsAll(Contents(*writer_, "g"), std::byte{0}));
+  EXPECT_TRUE(absl::IsAborted((*pending)->Commit()));
+  pending->reset();
+  ASSERT_OK(writer_->Reclaim());
+  EXPECT_EQ(writer_->Figures().quarantined, 0U);
+  EXPECT_EQ(Fsck(), "");
+}
+
+TEST_F(LostFromSightTest, AnOvertakerLeavesTheSpaceOfWhomItOvertook) {
+  auto pending = writer_->BeginFile("f", kAllocUnit, {});
+  ASSERT_OK(pending);
+  const auto overtaker = TakeOver();
+  ASSERT_NE(overtaker, nullptr);
+  ASSERT_OK(overtaker->CreateFile("g", kAllocUnit, {}));
+  Fill(**pending, std::byte{0x5a});
+  EXPECT_TRUE(IsAll(Contents(*overtaker, "g"), std::byte{0}));
+  // Not committed: it learns only now that it was overtaken.
+  pending->reset();
+  ASSERT_OK(overtaker->Reclaim());
+  EXPECT_EQ(overtaker->Figures().quarantined, 0U);
+  EXPECT_EQ(Fsck(), "");
+}
+
+TEST_F(LostFromSightTest, SpaceOfAnOvertakerComesBackWhenItsProcessIsGone) {
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    auto overtaker = TryOpen(Path("locks-of-another-host"));
+    if (!overtaker.ok()) ::_exit(1);
+    auto pending = (*overtaker)->BeginFile("f", kAllocUnit, {});
+    ::_exit(pending.ok() ? 0 : 1);  // as by SIGKILL
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_EQ(status, 0);
+  Reopen();
+  EXPECT_EQ(writer_->Figures().quarantined, 0U);
+  EXPECT_EQ(writer_->Figures().free, kFreshFree);
+}
+
+TEST_F(TakeoverTest, AFileThatIsGivenUpLeavesTheSuccessorsExtentAlone) {
+  Start(Kind::kEmulated);
+  auto pending = writer_->BeginFile("f", 1, {});
+  ASSERT_OK(pending);
+  const auto successor = TakeOver();
+  ASSERT_OK(successor->CreateFile("g", 1, {}));
+  pending->reset();  // it learns only now that it was overtaken
   EXPECT_EQ(device_->ListExtents()->size(), 3U);
   EXPECT_EQ(Fsck(), "");
 }

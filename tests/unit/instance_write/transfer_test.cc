@@ -135,6 +135,23 @@ TEST_F(TransferTest, AChangeDuringTheExportIsNoticed) {
   EXPECT_FALSE(std::filesystem::exists(Path("flat.img")));
 }
 
+TEST_F(TransferTest, AChangeDuringTheImportIsNoticed) {
+  ASSERT_OK(ExportImage(*device_, Path("flat.img"), Ignored()));
+  bool changed = false;
+  const absl::Status status = ImportImage(
+      Path("flat.img"), Path("pool2"), Uuid::Random(),
+      {.progress = [&](std::uint64_t, std::uint64_t) {
+        if (std::exchange(changed, true)) return;
+        auto writer = Writer::Open(
+            *OpenImage(Path("flat.img"), Access::kReadWrite),
+            {.system_uuid = system_uuid_, .lock_directory = Path("locks")});
+        ASSERT_OK(writer);
+        ASSERT_OK((*writer)->Mkdir("late", {}));
+      }});
+  EXPECT_TRUE(absl::IsAborted(status)) << Say(status);
+  EXPECT_FALSE(std::filesystem::exists(Path("pool2")));
+}
+
 TEST_F(TransferTest, ADamagedImageIsNotImported) {
   ASSERT_OK(ExportImage(*device_, Path("flat.img"), Ignored()));
   {

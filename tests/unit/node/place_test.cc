@@ -19,11 +19,13 @@ class PlaceTest : public ::testing::Test {
     std::string name = (fs::temp_directory_path() / "place-XXXXXX").string();
     EXPECT_NE(::mkdtemp(name.data()), nullptr);
     dir_ = fs::canonical(name);
+    fs::create_directory(dir_ / "pools");
   }
   ~PlaceTest() override { fs::remove_all(dir_); }
 
   absl::StatusOr<Place> Resolve(const fs::path& path) const {
-    return Places(kubelet_.string(), "/nowhere").Resolve(path.string());
+    return Places(kubelet_.string(), (dir_ / "pools").string())
+        .Resolve(path.string());
   }
   static absl::StatusCode CodeOf(const absl::StatusOr<Place>& place) {
     return place.status().code();
@@ -77,6 +79,14 @@ TEST_F(PlaceTest, TheKubeletDirectoryItselfMayBeALink) {
 TEST_F(PlaceTest, AMissingParentIsNotFound) {
   EXPECT_EQ(CodeOf(Resolve(dir_ / "missing" / "target")),
             absl::StatusCode::kNotFound);
+}
+
+TEST_F(PlaceTest, WithoutThePoolsDirectoryNothingIsResolved) {
+  fs::remove(dir_ / "pools");
+  const auto place = Resolve(dir_ / "target");
+  EXPECT_EQ(CodeOf(place), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(Message(place.status())),
+              HasSubstr("/pools: No such"));
 }
 
 TEST_F(PlaceTest, MakesATargetOnceAndTakesAnEmptyOne) {

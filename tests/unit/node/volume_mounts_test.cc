@@ -123,5 +123,29 @@ TEST(VolumeMounts, AnInstanceMountedByHandIsNotThePools) {
   EXPECT_THAT(mounts.Dead(), IsEmpty());
 }
 
+TEST(VolumeMounts, TellsWhatShowsAnInstanceThatIsNoPoolsAnyMore) {
+  const auto mounts = With(
+      "60 1 0:50 /v1 /t rw - fuse.famfs x rw\n"
+      "61 1 0:50 /v1/data /kubelet/sub rw - fuse.famfs x rw\n"
+      "62 1 0:51 /v2 /u rw - fuse.famfs x rw\n"
+      "63 1 0:40 /v3 /dead rw - fuse.famfs x rw\n");
+  const auto former = [&](const std::string& current) {
+    return Points(mounts.OfFormerInstances([&](const Uuid& fs_uuid) {
+      return fs_uuid.ToString().starts_with(current);
+    }));
+  };
+  EXPECT_THAT(former("b"), ElementsAre("/kubelet/sub", "/t"));
+  EXPECT_THAT(former("a"), ElementsAre("/u"));
+}
+
+TEST(VolumeMounts, TellsAnInstanceThatNobodyUses) {
+  const auto mounts = With("60 1 0:50 /v1 /t rw - fuse.famfs x rw\n");
+  const auto used = [&](const char* uuid) {
+    return mounts.IsUsed(*mounts.table().Top(std::string(kPools) + uuid));
+  };
+  EXPECT_TRUE(used("/aaaaaaaa-0000-4000-8000-000000000000"));
+  EXPECT_FALSE(used("/bbbbbbbb-0000-4000-8000-000000000000"));
+}
+
 }  // namespace
 }  // namespace famfs::node

@@ -1,0 +1,92 @@
+#include "controller/helper.h"
+
+#include <spdlog/spdlog.h>
+
+#include <exception>
+#include <utility>
+
+#include "base/thread.h"
+
+namespace famfs::controller {
+
+using std::chrono::milliseconds;
+
+absl::StatusOr<std::unique_ptr<Helper>> Helper::Start(const std::string& name,
+                                                      Job tick,
+                                                      milliseconds interval) {
+  std::unique_ptr<Helper> helper(new Helper(std::move(tick), interval));
+  auto thread = StartThread([self = helper.get()] { self->Run(); });
+  if (!thread.ok()) return Annotate(thread.status(), name);
+  helper->thread_ = *std::move(thread);
+  return helper;
+}
+
+Helper::~Helper() { Join(); }
+
+void Helper::Join() {
+  Stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Helper::Stop() {
+  const std::lock_guard lock(mutex_);
+  stopping_ = true;
+  wanted_.notify_all();
+  for (const auto& item : queue_) item->changed.notify_all();
+}
+
+bool Helper::Do(Job job, milliseconds limit) {
+  std::unique_lock lock(mutex_);
+  if (stopping_ || BusyLocked() > limit) return false;
+  const auto item = std::make_shared<Item>();
+  item->job = std::move(job);
+  queue_.push_back(item);
+  wanted_.notify_one();
+  item->changed.wait_for(lock, limit, [&] { return item->done || stopping_; });
+  if (!item->begun) std::erase(queue_, item);
+  return item->done;
+}
+
+milliseconds Helper::busy() const {
+  const std::lock_guard lock(mutex_);
+  return BusyLocked();
+}
+
+milliseconds Helper::BusyLocked() const {
+  if (!busy_since_.has_value()) return milliseconds(0);
+  return std::chrono::duration_cast<milliseconds>(Clock::now() - *busy_since_);
+}
+
+void Helper::RunOne(std::unique_lock<std::mutex>& lock, const Job& job) {
+  busy_since_ = Clock::now();
+  lock.unlock();
+  try {
+    job();
+  } catch (const std::exception& error) {
+    spdlog::error("an unexpected failure of the driver: {}", error.what());
+  }
+  lock.lock();
+  busy_since_.reset();
+}
+
+void Helper::Run() {
+  Clock::time_point next_tick = Clock::now();
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    if (Clock::now() >= next_tick) {
+      RunOne(lock, tick_);
+      next_tick = Clock::now() + interval_;
+    } else if (queue_.empty()) {
+      wanted_.wait_until(lock, next_tick);
+    } else {
+      const std::shared_ptr<Item> item = std::move(queue_.front());
+      queue_.pop_front();
+      item->begun = true;
+      RunOne(lock, item->job);
+      item->done = true;
+      item->changed.notify_all();
+    }
+  }
+}
+
+}  // namespace famfs::controller

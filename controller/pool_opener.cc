@@ -1,0 +1,158 @@
+#include "controller/pool_opener.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/units.h"
+#include "controller/emulated_device.h"
+#include "instance/identity.h"
+#include "instance/mkfs.h"
+#include "instance/system_uuid.h"
+#include "instance/unfinished.h"
+
+namespace famfs::controller {
+namespace {
+
+// Whether nothing stands where a superblock would, or what a controller that
+// was killed while it made an instance left there. An emulated device without
+// extents has nothing there either.
+absl::StatusOr<bool> IsBlank(DaxDevice& device) {
+  constexpr std::uint64_t kLooked = 1ULL
+                                    << 20;  // upstream's part of the region
+  auto head = device.Map(kSuperblockOffset, kLooked, Access::kRead);
+  if (absl::IsNotFound(head.status())) return true;
+  FAMFS_RETURN_IF_ERROR(head.status());
+  FAMFS_ASSIGN_OR_RETURN(const bool unfinished, IsMarkedUnfinished(device));
+  if (unfinished) return true;
+  (*head)->Invalidate(0, kLooked);
+  const auto bytes = (*head)->bytes();
+  const bool blank = std::all_of(bytes.begin(), bytes.end(),
+                                 [](std::byte b) { return b == std::byte{0}; });
+  FAMFS_RETURN_IF_ERROR((*head)->Check());
+  return blank;
+}
+
+absl::Status FormatIfBlank(DaxDevice& device, const csi::PoolSection& pool,
+                           const Uuid& system_uuid) {
+  FAMFS_ASSIGN_OR_RETURN(const bool blank, IsBlank(device));
+  if (!blank) return absl::OkStatus();
+  if (pool.format != csi::FormatPolicy::kIfBlank) {
+    return FailedPrecondition(
+        "{} holds no famfs: make one with `famfs mkfs {}`, or set `format: "
+        "if-blank` for the pool",
+        device.spec(), device.spec());
+  }
+  MkfsOptions options;
+  options.log_length = pool.log_length;
+  options.system_uuid = system_uuid;
+  FAMFS_RETURN_IF_ERROR(Mkfs(device, options));
+  spdlog::info("pool {}: made a new famfs on {}", pool.name, device.spec());
+  return absl::OkStatus();
+}
+
+void WarnOfMissing(const std::string& pool, DeviceSet& devices) {
+  for (std::size_t i = 1; i < devices.size(); ++i) {
+    const auto device = devices.At(i);
+    if (!device.ok()) {
+      spdlog::warn(
+          "pool {}: {}; volumes on it are unavailable, the others go "
+          "on",
+          pool, Message(device.status()));
+    }
+  }
+}
+
+}  // namespace
+
+absl::Status PoolOpener::Check() {
+  if (writer_ == nullptr) return lost_;
+  absl::Status standing = writer_->CheckStanding();
+  // One that has not stopped may go on, such as when its device is out of reach
+  // for a while.
+  if (!standing.ok() && writer_->stopped()) Lose(standing);
+  return standing;
+}
+
+absl::Status PoolOpener::Open() {
+  if (writer_ != nullptr) return absl::OkStatus();
+  FAMFS_RETURN_IF_ERROR(MayOpen());
+  auto opened = OpenDevicesAndWriter();
+  if (opened.ok()) {
+    TakeUp(*std::move(opened));
+    return absl::OkStatus();
+  }
+  if (lost_.ok()) return opened.status();
+  return Unavailable("{}; it was lost: {}", Message(opened.status()),
+                     Message(lost_));
+}
+
+bool PoolOpener::IsDueAgain() const {
+  return !lost_.ok() && pause_.IsOver(Clock::now());
+}
+
+absl::Status PoolOpener::MayOpen() const {
+  if (lost_.ok()) return lost_;
+  if (!pause_.IsOver(Clock::now())) {
+    return Unavailable("{}; it is opened again within {} s", Message(lost_),
+                       pause_.length().count());
+  }
+  if (!lost_writer_.expired()) {
+    return Unavailable("{}; what was under way with it is ending",
+                       Message(lost_));
+  }
+  return absl::OkStatus();
+}
+
+void PoolOpener::TakeUp(std::shared_ptr<Writer> writer) {
+  writer_ = std::move(writer);
+  const Uuid& fs_uuid = writer_->superblock().fs_uuid;
+  if (std::exchange(last_uuid_, fs_uuid) != fs_uuid) devices_.Forget();
+  devices_.AddTo(*writer_);
+  WarnOfMissing(section_.name, *writer_->devices());
+  const PoolFigures figures = writer_->Figures();
+  spdlog::info("pool {}: opened {}, famfs {}, {} of {} free, {} volumes",
+               section_.name, section_.device, fs_uuid.ToString(),
+               FormatSize(figures.free), FormatSize(figures.size),
+               writer_->Tree()->volumes().size());
+  lost_ = absl::OkStatus();
+  pause_.Opened(Clock::now());
+}
+
+void PoolOpener::Lose(const absl::Status& why) {
+  if (absl::IsAborted(why)) {
+    ++losses_.overtaken;
+    pause_.Overtaken(Clock::now());
+  } else {
+    ++(IsReplaced(why) ? losses_.replaced : losses_.other);
+  }
+  lost_ = why;
+  writer_->CancelReclaim();  // a scrub holds the writer, and its lock
+  lost_writer_ = std::exchange(writer_, nullptr);
+  spdlog::error("pool {} was lost: {}", section_.name, Message(why));
+}
+
+absl::StatusOr<std::shared_ptr<Writer>> PoolOpener::OpenDevicesAndWriter()
+    const {
+  const bool first = !last_uuid_.has_value();
+  if (first) FAMFS_RETURN_IF_ERROR(EnsureEmulatedDevice(section_));
+  FAMFS_ASSIGN_OR_RETURN(std::shared_ptr<DeviceSet> devices,
+                         DeviceSet::Open(section_.device, section_.devices,
+                                         Access::kReadWrite, open_device_));
+  WriterOptions options;
+  if (section_.system_uuid.has_value()) {
+    options.system_uuid = *section_.system_uuid;
+  } else {
+    FAMFS_ASSIGN_OR_RETURN(options.system_uuid, LoadOrCreateSystemUuid());
+  }
+  if (first) {
+    FAMFS_RETURN_IF_ERROR(
+        FormatIfBlank(*devices->primary(), section_, options.system_uuid));
+  }
+  FAMFS_ASSIGN_OR_RETURN(std::unique_ptr<Writer> writer,
+                         Writer::Open(std::move(devices), options));
+  return std::shared_ptr<Writer>(std::move(writer));
+}
+
+}  // namespace famfs::controller

@@ -1,0 +1,38 @@
+// What a pool held at one moment, for who must never wait for its writer:
+// /metrics, and whoever asks who may be anybody.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "base/uuid.h"
+#include "controller/servable.h"
+#include "controller/volume_info.h"
+#include "instance/writer.h"
+
+namespace famfs::controller {
+
+struct PoolSnapshot {
+  /// By directory.
+  using Volumes = std::vector<VolumeInfo>;
+
+  Uuid fs_uuid;
+  DeviceKind device;  // the primary
+  PoolFigures figures;
+  /// Writer::CapacityNow, by the data path that volumes ask for.
+  absl::StatusOr<Capacity> room_auto;
+  absl::StatusOr<Capacity> room_copy;
+  std::uint64_t refilled = 0;              // bytes: Writer::refilled_bytes
+  std::shared_ptr<const Volumes> volumes;  // never null
+};
+
+/// Waits for the writer. `volumes`: those of an earlier snapshot where none was
+/// made or deleted since; null: they are looked up, which takes as long as
+/// there are many.
+PoolSnapshot TakeSnapshot(const std::string& pool, const Writer& writer,
+                          std::shared_ptr<const PoolSnapshot::Volumes> volumes);
+
+}  // namespace famfs::controller

@@ -1,0 +1,48 @@
+// What starts a thread where there is none to be had says so; nothing ends the
+// process.
+#include <gtest/gtest.h>
+
+#include "csi/acceptor.h"
+#include "csi/end_limit.h"
+#include "csi/http_server.h"
+#include "csi/listener.h"
+#include "tests/unit/base/no_threads.h"
+
+namespace famfs::csi {
+namespace {
+
+using ::famfs::testing::ExitWithoutThreads;
+using ::testing::ExitedWithCode;
+
+class NoThreads : public ::testing::Test {
+ protected:
+  NoThreads() { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
+};
+
+Endpoint AnyPort() { return *ParseEndpoint("tcp://127.0.0.1:0"); }
+
+TEST_F(NoThreads, ForConnections) {
+  EXPECT_EXIT(ExitWithoutThreads([]() -> absl::Status {
+                FAMFS_ASSIGN_OR_RETURN(auto listener,
+                                       Listener::Open(AnyPort()));
+                return Acceptor::Start(std::move(listener), {},
+                                       [](const UniqueFd& /*fd*/) {})
+                    .status();
+              }),
+              ExitedWithCode(0), "a thread cannot be started");
+}
+
+TEST_F(NoThreads, ForHttp) {
+  EXPECT_EXIT(ExitWithoutThreads(
+                  [] { return HttpServer::Start(AnyPort(), {}).status(); }),
+              ExitedWithCode(0), "a thread cannot be started");
+}
+
+TEST_F(NoThreads, ForTheEnd) {
+  EXPECT_EXIT(ExitWithoutThreads(
+                  [] { return EndLimit::Start([] { return ""; }).status(); }),
+              ExitedWithCode(0), "a thread cannot be started");
+}
+
+}  // namespace
+}  // namespace famfs::csi
