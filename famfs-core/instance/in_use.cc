@@ -123,7 +123,7 @@ std::vector<HostRow> RowsOn(const Mapping& head) {
   }
   std::vector<HostRow> rows;
   for (std::size_t row = 0; row < kHostRows; ++row) {
-    for (const std::size_t copy : {0, 1}) {
+    for (const std::size_t copy : {std::size_t{0}, std::size_t{1}}) {
       const auto found = LoadHost(head, row, TagBearer(head, row, copy));
       if (!found || found->damaged) continue;
       rows.push_back(*found);
