@@ -268,7 +268,7 @@ TEST_F(ZerosTest, OnAnImageFullOfGarbage) {
 }
 
 TEST_F(ZerosTest, OnAnOldPoolThatIsMadeAnewByForce) {
-  const class Place place;  // not the function of alloc/placement.h
+  const Workplace place;
   const std::string old = Pattern(kVolume);
   rig::WriteFile(place.File("source"), old);
   for (const std::string& spec :
@@ -300,7 +300,7 @@ class Ramfs {
 };
 
 TEST_F(ZerosTest, AfterACopyThatWasKilledMidway) {
-  const class Place place;  // not the function of alloc/placement.h
+  const Workplace place;
   const Ramfs ramfs;
   const std::string source = ramfs.path() + "/source";
   constexpr std::uint64_t kSource = 64 * kMiB;

@@ -17,7 +17,7 @@ using ::testing::IsEmpty;
 /// Both kinds of device must carry the bytes.
 class Copy : public ::testing::TestWithParam<const char*> {
  protected:
-  const Place place_;
+  const Workplace place_;
   const std::string device_ = std::string(GetParam()) == "emulated"
                                   ? place_.Emulated("pool")
                                   : place_.Image("pool.img");
@@ -123,7 +123,7 @@ TEST_P(Copy, SidesMustDiffer) {
 }
 
 TEST(CopyProgress, IsDrawnForATerminal) {
-  const Place place;
+  const Workplace place;
   const std::string device = place.Emulated("pool");
   rig::WriteFile(place.File("a"), Pattern(8U << 20));
   // script(1) runs a command on a terminal of its own.
@@ -138,7 +138,7 @@ TEST(CopyProgress, IsDrawnForATerminal) {
 }
 
 TEST(CopyKilled, LeavesTheFileWholeOrNotAtAll) {
-  const Place place;
+  const Workplace place;
   const std::string device = place.Emulated("pool");
   const std::string bytes = Pattern(192U << 20);
   rig::WriteFile(place.File("source"), bytes);

@@ -44,7 +44,7 @@ class CopyTree : public ::testing::TestWithParam<const char*> {
     return Famfs({"ls", device_, path}).out;
   }
 
-  const Place place_;
+  const Workplace place_;
   const std::string tree_ = place_.File("tree");
   const std::string device_ = std::string(GetParam()) == "emulated"
                                   ? place_.Emulated("pool")
@@ -178,7 +178,7 @@ TEST_P(CopyTree, DirectoryNeedsTheOption) {
 }
 
 TEST(CopyTreeFull, LeavesOutNoFileThatFits) {
-  const Place place;
+  const Workplace place;
   const std::string device = "emulated:" + place.File("pool");
   ASSERT_THAT(place.Write("mkfs", device, {"--size", "4G", "--sparse"}),
               Exits(kOk));
@@ -196,7 +196,7 @@ TEST(CopyTreeFull, LeavesOutNoFileThatFits) {
 }
 
 TEST(CopyTreeKilled, GoesOnWithASecondRun) {
-  const Place place;
+  const Workplace place;
   const std::string device = place.Emulated("pool");
   const std::string tree = place.File("tree");
   fs::create_directory(tree);

@@ -74,7 +74,7 @@ class Victim {
   }
 
  private:
-  const Place place_;
+  const Workplace place_;
   const std::string path_ = place_.File("victim.img");
   const UniqueFd fd_ = OpenFile(path_, O_RDWR | O_CREAT | O_EXCL).value();
 };
@@ -242,7 +242,7 @@ TEST(DamagedBits, EachFlippedBitOfTheMetadataIsFound) {
 }
 
 TEST(DamagedEmulated, MissingLogIsToldByBothCommands) {
-  const Place place;
+  const Workplace place;
   const std::string device = place.Emulated("pool");
   ASSERT_TRUE(std::filesystem::remove(place.File("pool/extents/200000")));
   EXPECT_THAT(Famfs({"fsck", device}), Exits(kProblems));

@@ -40,7 +40,7 @@ class Devices : public ::testing::Test {
 
   static constexpr const char* kSecondUuid =
       "11111111-2222-3333-4444-555555555555";
-  const Place place_;
+  const Workplace place_;
   const std::string first_ = place_.Image("first");
   const std::string second_ = "image:" + MakeSparse("second");
 
@@ -127,7 +127,7 @@ TEST_F(Devices, EmulatedAndRealOnesDoNotGoTogether) {
 
 class HostTable : public ::testing::Test {
  protected:
-  const Place place_;
+  const Workplace place_;
 };
 
 TEST_F(HostTable, OfAPoolThatNobodyServesIsEmpty) {

@@ -48,28 +48,28 @@ nlohmann::json JsonOf(const Outcome& outcome) {
   return json;
 }
 
-std::vector<std::string> Place::Identity() const {
+std::vector<std::string> Workplace::Identity() const {
   return {"--system-uuid", kOwner, "--lock-directory", LockDirectory()};
 }
 
-Outcome Place::Write(const std::string& command, const std::string& device,
-                     const std::vector<std::string>& arguments) const {
+Outcome Workplace::Write(const std::string& command, const std::string& device,
+                         const std::vector<std::string>& arguments) const {
   std::vector<std::string> words = {command, device};
   Append(words, arguments);
   Append(words, Identity());
   return Famfs(words);
 }
 
-std::string Place::Make(const std::string& spec) const {
+std::string Workplace::Make(const std::string& spec) const {
   EXPECT_THAT(Write("mkfs", spec, {"--size", "4G"}), Exits(kOk));
   return spec;
 }
 
-std::string Place::Emulated(const std::string& name) const {
+std::string Workplace::Emulated(const std::string& name) const {
   return Make("emulated:" + File(name));
 }
 
-std::string Place::Image(const std::string& name) const {
+std::string Workplace::Image(const std::string& name) const {
   return Make("image:" + File(name));
 }
 

@@ -43,7 +43,7 @@ MATCHER_P(Exits, code, "") {
 nlohmann::json JsonOf(const Outcome& outcome);
 
 /// A place on tmpfs, removed with the test.
-class Place {
+class Workplace {
  public:
   [[nodiscard]] std::string File(const std::string& name) const {
     return directory_.File(name);

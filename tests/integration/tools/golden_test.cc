@@ -20,7 +20,7 @@ constexpr const char* kFsUuid = "ceba7e51-f5b1-4e80-aba9-d224aad28b31";
 constexpr const char* kDeviceUuid = "497e8c82-559f-4387-8574-7533d3ac62cb";
 
 /// The image on tmpfs, whole: the golden part and nothing after it.
-std::string Unpack(const Place& place, const std::string& name) {
+std::string Unpack(const Workplace& place, const std::string& name) {
   const std::vector<std::byte> bytes = testing::GoldenImage(name);
   const std::string path = place.File(name + ".img");
   std::ofstream file(path, std::ios::binary);
@@ -43,7 +43,7 @@ std::vector<std::byte> ReadStart(const std::string& path, std::size_t size) {
 class GoldenImages : public TestWithParam<const char*> {};
 
 TEST_P(GoldenImages, DumpGivesEachFieldOfTheDescription) {
-  const Place place;
+  const Workplace place;
   const Outcome dump =
       Famfs({"dump", "image:" + Unpack(place, GetParam()), "--json"});
   ASSERT_THAT(dump, Exits(kOk));
@@ -65,7 +65,7 @@ TEST_P(GoldenImages, DumpGivesEachFieldOfTheDescription) {
 }
 
 TEST_P(GoldenImages, DumpAsTextShowsTheSameFields) {
-  const Place place;
+  const Workplace place;
   const std::string image = Unpack(place, GetParam());
   const Outcome text = Famfs({"dump", image});
   ASSERT_THAT(text, Exits(kOk));
@@ -79,7 +79,7 @@ TEST_P(GoldenImages, DumpAsTextShowsTheSameFields) {
 }
 
 TEST_P(GoldenImages, FsckAccepts) {
-  const Place place;
+  const Workplace place;
   const std::string image = Unpack(place, GetParam());
   EXPECT_THAT(Famfs({"fsck", image}), Exits(kOk));
   const Outcome fsck = Famfs({"fsck", image, "--json"});
@@ -100,7 +100,7 @@ INSTANTIATE_TEST_SUITE_P(Both, GoldenImages,
                          });
 
 /// An image with the golden uuids, made by our mkfs.
-std::string MakeLikeGolden(const Place& place) {
+std::string MakeLikeGolden(const Workplace& place) {
   const std::string spec = "image:" + place.File("ours.img");
   EXPECT_THAT(place.Write("mkfs", spec,
                           {"--size", "4G", "--uuid", kFsUuid, "--device-uuid",
@@ -110,7 +110,7 @@ std::string MakeLikeGolden(const Place& place) {
 }
 
 TEST(SameOperations, MkfsWritesTheSameSuperblockAndLog) {
-  const Place place;
+  const Workplace place;
   MakeLikeGolden(place);
   const auto golden = testing::GoldenImage("fresh-8m");
   const auto ours = ReadStart(place.File("ours.img"), golden.size());
@@ -124,7 +124,7 @@ TEST(SameOperations, MkfsWritesTheSameSuperblockAndLog) {
 }
 
 TEST(SameOperations, MkdirAndCreatWriteTheSameEntries) {
-  const Place place;
+  const Workplace place;
   const std::string device = MakeLikeGolden(place);
   ASSERT_THAT(
       place.Write("mkdir", device,
@@ -157,7 +157,7 @@ TEST(SameOperations, MkdirAndCreatWriteTheSameEntries) {
 }
 
 TEST(SameOperations, GoldenInstanceTakesOurWritesAndStaysClean) {
-  const Place place;
+  const Workplace place;
   const std::string image = "image:" + Unpack(place, "three-entries");
   ASSERT_THAT(place.Write("creat", image, {"dir1/more", "--size", "3M"}),
               Exits(kOk));

@@ -60,7 +60,7 @@ class Immutable : public ::testing::Test {
     return RunProgram(argv);
   }
 
-  const Place place_;
+  const Workplace place_;
   const std::string device_ = place_.Emulated("pool");
   const std::string extents_ = place_.File("pool/extents");
   std::vector<std::string> files_;

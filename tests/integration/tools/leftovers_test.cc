@@ -73,7 +73,7 @@ class Leftovers : public ::testing::Test {
     return false;
   }
 
-  const Place place_;
+  const Workplace place_;
   const std::string device_ = place_.Emulated("pool");
   const std::string out_ = place_.File("out");
 };
@@ -200,7 +200,7 @@ TEST_F(Leftovers, UnfinishedCopiesAreNeverCopiedIn) {
 }
 
 TEST(LeftoversOfMkfs, AFullFileSystemLeavesNothingAndTakesItsRetry) {
-  const Place place;
+  const Workplace place;
   for (const std::string kind : {"emulated:", "image:"}) {
     for (const std::string sparse : {"", "--sparse"}) {
       if (kind == "image:" && !sparse.empty()) continue;
@@ -224,7 +224,7 @@ TEST(LeftoversOfMkfs, AFullFileSystemLeavesNothingAndTakesItsRetry) {
 }
 
 TEST(LeftoversOfMkfs, ADirectoryThatWasThereIsAsItWas) {
-  const Place place;
+  const Workplace place;
   const rig::Tmpfs memory("6M");
   EXPECT_THAT(
       place.Write("mkfs", "emulated:" + memory.path(), {"--size", "4G"}),
@@ -233,7 +233,7 @@ TEST(LeftoversOfMkfs, ADirectoryThatWasThereIsAsItWas) {
 }
 
 TEST(LeftoversOfMkfs, ADeviceOfAKilledOneIsTakenByTheSameCommand) {
-  const Place place;
+  const Workplace place;
   const std::string device = place.Emulated("pool");
   // As it stands before the last store: all but the magic.
   const auto fd = OpenFile(place.File("pool/extents/0"), O_RDWR);
@@ -247,7 +247,7 @@ TEST(LeftoversOfMkfs, ADeviceOfAKilledOneIsTakenByTheSameCommand) {
 }
 
 TEST(LeftoversOfMkfs, ADamagedSuperblockIsNoBlankDevice) {
-  const Place place;
+  const Workplace place;
   const std::string device = place.Image("pool.img");
   ASSERT_THAT(
       place.Write("creat", device, {"f", "--size", "3M", "--seed", "1"}),
@@ -266,7 +266,7 @@ TEST(LeftoversOfMkfs, ADamagedSuperblockIsNoBlankDevice) {
 
 /// Every kind of thing that is no regular file.
 TEST(ReplacedByForce, IsNothingButAFile) {
-  const Place place;
+  const Workplace place;
   const std::string device = place.Emulated("pool");
   ASSERT_THAT(place.Write("creat", device, {"f", "--size", "3M"}), Exits(kOk));
   const std::string null = place.File("null");
@@ -300,7 +300,7 @@ TEST(ReplacedByForce, IsNothingButAFile) {
 }
 
 TEST(ReplacedByForce, AreFilesAndLinksToThem) {
-  const Place place;
+  const Workplace place;
   const std::string device = place.Emulated("pool");
   ASSERT_THAT(place.Write("creat", device, {"f", "--size", "3M"}), Exits(kOk));
   const std::string file = place.File("file");

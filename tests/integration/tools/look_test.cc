@@ -53,7 +53,7 @@ class Look : public ::testing::Test {
     });
   }
 
-  const class Place place_;
+  const Workplace place_;
   const std::string device_ = place_.Image("pool.img");
 };
 
@@ -181,7 +181,7 @@ TEST_F(Look, DamagedLogIsToldByLogplay) {
 }
 
 TEST(LookAtNothing, IsExitCodeTwo) {
-  const class Place place;
+  const Workplace place;
   const std::string path = place.File("nothing");
   for (const std::vector<std::string>& words :
        std::vector<std::vector<std::string>>{{"stat", path, "x"},

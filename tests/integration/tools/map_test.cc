@@ -24,7 +24,7 @@ class Map : public ::testing::Test {
     ASSERT_THAT(place_.Write("creat", device_, {"a&b<c>", "--size", "2M"}),
                 Exits(kOk));
   }
-  const Place place_;
+  const Workplace place_;
   const std::string device_ = "emulated:" + place_.File("pool");
 };
 

@@ -43,7 +43,7 @@ class Mount : public ::testing::Test {
   }
   void TearDown() override { ::umount2(mount_point_.c_str(), MNT_DETACH); }
 
-  const Place place_;
+  const Workplace place_;
   const std::string mount_point_ = place_.File("mnt");
   std::string device_;
   std::string bytes_;

@@ -50,7 +50,7 @@ class Mounted : public ::testing::TestWithParam<const char*> {
     ::munmap(data, kSize);
   }
 
-  const Place place_;
+  const Workplace place_;
   const std::string mount_point_ = place_.File("mnt");
   const std::string file_ = mount_point_ + "/d/f";
   std::string device_;
@@ -112,7 +112,7 @@ TEST_P(Mounted, FilesOfTheDeviceAreFlushedWithoutAMount) {
 }
 
 TEST(NotMounted, IsToldByChkreadAndFlush) {
-  const Place place;
+  const Workplace place;
   rig::WriteFile(place.File("f"), "x");
   const Outcome foreign = Famfs({"chkread", place.File("f")});
   EXPECT_THAT(foreign, Exits(kProblems));

@@ -12,7 +12,7 @@ namespace {
 using ::testing::HasSubstr;
 
 TEST(Mkfs, MakesTheDeviceThatItsOptionsDescribe) {
-  const Place place;
+  const Workplace place;
   const std::string device = "emulated:" + place.File("pool");
   constexpr const char* kTag = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
   ASSERT_THAT(place.Write("mkfs", device,
@@ -29,7 +29,7 @@ TEST(Mkfs, MakesTheDeviceThatItsOptionsDescribe) {
 }
 
 TEST(Mkfs, HostsOfTheNewDeviceAreTheOnlyOnesThatSeeIt) {
-  const Place place;
+  const Workplace place;
   const std::string device = "emulated:" + place.File("pool");
   const Outcome refused =
       place.Write("mkfs", device, {"--size", "4G", "--host", "elsewhere"});
@@ -40,7 +40,7 @@ TEST(Mkfs, HostsOfTheNewDeviceAreTheOnlyOnesThatSeeIt) {
 }
 
 TEST(Mkfs, ForceReplacesAnInstance) {
-  const Place place;
+  const Workplace place;
   const std::string device = place.Emulated("pool");
   ASSERT_THAT(place.Write("creat", device, {"old", "--size", "2M"}),
               Exits(kOk));
@@ -53,7 +53,7 @@ TEST(Mkfs, ForceReplacesAnInstance) {
 }
 
 TEST(Mkdir, MakesWithOwnerAndMode) {
-  const Place place;
+  const Workplace place;
   const std::string device = place.Emulated("pool");
   ASSERT_THAT(place.Write("mkdir", device,
                           {"data", "-m", "0750", "-u", "7", "-g", "8"}),
@@ -67,7 +67,7 @@ TEST(Mkdir, MakesWithOwnerAndMode) {
 }
 
 TEST(Mkdir, ParentsAreMadeOnRequestAlone) {
-  const Place place;
+  const Workplace place;
   const std::string device = place.Emulated("pool");
   EXPECT_THAT(place.Write("mkdir", device, {"a/b/c"}), Exits(kProblems));
   EXPECT_THAT(place.Write("mkdir", device, {"-p", "/a/b/c/"}), Exits(kOk));
@@ -78,7 +78,7 @@ TEST(Mkdir, ParentsAreMadeOnRequestAlone) {
 }
 
 TEST(Mkdir, RefusesAPathThatIsUsed) {
-  const Place place;
+  const Workplace place;
   const std::string device = place.Emulated("pool");
   ASSERT_THAT(place.Write("creat", device, {"f", "--size", "1"}), Exits(kOk));
   for (const std::string path : {"f", "f/sub"}) {
@@ -89,7 +89,7 @@ TEST(Mkdir, RefusesAPathThatIsUsed) {
 }
 
 TEST(Paths, HostileOnesAreRefused) {
-  const Place place;
+  const Workplace place;
   const std::string device = place.Emulated("pool");
   for (const std::string& path :
        {std::string("../x"), std::string("a/../b"), std::string("."),
@@ -105,7 +105,7 @@ TEST(Paths, HostileOnesAreRefused) {
 }
 
 TEST(Creat, MakesAFileOfZeros) {
-  const Place place;
+  const Workplace place;
   const std::string device = place.Emulated("pool");
   ASSERT_THAT(place.Write("creat", device, {"z", "--size", "5000000"}),
               Exits(kOk));
@@ -117,14 +117,14 @@ TEST(Creat, MakesAFileOfZeros) {
 }
 
 TEST(Creat, RefusesAnEmptyFile) {
-  const Place place;
+  const Workplace place;
   const std::string device = place.Emulated("pool");
   EXPECT_THAT(place.Write("creat", device, {"z", "--size", "0"}),
               Exits(kProblems));
 }
 
 TEST(Ls, ListsOneDirectoryOrAllBelow) {
-  const Place place;
+  const Workplace place;
   const std::string device = place.Emulated("pool");
   ASSERT_THAT(place.Write("mkdir", device, {"d"}), Exits(kOk));
   ASSERT_THAT(
@@ -142,7 +142,7 @@ TEST(Ls, ListsOneDirectoryOrAllBelow) {
 }
 
 TEST(Ls, TellsWhatIsNotThere) {
-  const Place place;
+  const Workplace place;
   const Outcome ls = Famfs({"ls", place.Emulated("pool"), "nothing"});
   EXPECT_THAT(ls, Exits(kProblems));
   EXPECT_THAT(ls.err, HasSubstr("nothing"));

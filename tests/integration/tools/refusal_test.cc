@@ -16,7 +16,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 TEST(MissingDevice, IsNamedWithTheCommandThatMakesIt) {
-  const class Place place;
+  const Workplace place;
   const std::string path = place.File("nothing");
   for (const std::string& device :
        {path, "image:" + path, "emulated:" + path}) {
@@ -30,7 +30,7 @@ TEST(MissingDevice, IsNamedWithTheCommandThatMakesIt) {
 }
 
 TEST(BlankDevice, IsToldApartFromAMissingOne) {
-  const class Place place;
+  const Workplace place;
   rig::WriteFile(place.File("blank.img"), "");
   fs::resize_file(place.File("blank.img"), 4ULL << 30);
   const Outcome ls = Famfs({"ls", place.File("blank.img")});
@@ -58,7 +58,7 @@ TEST(WrongCommandLine, IsExitCodeTwo) {
 }
 
 TEST(SmallDevice, IsRefusedAndNotLeftBehind) {
-  const class Place place;
+  const Workplace place;
   const Outcome mkfs =
       place.Write("mkfs", "image:" + place.File("small.img"), {"--size", "1G"});
   EXPECT_THAT(mkfs, Exits(kProblems));
@@ -71,7 +71,7 @@ TEST(SmallDevice, IsRefusedAndNotLeftBehind) {
 }
 
 TEST(FullDevice, IsToldWithWhatIsFree) {
-  const class Place place;
+  const Workplace place;
   const std::string device = "emulated:" + place.File("pool");
   ASSERT_THAT(place.Write("mkfs", device, {"--size", "4G", "--sparse"}),
               Exits(kOk));
@@ -86,7 +86,7 @@ TEST(FullDevice, IsToldWithWhatIsFree) {
 }
 
 TEST(FullMemory, IsAnErrorAndNeverASignal) {
-  const class Place place;
+  const Workplace place;
   const rig::Tmpfs memory("64M");
   const std::string device = "emulated:" + memory / "pool";
   ASSERT_THAT(place.Write("mkfs", device, {"--size", "4G"}), Exits(kOk));
@@ -98,7 +98,7 @@ TEST(FullMemory, IsAnErrorAndNeverASignal) {
 }
 
 TEST(FullMemory, UnderAnImageIsToldBeforeAStoreMeetsIt) {
-  const class Place place;
+  const Workplace place;
   const rig::Tmpfs memory("64M");
   const std::string device = "image:" + memory / "pool.img";
   ASSERT_THAT(place.Write("mkfs", device, {"--size", "4G"}), Exits(kOk));
@@ -110,7 +110,7 @@ TEST(FullMemory, UnderAnImageIsToldBeforeAStoreMeetsIt) {
 }
 
 TEST(SecondWriter, IsToldWhoHasItOpen) {
-  const class Place place;
+  const Workplace place;
   const std::string device = place.Emulated("pool");
   auto opened = OpenDevice(device, Access::kReadWrite);
   ASSERT_TRUE(opened.ok()) << opened.status();
@@ -142,7 +142,7 @@ TEST(SecondWriter, IsToldWhoHasItOpen) {
 }
 
 TEST(ForeignInstance, IsToldWithItsOwner) {
-  const class Place place;
+  const Workplace place;
   const std::string device = place.Emulated("pool");
   const Outcome mkdir = Famfs({"mkdir", device, "d", "--system-uuid",
                                "3f2504e0-4f89-41d3-9a0c-0305e82c3301",
@@ -152,7 +152,7 @@ TEST(ForeignInstance, IsToldWithItsOwner) {
 }
 
 TEST(OwnIdentity, ComesFromTheHostsFileAndIsMadeWhenMissing) {
-  const class Place place;
+  const Workplace place;
   const std::string file = place.File("identity/system_uuid");
   fs::create_directory(place.File("identity"));
   ::setenv("FAMFS_SYSTEM_UUID_FILE", file.c_str(), 1);
@@ -170,7 +170,7 @@ TEST(OwnIdentity, ComesFromTheHostsFileAndIsMadeWhenMissing) {
 }
 
 TEST(FullStandardOutput, IsNoSuccess) {
-  const class Place place;
+  const Workplace place;
   const std::string device = place.Emulated("pool");
   const Outcome dump =
       RunProgram({"/bin/sh", "-c", "exec \"$0\" dump \"$1\" >/dev/full",

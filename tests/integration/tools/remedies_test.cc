@@ -73,7 +73,7 @@ class Remedies : public ::testing::Test {
     }
   }
 
-  const Place place_;
+  const Workplace place_;
 };
 
 TEST_F(Remedies, OfDamageThatARepairLeaves) {

@@ -79,7 +79,7 @@ class Repair : public ::testing::Test {
         .out;
   }
 
-  const Place place_;
+  const Workplace place_;
   const std::string device_ = place_.Image("pool.img");
 };
 
@@ -175,7 +175,7 @@ TEST_F(Repair, IsTheOwnersAloneAndNeedsTheLock) {
 }
 
 TEST(RepairExtents, LeftoverFilesGoAndMissingOnesAreTold) {
-  const Place place;
+  const Workplace place;
   const std::string device = place.Emulated("pool");
   ASSERT_THAT(place.Write("creat", device, {"f", "--size", "2M"}), Exits(kOk));
   const std::string extents = place.File("pool/extents/");

@@ -63,7 +63,7 @@ class ReplacedUnderCommand : public ::testing::Test {
     return outcome;
   }
 
-  const Place place_;
+  const Workplace place_;
   const std::string device_ = place_.Image("pool.img");
 };
 

@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 TEST(Modes, AreNothingButPermissionBits) {
-  const Place place;
+  const Workplace place;
   const std::string device = place.Emulated("pool");
   rig::WriteFile(place.File("a"), "x");
   for (const std::string mode : {"4755", "2755", "1777", "10000"}) {
@@ -46,7 +46,7 @@ TEST(WrongCommandLines, PointToTheHelpOfTheCommand) {
 }
 
 TEST(NilUuid, IsNobodys) {
-  const Place place;
+  const Workplace place;
   constexpr const char* kNil = "00000000-0000-0000-0000-000000000000";
   const std::string device = place.Emulated("pool");
   for (const std::vector<std::string>& words :
@@ -73,7 +73,7 @@ TEST(NilUuid, IsNobodys) {
 }
 
 TEST(Fsck, TellsATagThatContradictsTheSuperblock) {
-  const Place place;
+  const Workplace place;
   const std::string device = place.Emulated("pool");
   const std::string yaml = place.File("pool/device.yaml");
   const std::string before = rig::ReadWholeFile(yaml);
@@ -92,7 +92,7 @@ TEST(Fsck, TellsATagThatContradictsTheSuperblock) {
 }
 
 TEST(Fsck, IsCleanAfterAnImportUnderAnotherTag) {
-  const Place place;
+  const Workplace place;
   const std::string device = place.Emulated("pool");
   ASSERT_THAT(Famfs({"export", device, place.File("flat.img")}), Exits(kOk));
   ASSERT_THAT(Famfs({"import", place.File("flat.img"), place.File("pool2"),
@@ -102,7 +102,7 @@ TEST(Fsck, IsCleanAfterAnImportUnderAnotherTag) {
 }
 
 TEST(Names, ThatAreNotTextAreToldApart) {
-  const Place place;
+  const Workplace place;
   const std::string device = place.Emulated("pool");
   for (const std::string name : {"a\xff", "a\\xff", "Größe"}) {
     ASSERT_THAT(place.Write("mkdir", device, {name}), Exits(kOk));
@@ -119,7 +119,7 @@ TEST(Names, ThatAreNotTextAreToldApart) {
 }
 
 TEST(Flush, IsOfFilesOnAFamfsMountAlone) {
-  const Place place;
+  const Workplace place;
   rig::WriteFile(place.File("local"), "x");
   const Outcome flush = Famfs({"flush", place.File("local")});
   EXPECT_THAT(flush, Exits(kProblems));
@@ -140,7 +140,7 @@ class OnAMount : public ::testing::Test {
   }
   void TearDown() override { ::umount2(mount_.c_str(), MNT_DETACH); }
 
-  const Place place_;
+  const Workplace place_;
   const std::string device_ = place_.Emulated("pool");
   const std::string mount_ = place_.File("m");
 };

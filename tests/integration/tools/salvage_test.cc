@@ -72,7 +72,7 @@ class Salvage : public ::testing::TestWithParam<const char*> {
     }
   }
 
-  const Place place_;
+  const Workplace place_;
   const std::string device_ = std::string(GetParam()) == "emulated"
                                   ? place_.Emulated("pool")
                                   : place_.Image("pool.img");
@@ -161,7 +161,7 @@ TEST_P(Salvage, OfAWholeInstanceItIsNothingSpecial) {
 }
 
 TEST_P(Salvage, FilesOfADamagedDirectoryComeOut) {
-  const Place place;
+  const Workplace place;
   const std::string device = place.Image("pool.img");
   ASSERT_THAT(place.Write("mkdir", device, {"a"}), Exits(kOk));
   ASSERT_THAT(

@@ -30,7 +30,7 @@ std::string Stream(std::uint64_t seed, std::size_t size) {
 
 class Seed : public ::testing::TestWithParam<const char*> {
  protected:
-  const Place place_;
+  const Workplace place_;
   const std::string device_ = std::string(GetParam()) == "emulated"
                                   ? place_.Emulated("pool")
                                   : place_.Image("pool.img");

@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
 TEST(Export, AndImportBringBackEveryEntryAndByte) {
-  const Place place;
+  const Workplace place;
   const std::string device = place.Emulated("pool");
   const std::string bytes = Pattern(9'000'001);
   rig::WriteFile(place.File("source"), bytes);
@@ -42,7 +42,7 @@ TEST(Export, AndImportBringBackEveryEntryAndByte) {
 }
 
 TEST(Export, KeepsAFileThatIsThere) {
-  const Place place;
+  const Workplace place;
   const std::string device = place.Emulated("pool");
   rig::WriteFile(place.File("flat.img"), "mine");
   const Outcome refused = Famfs({"export", device, place.File("flat.img")});
@@ -52,7 +52,7 @@ TEST(Export, KeepsAFileThatIsThere) {
 }
 
 TEST(Import, RefusesADamagedImageAndLeavesNothing) {
-  const Place place;
+  const Workplace place;
   rig::WriteFile(place.File("bad.img"), Pattern(4U << 20));
   const Outcome refused =
       Famfs({"import", place.File("bad.img"), place.File("pool")});
@@ -62,7 +62,7 @@ TEST(Import, RefusesADamagedImageAndLeavesNothing) {
 }
 
 TEST(Import, RefusesADirectoryThatIsADevice) {
-  const Place place;
+  const Workplace place;
   const std::string device = place.Emulated("pool");
   ASSERT_THAT(Famfs({"export", device, place.File("flat.img")}), Exits(kOk));
   EXPECT_THAT(Famfs({"import", place.File("flat.img"), place.File("pool")}),
