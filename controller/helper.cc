@@ -33,6 +33,7 @@ void Helper::Stop() {
   stopping_ = true;
   wanted_.notify_all();
   for (const auto& item : queue_) item->changed.notify_all();
+  if (under_way_ != nullptr) under_way_->changed.notify_all();
 }
 
 bool Helper::Do(Job job, milliseconds limit) {
@@ -79,12 +80,13 @@ void Helper::Run() {
     } else if (queue_.empty()) {
       wanted_.wait_until(lock, next_tick);
     } else {
-      const std::shared_ptr<Item> item = std::move(queue_.front());
+      under_way_ = std::move(queue_.front());
       queue_.pop_front();
-      item->begun = true;
-      RunOne(lock, item->job);
-      item->done = true;
-      item->changed.notify_all();
+      under_way_->begun = true;
+      RunOne(lock, under_way_->job);
+      under_way_->done = true;
+      under_way_->changed.notify_all();
+      under_way_.reset();
     }
   }
 }

@@ -68,6 +68,7 @@ class Helper {
   mutable std::mutex mutex_;  // all that follows; held for moments
   std::condition_variable wanted_;
   std::deque<std::shared_ptr<Item>> queue_;
+  std::shared_ptr<Item> under_way_;  // no longer in the queue
   std::optional<Clock::time_point> busy_since_;
   bool stopping_ = false;
 

@@ -87,6 +87,7 @@ TEST(HelperTest, StopLetsEverybodyGo) {
                             [&] { return helper->Do(held.job, minutes(5)); });
   held.begun.get_future().wait();
   helper->Stop();
+  EXPECT_EQ(waiting.wait_for(minutes(1)), std::future_status::ready);
   EXPECT_FALSE(waiting.get());
   EXPECT_FALSE(helper->Do([] {}, minutes(5)));
   held.let_go.set_value();
