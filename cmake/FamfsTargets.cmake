@@ -1,17 +1,25 @@
 # How every target of the project is compiled: one place for warnings and
 # sanitizers, and two functions that keep the targets' CMakeLists short.
 
-# Where there is a cache of compilations, it is used.
+# Where there is a cache of compilations, it is used. It would trust no
+# precompiled header without being told so.
 find_program(FAMFS_CCACHE ccache)
 foreach(language C CXX)
   if(FAMFS_CCACHE AND NOT DEFINED CMAKE_${language}_COMPILER_LAUNCHER)
-    set(CMAKE_${language}_COMPILER_LAUNCHER ${FAMFS_CCACHE})
+    set(CMAKE_${language}_COMPILER_LAUNCHER
+      ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros
+      ${FAMFS_CCACHE})
   endif()
 endforeach()
 
 add_library(famfs_options INTERFACE)
 target_compile_options(famfs_options INTERFACE
-  -Wall -Wextra -Wconversion -Wshadow -Wnon-virtual-dtor -Werror)
+  -Wall -Wextra -Wconversion -Wshadow -Wnon-virtual-dtor -Werror
+  # Libraries and programs alike: they share precompiled headers.
+  -fPIC)
+if(FAMFS_PRECOMPILED_HEADERS AND FAMFS_CCACHE)
+  target_compile_options(famfs_options INTERFACE -fpch-preprocess)
+endif()
 target_include_directories(famfs_options INTERFACE
   ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/famfs-core)
 target_compile_definitions(famfs_options INTERFACE
@@ -36,12 +44,14 @@ function(famfs_library name)
   target_include_directories(${name} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/famfs-core>)
+  famfs_use_precompiled(${name})
 endfunction()
 
 function(famfs_executable name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} famfs_options)
+  famfs_use_precompiled(${name})
 endfunction()
 
 # A GoogleTest binary: famfs_test(alloc_test SOURCES ... DEPS ...). ctest finds

@@ -62,8 +62,7 @@ TEST_F(Metrics, TellEachVolumeWithItsName) {
 
 TEST_F(Metrics, AreThoseOfTheirPage) {
   ASSERT_TRUE(Create("pvc-1", 4 * kMiB).ok());
-  const auto page =
-      rig::ReadWholeFile(std::string(FAMFS_SOURCE_DIR) + "/docs/metrics.md");
+  const auto page = rig::ReadWholeFile(FAMFS_SOURCE_DIR "/docs/metrics.md");
   EXPECT_EQ(Scrape(port_).kinds(),
             rig::DocumentedMetrics(page, {"Both programs", "Controller"}));
 }

@@ -135,8 +135,7 @@ TEST(Metrics, AreThoseOfTheirPage) {
   const std::uint16_t port = rig::HttpPort(node.plugin());
   const std::string volume = pool.Create();
   ASSERT_THAT(node.Stage(volume, node.StagingPath("v1")), IsOk());
-  const auto page =
-      rig::ReadWholeFile(std::string(FAMFS_SOURCE_DIR) + "/docs/metrics.md");
+  const auto page = rig::ReadWholeFile(FAMFS_SOURCE_DIR "/docs/metrics.md");
   EXPECT_EQ(Scrape(port).kinds(),
             rig::DocumentedMetrics(page, {"Both programs", "Node plugin"}));
 }

@@ -58,8 +58,8 @@ std::vector<std::string> Split(const std::string& message) {
 
 TEST(TroubleshootingPage, EachMessageIsOneOfThePrograms) {
   const std::string sources = Sources();
-  std::istringstream page(rig::ReadWholeFile(std::string(FAMFS_SOURCE_DIR) +
-                                             "/docs/troubleshooting.md"));
+  std::istringstream page(
+      rig::ReadWholeFile(FAMFS_SOURCE_DIR "/docs/troubleshooting.md"));
   int messages = 0;
   for (std::string line; std::getline(page, line);) {
     if (!line.starts_with("| `")) continue;
