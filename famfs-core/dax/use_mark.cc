@@ -68,6 +68,11 @@ absl::StatusOr<UseMark> UseMark::Set(DaxDevice& device, Use use,
   return UseMark(*std::move(file));
 }
 
+std::optional<bool> UseMark::SeesAnother(Use use, std::uint64_t number) const {
+  if (!held()) return std::nullopt;
+  return IsLocked(fd_.get(), use, number, 1);
+}
+
 std::optional<bool> IsMarked(DaxDevice& device, Use use, std::uint64_t number) {
   return Ask(device, use, number, 1);
 }

@@ -35,6 +35,10 @@ class UseMark {
   static absl::StatusOr<UseMark> Set(DaxDevice& device, Use use,
                                      std::uint64_t number);
   [[nodiscard]] bool held() const { return fd_.valid(); }
+  /// Whether another holder has that mark of the file on which this one stands;
+  /// nullopt: this is no mark, or nothing can be seen.
+  [[nodiscard]] std::optional<bool> SeesAnother(Use use,
+                                                std::uint64_t number) const;
 
  private:
   explicit UseMark(UniqueFd fd) : fd_(std::move(fd)) {}

@@ -28,26 +28,43 @@ std::size_t FirstRow(const HostRecord& record) {
 
 }  // namespace
 
-HostSession::HostSession(Layout layout, const HostIdentity& identity,
-                         FindGone find_gone)
+HostSession::HostSession(Layout layout, UseMark mark,
+                         const HostIdentity& identity, FindGone find_gone)
     : layout_(std::move(layout)),
+      mark_(std::move(mark)),
       find_gone_(std::move(find_gone)),
       record_{.session = identity.session,
               .host = identity.host,
               .boot = identity.boot,
-              .connection = identity.connection} {}
+              .connection = identity.connection,
+              .marked = mark_.held()} {}
 
 absl::StatusOr<std::unique_ptr<HostSession>> HostSession::Register(
     DaxDevice& device, const HostIdentity& identity, FindGone find_gone) {
   FAMFS_ASSIGN_OR_RETURN(Layout layout,
                          Layout::Open(device, Access::kReadWrite));
-  std::unique_ptr<HostSession> session(
-      new HostSession(std::move(layout), identity, std::move(find_gone)));
+  // Before the row: who finds that without its mark closes it.
+  auto mark = UseMark::Set(device, Use::kServing, identity.session);
+  std::unique_ptr<HostSession> session(new HostSession(
+      std::move(layout), mark.ok() ? *std::move(mark) : UseMark(), identity,
+      std::move(find_gone)));
   session->ClosePredecessors();
   if (const absl::Status taken = session->TakeRow(); !taken.ok()) {
     return Annotate(taken, device.spec());
   }
   return session;
+}
+
+/// Of a row of this host: whether it is over, without asking for its
+/// connection.
+bool HostSession::HasEnded(const HostRecord& record) const {
+  if (record.boot != record_.boot) return true;
+  // What has our own minor is over: the kernel gave it to us.
+  if (record.connection != 0 && record.connection == record_.connection) {
+    return true;
+  }
+  return record.marked &&
+         mark_.SeesAnother(Use::kServing, record.session) == false;
 }
 
 void HostSession::ClosePredecessors() {
@@ -62,9 +79,7 @@ void HostSession::ClosePredecessors() {
         record.state == HostState::kClosed || IsOurs(row)) {
       continue;
     }
-    // What has our own minor is over: the kernel gave it to us.
-    if (record.boot != record_.boot ||
-        (record.connection != 0 && record.connection == record_.connection)) {
+    if (HasEnded(record)) {
       over.push_back(row);
     } else {
       in_question.push_back(row);
@@ -197,8 +212,7 @@ absl::Status HostSession::Acknowledge(std::uint64_t number) {
   return absl::OkStatus();
 }
 
-void HostSession::Close() {
-  usable_ = false;
+void HostSession::CloseRow() {
   if (!layout_.identity().Check().ok()) return;
   const auto found =
       LoadHost(layout_.head(), row_, layout_.superblock().fs_uuid);
@@ -206,6 +220,12 @@ void HostSession::Close() {
   record_.sequence = found->record.sequence + 1;
   record_.state = HostState::kClosed;
   StoreHost(layout_.head(), row_, record_, layout_.superblock().fs_uuid);
+}
+
+void HostSession::Close() {
+  usable_ = false;
+  CloseRow();
+  mark_ = UseMark();
 }
 
 }  // namespace famfs

@@ -23,6 +23,7 @@
 
 #include "base/status.h"
 #include "dax/device.h"
+#include "dax/use_mark.h"
 #include "instance/host_table.h"
 #include "instance/layout.h"
 
@@ -46,14 +47,16 @@ class HostSession {
   /// Closes what earlier sessions of this host left, as ClosePredecessors. Then
   /// takes a row. ResourceExhausted when all 128 are of live sessions, or
   /// cannot be read. `find_gone` is kept; without it no connection is known to
-  /// be gone.
+  /// be gone. The row says of itself that it ends with this process: nothing
+  /// else may reach the memory for this session, as on the data path `copy`.
   static absl::StatusOr<std::unique_ptr<HostSession>> Register(
       DaxDevice& device, const HostIdentity& identity, FindGone find_gone = {});
 
   /// Closes the rows of earlier sessions of this host that are surely over:
-  /// those of another boot, and those of this boot whose connection is gone. A
-  /// killed server's connection lasts as long as a mount or a mapping of it, so
-  /// this is to be called now and then. Costs nothing when no row is left.
+  /// those of another boot, and those of this boot whose process has dropped
+  /// its mark or, where it had none, whose connection is gone. That lasts as
+  /// long as a mount or a mapping of it, so this is to be called now and then.
+  /// Costs nothing when no row is left.
   void ClosePredecessors();
   /// Looks at the row; takes another one when it was lost. PermissionDenied
   /// when this host was evicted, IsReplaced when the device holds another
@@ -75,13 +78,17 @@ class HostSession {
   }
 
  private:
-  HostSession(Layout layout, const HostIdentity& identity, FindGone find_gone);
+  HostSession(Layout layout, UseMark mark, const HostIdentity& identity,
+              FindGone find_gone);
+  [[nodiscard]] bool HasEnded(const HostRecord& record) const;
   [[nodiscard]] absl::Status TakeRow();
   [[nodiscard]] bool TryRow(std::size_t row, bool also_evicted);
   [[nodiscard]] absl::Status EndEvicted();
+  void CloseRow();
   [[nodiscard]] bool IsOurs(const std::optional<HostRow>& found) const;
 
   Layout layout_;
+  UseMark mark_;
   const FindGone find_gone_;
   bool predecessors_left_ = true;  // as far as is known
   HostRecord record_;              // as last stored

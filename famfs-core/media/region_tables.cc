@@ -17,6 +17,7 @@ constexpr std::uint32_t kReservationMagic = 0x45524d46;  // "FMRE"
 constexpr std::uint32_t kCleanMagic = 0x4c434d46;        // "FMCL"
 constexpr std::uint32_t kConnectionBits = 24;
 constexpr std::uint32_t kConnectionMask = (1U << kConnectionBits) - 1;
+constexpr std::uint32_t kHostMarked = 1;
 
 struct OwnerLine {
   LineHead head;
@@ -36,9 +37,9 @@ struct HostLine {
   std::uint64_t boot;
   std::uint64_t acknowledged;
   std::uint32_t connection_and_state;  // state in the upper 8 bits
-  std::uint32_t reserved;              // zero when written, not looked at
+  std::uint32_t flags;                 // others are zero and not looked at
 };
-static_assert(offsetof(HostLine, connection_and_state) == 56);
+static_assert(offsetof(HostLine, flags) == 60);
 
 struct ReservationLine {
   LineHead head;
@@ -87,7 +88,7 @@ Line EncodeHost(const HostRecord& record, const Uuid& fs_uuid) {
       .connection_and_state =
           (record.connection & kConnectionMask) |
           (static_cast<std::uint32_t>(record.state) << kConnectionBits),
-      .reserved = 0});
+      .flags = record.marked ? kHostMarked : 0});
 }
 
 Line EncodeReservation(const ReservationRecord& record, const Uuid& fs_uuid) {
@@ -134,7 +135,8 @@ absl::StatusOr<std::optional<HostRecord>> DecodeHost(
                     .boot = line->boot,
                     .acknowledged = line->acknowledged,
                     .connection = line->connection_and_state & kConnectionMask,
-                    .state = static_cast<HostState>(state)};
+                    .state = static_cast<HostState>(state),
+                    .marked = (line->flags & kHostMarked) != 0};
 }
 
 absl::StatusOr<std::optional<ReservationRecord>> DecodeReservation(

@@ -61,6 +61,9 @@ struct HostRecord {
   std::uint64_t acknowledged = 0;  // highest deletion number let go of
   std::uint32_t connection = 0;    // FUSE's, 24 bits; 0: not known
   HostState state = HostState::kLive;
+  // Nothing touches the memory for this session but its process, which has the
+  // mark kServing with the session's number (dax/use_mark.h) while it lives.
+  bool marked = false;
   bool operator==(const HostRecord&) const = default;
 };
 

@@ -30,6 +30,13 @@ Host::Host(const rig::TempDir& dir, const std::string& name, std::string device)
   Reboot();
 }
 
+Host::Host(const Host& machine)
+    : namespace_(*rig::MountNamespace::Create()),
+      device_(machine.device_),
+      uuid_file_(machine.uuid_file_),
+      boot_file_(machine.boot_file_),
+      uuid_(machine.uuid_) {}
+
 Host::~Host() {
   Kill();
   Unmount();

@@ -16,8 +16,9 @@ class Host {
  public:
   /// Nothing is served yet. `dir` outlives the host; `name` is unique there.
   Host(const rig::TempDir& dir, const std::string& name, std::string device);
+  /// A second server of the same machine, on a mount of its own.
+  explicit Host(const Host& machine);
   ~Host();
-  Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
 
   /// A new boot id for the next Serve.

@@ -174,6 +174,36 @@ TEST_F(ReclaimTest, APredecessorWhoseConnectionIsGoneIsClosed) {
   EXPECT_OK(second->Check());
 }
 
+TEST_F(ReclaimTest, APredecessorThatEndedWithoutLeavingIsClosed) {
+  auto first = Join(a_, 1, kBoot, 40);
+  const auto second = Join(a_, 2, kBoot, 41);
+  const auto of_another_host = Join(b_, 3, kBoot, 40);
+  first.reset();
+  EXPECT_EQ(writer_->Hosts().size(), 3U) << "nobody looked";
+  second->ClosePredecessors();
+  EXPECT_EQ(writer_->Hosts().size(), 2U);
+  EXPECT_OK(second->Check());
+  EXPECT_OK(of_another_host->Check());
+}
+
+// Of what reaches the memory without its process.
+TEST_F(ReclaimTest, WithoutAMarkItsConnectionDecides) {
+  auto first = Join(a_, 1, kBoot, 40);
+  auto layout = Layout::Open(*device_, Access::kReadWrite);
+  const Uuid fs_uuid = layout->superblock().fs_uuid;
+  HostRow row = LoadHosts(layout->head(), fs_uuid).at(0);
+  ASSERT_TRUE(row.record.marked);
+  row.record.marked = false;
+  ++row.record.sequence;
+  StoreHost(layout->head(), row.row, row.record, fs_uuid);
+  first.reset();
+  const auto second = Join(a_, 2, kBoot, 41);
+  second->ClosePredecessors();
+  EXPECT_EQ(writer_->Hosts().size(), 2U);
+  const auto third = Join(a_, 3, kBoot, 40);
+  EXPECT_EQ(writer_->Hosts().size(), 2U) << "its number is another's";
+}
+
 TEST_F(ReclaimTest, APredecessorIsClosedAsSoonAsItsConnectionGoes) {
   const auto first = Join(a_, 1, kBoot, 40);
   bool gone = false;

@@ -23,7 +23,8 @@ HostRecord Host(std::uint32_t sequence) {
           .boot = 0x1122334455667788,
           .acknowledged = 77,
           .connection = 0xfedcba,
-          .state = HostState::kEvicted};
+          .state = HostState::kEvicted,
+          .marked = true};
 }
 constexpr MediaExtent kExtent{3, 10 * kAllocUnit, 4 * kAllocUnit};
 
@@ -106,6 +107,7 @@ TEST(RegionTablesTest, FieldsLieWhereTheFormatPageSays) {
   EXPECT_EQ(At<std::uint64_t>(host, 40), 0x1122334455667788U);
   EXPECT_EQ(At<std::uint64_t>(host, 48), 77U);
   EXPECT_EQ(At<std::uint32_t>(host, 56), 0x02fedcbaU);
+  EXPECT_EQ(At<std::uint32_t>(host, 60), 1U);
   const Line reservation = EncodeReservation({kExtent, kHost, 5}, kOurs);
   EXPECT_EQ(std::memcmp(reservation.data(), "FMRE", 4), 0);
   EXPECT_EQ(At<MediaExtent>(reservation, 16), kExtent);
