@@ -71,17 +71,26 @@ std::string NameOf(const fs::path& process) {
   return Printable(name);
 }
 
-void AddProcesses(const Media& media, std::vector<std::string>& users) {
+absl::Status AddProcesses(const DaxDevice& device, const Media& media,
+                          std::vector<std::string>& users) {
   const std::string self = std::to_string(::getpid());
+  bool is_told = false;  // whoever cannot see itself sees nobody
   std::error_code error;
   for (const auto& entry : fs::directory_iterator("/proc", error)) {
     const std::string pid = entry.path().filename();
+    if (pid == self) is_told = true;
     if (!IsPid(pid) || pid == self) continue;
     if (HasMapped(entry.path(), media) || HasOpen(entry.path(), media)) {
       users.push_back(fmt::format("process {} ({}) has it open", pid,
                                   NameOf(entry.path())));
     }
   }
+  if (is_told) return absl::OkStatus();
+  return FailedPrecondition(
+      "{}: who uses it cannot be told: /proc shows no processes; mount it "
+      "(mount -t proc proc /proc), or add --force-in-use if you know that "
+      "nobody does",
+      device.spec());
 }
 
 /// What holds the marks, but is not among the processes that can be seen from
@@ -155,7 +164,9 @@ absl::StatusOr<std::vector<std::string>> WhoUses(DaxDevice& device,
     media.emplace(medium.device, medium.inode);
   }
   std::vector<std::string> users;
-  if (!media.empty()) AddProcesses(media, users);
+  if (!media.empty()) {
+    FAMFS_RETURN_IF_ERROR(AddProcesses(device, media, users));
+  }
   AddMarks(device, users);
   if (!device.has_extent_files()) AddHosts(device, self, users);
   return users;
@@ -173,8 +184,7 @@ absl::Status CheckUnused(DaxDevice& device, const ThisHost& self) {
   return FailedPrecondition(
       "{}: is in use: {}; end that (unmount it, stop the controller; famfs "
       "evict for a host that is dead), or add --force-in-use to take it all "
-      "the "
-      "same: whoever uses what is on it loses that for good",
+      "the same: whoever uses what is on it loses that for good",
       device.spec(), fmt::join(users, ", "));
 }
 

@@ -18,7 +18,7 @@ namespace famfs {
 /// A sentence each, for messages: other processes that have any of the device's
 /// memory open or mapped, and live server sessions of its host table, whatever
 /// else stands on it. Needs root to see other users' processes. Costs a look at
-/// every process of the machine.
+/// every process of the machine. FailedPrecondition when /proc shows none.
 absl::StatusOr<std::vector<std::string>> WhoUses(DaxDevice& device,
                                                  const ThisHost& self);
 

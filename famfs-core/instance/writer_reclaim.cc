@@ -42,7 +42,7 @@ absl::Status Writer::Reclaim() {
 bool Writer::ReclaimHelps() const {
   const std::shared_lock lock(mutex_);
   return DroppableLocked() > 0 || !dying_.empty() || !stuck_.empty() ||
-         (WaitsForHosts() && !player_->pending().empty());
+         !lost_.empty() || (WaitsForHosts() && !player_->pending().empty());
 }
 
 /// What a holder gave up, or lost by eviction or by its end.

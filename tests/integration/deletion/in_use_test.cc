@@ -2,6 +2,7 @@
 // head of a further device, a damaged superblock, extents alone.
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -164,6 +165,23 @@ TEST_P(InUseTest, RowsOfAnotherHostCountWithoutASuperblock) {
   EXPECT_EQ(refused.exit, kProblems);
   EXPECT_THAT(refused.err,
               HasSubstr("a server of the host " + host_->uuid().ToString()));
+}
+
+TEST_P(InUseTest, NobodyCanBeAskedWithoutProc) {
+  host_->Leave();
+  const auto hidden = rig::MountNamespace::Create();
+  ASSERT_TRUE(hidden.ok()) << hidden.status();
+  Outcome refused;
+  Outcome forced;
+  hidden->Run([&] {
+    ASSERT_EQ(::mount("none", "/proc", "tmpfs", 0, nullptr), 0);
+    refused = Run({"mkfs", second_, "--force"});
+    forced = Run({"mkfs", second_, "--force", "--force-in-use"});
+  });
+  EXPECT_EQ(refused.exit, kProblems);
+  EXPECT_THAT(refused.err, AllOf(HasSubstr("/proc shows no processes"),
+                                 HasSubstr("--force-in-use")));
+  EXPECT_EQ(forced.exit, kOk) << forced.err;
 }
 
 TEST_P(InUseTest, AProgramThatHasOneExtentAloneIsAsked) {

@@ -194,6 +194,19 @@ TEST_F(LostFromSightTest, SpaceOfAnOvertakerComesBackWhenItsProcessIsGone) {
   EXPECT_EQ(writer_->Figures().free, kFreshFree);
 }
 
+TEST_F(LostFromSightTest, WhatTheyGaveUpCountsBeforeItIsSaidToBeFull) {
+  const std::uint64_t all = writer_->Figures().free;
+  auto overtaker = TakeOver();
+  ASSERT_NE(overtaker, nullptr);
+  auto pending = overtaker->BeginFile("f", kAllocUnit, {});
+  ASSERT_OK(pending);
+  Reopen();
+  ASSERT_EQ(writer_->Figures().quarantined, kAllocUnit);
+  EXPECT_TRUE(absl::IsResourceExhausted(writer_->CreateFile("g", all, {})));
+  pending->reset();
+  EXPECT_OK(writer_->CreateFile("g", all, {}));
+}
+
 TEST_F(TakeoverTest, AFileThatIsGivenUpLeavesTheSuccessorsExtentAlone) {
   Start(Kind::kEmulated);
   auto pending = writer_->BeginFile("f", 1, {});
