@@ -1,11 +1,9 @@
 #include "instance/log_player.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "base/text.h"
-#include "media/checksum.h"
 #include "media/rules.h"
 
 namespace famfs {
@@ -14,33 +12,6 @@ namespace {
 // Debian's abseil has a string_view of its own (base/status.h).
 absl::string_view Abseil(std::string_view text) {
   return {text.data(), text.size()};
-}
-
-/// The short name of the rule of media/rules.h that `message` speaks of. Only
-/// called for a broken entry.
-const char* RuleOf(const MediaEntry& entry, std::uint64_t index,
-                   std::string_view message) {
-  if (ChecksumOf(entry) != entry.crc) return "crc";
-  if (entry.seqnum != index) return "seqnum";
-  if (message.find("overlaps extent") != std::string_view::npos ||
-      message.find("overlaps strip") != std::string_view::npos) {
-    return "overlap";
-  }
-  static constexpr std::array<std::pair<std::string_view, const char*>, 10>
-      kRules = {{{"type", "type"},
-                 {"path", "path"},
-                 {"the path", "path"},
-                 {"size", "size"},
-                 {"flags", "flags"},
-                 {"mode", "mode"},
-                 {"device", "device"},
-                 {"extent", "extent"},
-                 {"strip", "extent"},
-                 {"chunk", "extent"}}};
-  for (const auto& [start, rule] : kRules) {
-    if (message.starts_with(start)) return rule;
-  }
-  return "entry";
 }
 
 }  // namespace
@@ -119,8 +90,7 @@ LogPlayer::Verdict LogPlayer::ApplyEntry(std::uint64_t index,
       intact ? CheckIntactEntry(entry, data_start_, device_size_)
              : CheckEntry(entry, index, data_start_, device_size_);
   if (!checked.ok()) {
-    return Broken{RuleOf(entry, index, Message(checked)),
-                  std::string(Message(checked))};
+    return Broken{RuleOf(checked), std::string(Message(checked))};
   }
   Verdict broken = ApplyChecked(entry);
   if (!broken) ++next_index_;

@@ -121,7 +121,7 @@ class LogPlayer {
 
  private:
   struct Broken {
-    const char* rule;
+    std::string rule;
     std::string message;
   };
   using Verdict = std::optional<Broken>;  // nullopt: applied

@@ -1,10 +1,13 @@
 #include "media/rules.h"
 
+#include <absl/strings/cord.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstring>
 #include <limits>
 #include <span>
+#include <utility>
 
 #include "base/text.h"
 #include "media/checksum.h"
@@ -14,6 +17,18 @@ namespace {
 
 /// No file size or extent end may pass this: off_t is signed.
 constexpr std::uint64_t kMaxOffset = std::numeric_limits<std::int64_t>::max();
+
+// Under which a status bears the name of the rule.
+constexpr char kRulePayload[] = "famfs.rule";
+
+/// DataLoss of an entry, which bears the name of the rule that it breaks.
+template <typename... Args>
+absl::Status Breaks(const char* rule, fmt::format_string<Args...> format,
+                    Args&&... args) {
+  absl::Status status = DataLoss(format, std::forward<Args>(args)...);
+  status.SetPayload(kRulePayload, absl::Cord(rule));
+  return status;
+}
 
 struct Bounds {
   std::uint64_t data_start;   // bytes
@@ -36,24 +51,28 @@ bool IsGood(const MediaExtent& extent, const Bounds& bounds) {
 absl::Status JudgeExtent(const MediaExtent& extent, const Bounds& bounds,
                          std::string_view what) {
   const auto [device, offset, length] = extent;
-  if (length == 0) return DataLoss("{} has the length 0", what);
+  if (length == 0) return Breaks("extent", "{} has the length 0", what);
   if (offset % kAllocUnit != 0 || length % kAllocUnit != 0) {
-    return DataLoss("{} (offset {:#x}, length {:#x}) is not 2 MiB aligned",
-                    what, offset, length);
+    return Breaks("extent",
+                  "{} (offset {:#x}, length {:#x}) is not 2 MiB aligned", what,
+                  offset, length);
   }
   if (offset > kMaxOffset || length > kMaxOffset - offset) {
-    return DataLoss("{} (offset {:#x}, length {:#x}) ends beyond any device",
-                    what, offset, length);
+    return Breaks("extent",
+                  "{} (offset {:#x}, length {:#x}) ends beyond any device",
+                  what, offset, length);
   }
   if (device != 0) return absl::OkStatus();
   if (offset < bounds.data_start) {
-    return DataLoss(
+    return Breaks(
+        "extent",
         "{} (offset {:#x}, length {:#x}) overlaps the superblock or the log, "
         "which end at {:#x}",
         what, offset, length, bounds.data_start);
   }
   if (offset > bounds.device_size || length > bounds.device_size - offset) {
-    return DataLoss(
+    return Breaks(
+        "extent",
         "{} (offset {:#x}, length {:#x}) ends past the device's {} bytes", what,
         offset, length, bounds.device_size);
   }
@@ -72,8 +91,9 @@ absl::Status CheckExtents(std::span<const MediaExtent> extents,
       const MediaExtent& b = extents[j];
       if (a.device_index == b.device_index && a.offset < b.offset + b.length &&
           b.offset < a.offset + a.length) {
-        return DataLoss("{} {} (offset {:#x}, length {:#x}) overlaps {} {}",
-                        kind, i, a.offset, a.length, kind, j);
+        return Breaks("overlap",
+                      "{} {} (offset {:#x}, length {:#x}) overlaps {} {}", kind,
+                      i, a.offset, a.length, kind, j);
       }
     }
   }
@@ -82,8 +102,8 @@ absl::Status CheckExtents(std::span<const MediaExtent> extents,
 
 absl::Status CheckSimple(const MediaFile& file, const Bounds& bounds) {
   if (file.extent_count < 1 || file.extent_count > kMaxExtents) {
-    return DataLoss("extent_count is {}, not 1 to {}", file.extent_count,
-                    kMaxExtents);
+    return Breaks("extent", "extent_count is {}, not 1 to {}",
+                  file.extent_count, kMaxExtents);
   }
   const std::span extents(file.extents, file.extent_count);
   FAMFS_RETURN_IF_ERROR(CheckExtents(extents, bounds, "extent"));
@@ -92,8 +112,8 @@ absl::Status CheckSimple(const MediaFile& file, const Bounds& bounds) {
     uncovered -= std::min(uncovered, extent.length);
   }
   if (uncovered != 0) {
-    return DataLoss("size is {}, but its extents hold only {} bytes", file.size,
-                    file.size - uncovered);
+    return Breaks("size", "size is {}, but its extents hold only {} bytes",
+                  file.size, file.size - uncovered);
   }
   return absl::OkStatus();
 }
@@ -110,26 +130,28 @@ std::uint64_t BytesOnStrip(const MediaFile& file, std::uint64_t i) {
 
 absl::Status CheckInterleaved(const MediaFile& file, const Bounds& bounds) {
   if (file.extent_count != 1) {
-    return DataLoss("extent_count of an interleaved file is {}, not 1",
-                    file.extent_count);
+    return Breaks("extent", "extent_count of an interleaved file is {}, not 1",
+                  file.extent_count);
   }
   const MediaInterleave& interleave = file.interleave;
   if (interleave.strips_used < 1 || interleave.strips_used > kMaxStrips) {
-    return DataLoss("strips_used is {}, not 1 to {}", interleave.strips_used,
-                    kMaxStrips);
+    return Breaks("extent", "strips_used is {}, not 1 to {}",
+                  interleave.strips_used, kMaxStrips);
   }
   if (!std::has_single_bit(interleave.chunk) ||
       interleave.chunk % kAllocUnit != 0) {
-    return DataLoss("chunk is {:#x}, not a power of two of at least 2 MiB",
-                    interleave.chunk);
+    return Breaks("extent",
+                  "chunk is {:#x}, not a power of two of at least 2 MiB",
+                  interleave.chunk);
   }
   const std::span strips(interleave.strips, interleave.strips_used);
   FAMFS_RETURN_IF_ERROR(CheckExtents(strips, bounds, "strip"));
   for (std::size_t i = 0; i < strips.size(); ++i) {
     if (const std::uint64_t needed = BytesOnStrip(file, i);
         strips[i].length < needed) {
-      return DataLoss("strip {} holds {} bytes, but size {} needs {} there", i,
-                      strips[i].length, file.size, needed);
+      return Breaks("extent",
+                    "strip {} holds {} bytes, but size {} needs {} there", i,
+                    strips[i].length, file.size, needed);
     }
   }
   return absl::OkStatus();
@@ -187,17 +209,17 @@ absl::Status CheckPathField(const char (&field)[kPathField]) {
   static constexpr char kZeros[kPathField] = {};
   const std::string_view path = PathOf(field);
   if (std::memcmp(field + path.size(), kZeros, kPathField - path.size()) != 0) {
-    return DataLoss("path '{}' has bytes after its end", Printable(path));
+    return Breaks("path", "path '{}' has bytes after its end", Printable(path));
   }
   if (const absl::Status status = CheckPath(path); !status.ok()) {
-    return DataLoss("{}", Message(status));
+    return Breaks("path", "{}", Message(status));
   }
   return absl::OkStatus();
 }
 
 absl::Status CheckMode(std::uint32_t mode) {
   if ((mode & ~07777U) != 0) {
-    return DataLoss("mode is {:#o}: more than permission bits", mode);
+    return Breaks("mode", "mode is {:#o}: more than permission bits", mode);
   }
   return absl::OkStatus();
 }
@@ -205,10 +227,11 @@ absl::Status CheckMode(std::uint32_t mode) {
 absl::Status CheckFile(const MediaFile& file, const Bounds& bounds) {
   FAMFS_RETURN_IF_ERROR(CheckPathField(file.path));
   if (file.size == 0 || file.size > kMaxOffset) {
-    return DataLoss("size is {}, not 1 to {}", file.size, kMaxOffset);
+    return Breaks("size", "size is {}, not 1 to {}", file.size, kMaxOffset);
   }
   if ((file.flags & ~3U) != 0) {
-    return DataLoss("flags are {:#x}; only bits 0 and 1 are known", file.flags);
+    return Breaks("flags", "flags are {:#x}; only bits 0 and 1 are known",
+                  file.flags);
   }
   FAMFS_RETURN_IF_ERROR(CheckMode(file.mode));
   switch (static_cast<ExtentType>(file.extent_type)) {
@@ -217,8 +240,9 @@ absl::Status CheckFile(const MediaFile& file, const Bounds& bounds) {
     case ExtentType::kInterleaved:
       return CheckInterleaved(file, bounds);
   }
-  return DataLoss("extent_type is {}, not 0 (simple) or 1 (interleaved)",
-                  file.extent_type);
+  return Breaks("extent",
+                "extent_type is {}, not 0 (simple) or 1 (interleaved)",
+                file.extent_type);
 }
 
 absl::Status CheckMkdir(const MediaMkdir& mkdir) {
@@ -228,10 +252,11 @@ absl::Status CheckMkdir(const MediaMkdir& mkdir) {
 
 absl::Status CheckAddDaxdev(const MediaAddDaxdev& device) {
   if (device.index == 0) {
-    return DataLoss("device index 0 is the primary's, which no entry adds");
+    return Breaks("device",
+                  "device index 0 is the primary's, which no entry adds");
   }
   if (device.size == 0) {
-    return DataLoss("device {} has the size 0", device.index);
+    return Breaks("device", "device {} has the size 0", device.index);
   }
   return absl::OkStatus();
 }
@@ -380,11 +405,12 @@ absl::Status CheckLogHeader(const MediaLogHeader& header,
 absl::Status CheckEntry(const MediaEntry& entry, std::uint64_t index,
                         std::uint64_t data_start, std::uint64_t device_size) {
   if (const std::uint64_t crc = ChecksumOf(entry); crc != entry.crc) {
-    return DataLoss("crc is {:#x}, but its bytes give {:#x}", entry.crc, crc);
+    return Breaks("crc", "crc is {:#x}, but its bytes give {:#x}", entry.crc,
+                  crc);
   }
   if (entry.seqnum != index) {
-    return DataLoss("seqnum is {}, but it lies at index {}", entry.seqnum,
-                    index);
+    return Breaks("seqnum", "seqnum is {}, but it lies at index {}",
+                  entry.seqnum, index);
   }
   return CheckIntactEntry(entry, data_start, device_size);
 }
@@ -402,8 +428,13 @@ absl::Status CheckIntactEntry(const MediaEntry& entry, std::uint64_t data_start,
     case EntryType::kInvalid:
       break;
   }
-  return DataLoss("type is {}, not 0 (file), 1 (mkdir) or 3 (add_daxdev)",
-                  entry.type);
+  return Breaks("type", "type is {}, not 0 (file), 1 (mkdir) or 3 (add_daxdev)",
+                entry.type);
+}
+
+std::string RuleOf(const absl::Status& status) {
+  const auto rule = status.GetPayload(kRulePayload);
+  return rule ? std::string(*rule) : std::string();
 }
 
 absl::Status CheckPath(std::string_view path) {

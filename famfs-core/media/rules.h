@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "base/status.h"
@@ -55,6 +56,10 @@ namespace famfs {
 [[nodiscard]] absl::Status CheckIntactEntry(const MediaEntry& entry,
                                             std::uint64_t data_start,
                                             std::uint64_t device_size);
+
+/// Of a status of CheckEntry or CheckIntactEntry: the short, stable name of the
+/// rule that is broken, such as "crc", "path", "overlap". Empty for any other.
+[[nodiscard]] std::string RuleOf(const absl::Status& status);
 
 /// Relative, 1..78 bytes, no empty, "." or ".." component, no NUL or control
 /// character. InvalidArgument otherwise.

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <limits>
 
 #include "golden.h"
@@ -42,6 +43,7 @@ TEST_P(FileRuleTest, IsTold) {
   const absl::Status status = Check(entry);
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
   EXPECT_THAT(std::string(Message(status)), HasSubstr(GetParam().says));
+  EXPECT_NE(RuleOf(status), "");
 }
 
 #define CASE(name, says, ...)                        \
@@ -105,6 +107,7 @@ TEST_P(StripRuleTest, IsTold) {
   const absl::Status status = Check(entry);
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
   EXPECT_THAT(std::string(Message(status)), HasSubstr(GetParam().says));
+  EXPECT_NE(RuleOf(status), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -145,7 +148,35 @@ TEST(EntryRulesTest, EveryFlippedBitIsSeen) {
         static_cast<unsigned char>(1U << (bit % 8));
     EXPECT_EQ(Check(entry, 2).code(), absl::StatusCode::kDataLoss)
         << "bit " << bit;
+    EXPECT_EQ(RuleOf(Check(entry, 2)), "crc") << "bit " << bit;
   }
+}
+
+// fsck --json has the names: whoever reads it relies on them.
+TEST(EntryRulesTest, EachRuleHasItsName) {
+  const auto rule = [](const std::function<void(MediaEntry&)>& change) {
+    MediaEntry entry = MakeFile(
+        0, "f", kUnit,
+        {{0, kGoldenDataStart, kUnit}, {0, kGoldenDataStart + kUnit, kUnit}});
+    change(entry);
+    Seal(entry);
+    return RuleOf(Check(entry));
+  };
+  EXPECT_EQ(rule([](MediaEntry& /*e*/) {}), "");
+  EXPECT_EQ(rule([](MediaEntry& e) { e.seqnum = 7; }), "seqnum");
+  EXPECT_EQ(rule([](MediaEntry& e) { e.type = 2; }), "type");
+  EXPECT_EQ(rule([](MediaEntry& e) { e.file.path[0] = '/'; }), "path");
+  EXPECT_EQ(rule([](MediaEntry& e) { e.file.size = 0; }), "size");
+  EXPECT_EQ(rule([](MediaEntry& e) { e.file.flags = 8; }), "flags");
+  EXPECT_EQ(rule([](MediaEntry& e) { e.file.mode = 1U << 20; }), "mode");
+  EXPECT_EQ(rule([](MediaEntry& e) { e.file.extent_count = 0; }), "extent");
+  EXPECT_EQ(rule([](MediaEntry& e) { e.file.extents[1].length = 0; }),
+            "extent");
+  EXPECT_EQ(rule([](MediaEntry& e) {
+              e.file.extents[1].offset = e.file.extents[0].offset;
+            }),
+            "overlap");
+  EXPECT_EQ(RuleOf(absl::OkStatus()), "");
 }
 
 TEST(EntryRulesTest, ExtentsMayFillTheDeviceToItsEnd) {
