@@ -159,14 +159,10 @@ absl::Status SocketFile::Reappear() {
 
 void SocketFile::Remove() {
   const std::lock_guard lock(moving_);
-  const std::string aside = TemporaryPath(path_);
-  if (!Names() || ::rename(path_.c_str(), aside.c_str()) != 0) return;
-  const auto taken = Identify(aside);
-  if (taken.ok() && *taken == identity_) {
-    ::unlink(aside.c_str());
-  } else {
-    PutBack(aside, path_);
-  }
+  // Not moved aside first, to be looked at once more: kubelet forgets a plugin
+  // whose socket is deleted, and does not see one that is moved. It answers
+  // still, so nobody else takes it for stale.
+  if (Names()) ::unlink(path_.c_str());
 }
 
 }  // namespace famfs::csi

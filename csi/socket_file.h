@@ -2,10 +2,10 @@
 //
 // A socket is bound and listens under a temporary dot-name before it is moved
 // to its path, so nobody meets it half-made. Only moves that never replace
-// anything put it there, and what is taken away is looked at once more under a
-// name of our own before it is removed, so two servers that start at once never
-// take each other's socket for a stale one. There is no lock that somebody
-// could hold against us.
+// anything put it there, and what of others is taken away is looked at once
+// more under a name of our own before it is removed, so two servers that start
+// at once never take each other's socket for a stale one. There is no lock that
+// somebody could hold against us.
 #pragma once
 
 #include <sys/types.h>
@@ -39,7 +39,8 @@ class SocketFile {
   /// appear once more; connections go on. FailedPrecondition: the path is not
   /// ours any more.
   [[nodiscard]] absl::Status Reappear();
-  /// Takes the name away if it is ours: who connects now is refused.
+  /// Deletes the name, as who watches the directory sees, if it is ours: who
+  /// connects now is refused.
   void Remove();
 
  private:

@@ -12,6 +12,11 @@
 #include "tests/integration/support/wait.h"
 
 namespace famfs::node {
+namespace {
+
+constexpr std::uint32_t kAppears = IN_CREATE | IN_MOVED_TO;
+
+}  // namespace
 
 Kubelet::Kubelet(TestNode& node)
     : node_(node),
@@ -21,27 +26,38 @@ Kubelet::Kubelet(TestNode& node)
   node_.Run([&] {
     std::filesystem::create_directory(directory_);
     EXPECT_GE(::inotify_add_watch(watch_.get(), directory_.c_str(),
-                                  IN_CREATE | IN_MOVED_TO),
+                                  kAppears | IN_DELETE),
               0);
   });
 }
 
 bool Kubelet::WaitUntilItAppears(rig::Duration patience) {
+  return WaitFor(kAppears, patience);
+}
+
+bool Kubelet::WaitUntilItIsDeleted(rig::Duration patience) {
+  return WaitFor(IN_DELETE, patience);
+}
+
+bool Kubelet::WaitFor(std::uint32_t events, rig::Duration patience) {
   const rig::Deadline deadline(patience);
   const std::string name = std::filesystem::path(socket_).filename();
   alignas(inotify_event) std::array<char, 4096> buffer;
-  bool appeared = false;
-  while (!appeared && !deadline.Passed()) {
+  bool seen = false;
+  while (!seen && !deadline.Passed()) {
     if (!rig::PollFd(watch_.get(), POLLIN, deadline, patience)) continue;
     const ssize_t length = ::read(watch_.get(), buffer.data(), buffer.size());
     for (ssize_t at = 0; at < length;) {
       const auto* event =
           reinterpret_cast<const inotify_event*>(buffer.data() + at);
-      if (event->len > 0 && name == event->name) appeared = true;
+      if (event->len > 0 && name == event->name &&
+          (event->mask & events) != 0) {
+        seen = true;
+      }
       at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
     }
   }
-  return appeared;
+  return seen;
 }
 
 // The socket lies on the node's tmpfs, which this process sees only through the

@@ -24,6 +24,9 @@ class Kubelet {
   /// the directory is told.
   [[nodiscard]] bool WaitUntilItAppears(
       rig::Duration patience = rig::kPatience);
+  /// The same until the name is deleted; to be moved away is not enough.
+  [[nodiscard]] bool WaitUntilItIsDeleted(
+      rig::Duration patience = rig::kPatience);
   [[nodiscard]] bool SocketIsThere() const { return node_.Exists(socket_); }
 
   absl::StatusOr<registration::PluginInfo> GetInfo();
@@ -33,6 +36,7 @@ class Kubelet {
 
  private:
   std::unique_ptr<registration::Registration::Stub> Stub();
+  bool WaitFor(std::uint32_t events, rig::Duration patience);
 
   TestNode& node_;
   std::string directory_;

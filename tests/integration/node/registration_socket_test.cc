@@ -38,6 +38,18 @@ TEST(RegistrationSocket, ThatSomebodyRemovedIsMadeAgain) {
   EXPECT_TRUE(kubelet.GetInfo().ok());
 }
 
+// kubelet forgets a driver whose socket is deleted, and no other.
+TEST(RegistrationSocket, IsDeletedAtTheEnd) {
+  TestPool pool;
+  TestNode node(pool);
+  Kubelet kubelet(node);
+  node.Start(kSelf);
+  ASSERT_TRUE(kubelet.WaitUntilItAppears());
+  EXPECT_EQ(node.StopPlugin(), 0);
+  EXPECT_TRUE(kubelet.WaitUntilItIsDeleted());
+  EXPECT_FALSE(kubelet.SocketIsThere());
+}
+
 TEST(RegistrationSocket, OfAnotherProcessIsLeftToItAndTakenWhenThatEnds) {
   TestPool pool;
   TestNode node(pool);
