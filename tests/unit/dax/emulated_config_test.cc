@@ -185,6 +185,23 @@ TEST_F(EmulatedConfigTest, OfManyWhoCreateAtOnceOneWins) {
   EXPECT_EQ(names, 2);
 }
 
+// Who finds the directory made by another one, and is faster.
+TEST_F(EmulatedConfigTest, WhoLosesLeavesTheWinnerItsDirectories) {
+  for (int round = 0; round < 200; ++round) {
+    const std::string place = directory_.path() + fmt::format("/{}", round);
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i) {
+      threads.emplace_back([&place] {
+        IgnoreError(
+            CreateEmulatedDevice(place, {.size = 2 * kMiB, .tag = SomeTag()}),
+            "one of them wins");
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    ASSERT_TRUE(std::filesystem::is_directory(place + "/extents")) << round;
+  }
+}
+
 class HostNameTest : public ::testing::Test {
  protected:
   void TearDown() override { ::unsetenv("FAMFS_HOST"); }
