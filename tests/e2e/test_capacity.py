@@ -144,6 +144,10 @@ def island(cluster, driver, install, nodes, inspector):
     if not driver.memory_directory():
         pytest.skip("needs an emulated pool, whose hosts can be chosen")
     driver.replace_node_pods(nodes, lambda: install(*island_seen_by(driver, nodes[:1])))
+    # Labels of an earlier run in this cluster: kubelet takes none away, and the
+    # scheduler goes by them.
+    for node in nodes[1:]:
+        cluster.kubectl("label", "node", node, f"topology.{driver.name}/island-")
     yield nodes[0]
     driver.replace_node_pods(nodes, install)
     inspector.execute(nodes[0], "rm", "-r", f"/proc/1/root{island_directory(driver)}")
