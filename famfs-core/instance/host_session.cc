@@ -55,16 +55,18 @@ absl::StatusOr<std::unique_ptr<HostSession>> HostSession::Register(
   return session;
 }
 
-/// Of a row of this host: whether it is over, without asking for its
-/// connection.
-bool HostSession::HasEnded(const HostRecord& record) const {
+/// Of a row of this host; nullopt: its connection decides.
+std::optional<bool> HostSession::HasEnded(const HostRecord& record) const {
   if (record.boot != record_.boot) return true;
-  // What has our own minor is over: the kernel gave it to us.
-  if (record.connection != 0 && record.connection == record_.connection) {
-    return true;
+  if (record.marked) {
+    // Also where the connection has gone: a process that lives may be storing.
+    const auto lives = mark_.SeesAnother(Use::kServing, record.session);
+    if (lives) return !*lives;
   }
-  return record.marked &&
-         mark_.SeesAnother(Use::kServing, record.session) == false;
+  if (record.connection == 0) return std::nullopt;
+  // What has our own minor is over: the kernel gave it to us.
+  if (record.connection == record_.connection) return true;
+  return std::nullopt;
 }
 
 void HostSession::ClosePredecessors() {
@@ -79,12 +81,13 @@ void HostSession::ClosePredecessors() {
         record.state == HostState::kClosed || IsOurs(row)) {
       continue;
     }
-    if (HasEnded(record)) {
+    const std::optional<bool> ended = HasEnded(record);
+    if (ended.value_or(false)) {
       over.push_back(row);
-    } else {
-      in_question.push_back(row);
-      if (record.connection != 0) asked.push_back(record);
+      continue;
     }
+    in_question.push_back(row);
+    if (!ended && record.connection != 0) asked.push_back(record);
   }
   const std::vector<std::uint32_t> gone =
       find_gone_ ? find_gone_(asked) : std::vector<std::uint32_t>{};

@@ -80,7 +80,7 @@ class HostSession {
  private:
   HostSession(Layout layout, UseMark mark, const HostIdentity& identity,
               FindGone find_gone);
-  [[nodiscard]] bool HasEnded(const HostRecord& record) const;
+  [[nodiscard]] std::optional<bool> HasEnded(const HostRecord& record) const;
   [[nodiscard]] absl::Status TakeRow();
   [[nodiscard]] bool TryRow(std::size_t row, bool also_evicted);
   [[nodiscard]] absl::Status EndEvicted();

@@ -30,7 +30,8 @@ TEST_F(DescriptorsTest, TheLimitIsRaisedAsFarAsItMayBe) {
 TEST_F(DescriptorsTest, StrangersLeaveSomeForWhatMatters) {
   ASSERT_NO_FATAL_FAILURE(Limit(64));
   EXPECT_EQ(StrangersDescriptorLimit(), 32);
-  if (before_.rlim_max < 4096) GTEST_SKIP() << "no more than 4096 here";
+  if (before_.rlim_max < 4096)
+    GTEST_SKIP() << "the hard limit of descriptors here is below 4096";
   ASSERT_NO_FATAL_FAILURE(Limit(4096));
   EXPECT_EQ(StrangersDescriptorLimit(), 3072);
 }

@@ -36,6 +36,17 @@ class ReclaimTest : public WriteTest {
     EXPECT_OK(joined);
     return joined.ok() ? *std::move(joined) : nullptr;
   }
+  /// Their processes have no marks, as where there are no such locks.
+  void TakeMarks() {
+    auto layout = Layout::Open(*device_, Access::kReadWrite);
+    const Uuid fs_uuid = layout->superblock().fs_uuid;
+    for (HostRow row : LoadHosts(layout->head(), fs_uuid)) {
+      ASSERT_TRUE(row.record.marked);
+      row.record.marked = false;
+      ++row.record.sequence;
+      StoreHost(layout->head(), row.row, row.record, fs_uuid);
+    }
+  }
   Range ExtentOf(const std::string& directory) {
     const Reader::View tree = writer_->Tree();
     const MediaExtent& extent = tree->FindPath(directory + "/data")->extents[0];
@@ -162,6 +173,7 @@ TEST_F(ReclaimTest, AHostThatReturnsWithAnotherBootClosesItsOldRows) {
 TEST_F(ReclaimTest, APredecessorWhoseConnectionIsGoneIsClosed) {
   const auto first = Join(a_, 1, kBoot, 40);
   const auto second = Join(a_, 2, kBoot, 41);
+  TakeMarks();
   const auto third = HostSession::Register(
       *OpenAgain(), {.host = a_, .boot = kBoot, .session = 3, .connection = 42},
       [](const std::vector<HostRecord>& sessions) {
@@ -189,13 +201,7 @@ TEST_F(ReclaimTest, APredecessorThatEndedWithoutLeavingIsClosed) {
 // Of what reaches the memory without its process.
 TEST_F(ReclaimTest, WithoutAMarkItsConnectionDecides) {
   auto first = Join(a_, 1, kBoot, 40);
-  auto layout = Layout::Open(*device_, Access::kReadWrite);
-  const Uuid fs_uuid = layout->superblock().fs_uuid;
-  HostRow row = LoadHosts(layout->head(), fs_uuid).at(0);
-  ASSERT_TRUE(row.record.marked);
-  row.record.marked = false;
-  ++row.record.sequence;
-  StoreHost(layout->head(), row.row, row.record, fs_uuid);
+  TakeMarks();
   first.reset();
   const auto second = Join(a_, 2, kBoot, 41);
   second->ClosePredecessors();
@@ -204,8 +210,23 @@ TEST_F(ReclaimTest, WithoutAMarkItsConnectionDecides) {
   EXPECT_EQ(writer_->Hosts().size(), 2U) << "its number is another's";
 }
 
+// It may be storing still.
+TEST_F(ReclaimTest, APredecessorThatLivesWithoutItsConnectionIsNotClosed) {
+  const auto first = Join(a_, 1, kBoot, 40);
+  const auto second = HostSession::Register(
+      *OpenAgain(), {.host = a_, .boot = kBoot, .session = 2, .connection = 40},
+      [](const std::vector<HostRecord>& sessions) {
+        EXPECT_THAT(sessions, IsEmpty()) << "nothing depends on it";
+        return std::vector<std::uint32_t>{};
+      });
+  ASSERT_OK(second);
+  EXPECT_EQ(writer_->Hosts().size(), 2U);
+  EXPECT_OK(first->Check());
+}
+
 TEST_F(ReclaimTest, APredecessorIsClosedAsSoonAsItsConnectionGoes) {
   const auto first = Join(a_, 1, kBoot, 40);
+  TakeMarks();
   bool gone = false;
   const auto second = HostSession::Register(
       *OpenAgain(), {.host = a_, .boot = kBoot, .session = 2, .connection = 41},
