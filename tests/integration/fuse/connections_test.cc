@@ -1,5 +1,6 @@
-// A killed server's row of the host table goes when its FUSE connection has
-// gone, also where the kernel has given the number to another mount since.
+// A killed server's row of the host table, where no mark tells that it was
+// killed, goes when its FUSE connection has gone, also where the kernel has
+// given the number to another mount since.
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mount.h>
@@ -8,6 +9,9 @@
 
 #include "dax/image.h"
 #include "fuse/mount.h"
+#include "instance/host_table.h"
+#include "instance/layout.h"
+#include "instance/metadata_store.h"
 #include "instance/mkfs.h"
 #include "tests/integration/fuse/fixture.h"
 
@@ -38,6 +42,19 @@ class Connections : public ::testing::Test {
     EXPECT_TRUE(reader.ok()) << reader.status();
     return reader.ok() ? (*reader)->Hosts().size() : 0;
   }
+  /// As of a server that could set none.
+  void TakeMarks() const {
+    const auto device = OpenDevice(spec_, Access::kReadWrite);
+    ASSERT_TRUE(device.ok()) << device.status();
+    auto layout = Layout::Open(**device, Access::kReadWrite);
+    ASSERT_TRUE(layout.ok()) << layout.status();
+    const Uuid fs_uuid = layout->superblock().fs_uuid;
+    for (HostRow row : LoadHosts(layout->head(), fs_uuid)) {
+      row.record.marked = false;
+      ++row.record.sequence;
+      StoreHost(layout->head(), row.row, row.record, fs_uuid);
+    }
+  }
   /// A mount of the same number as a connection that has just ended; invalid
   /// where somebody else on the machine got it.
   static NewMount TakeNumber(std::uint32_t number) {
@@ -62,6 +79,7 @@ class Connections : public ::testing::Test {
       return true;
     }
     (*first)->server().Kill();
+    TakeMarks();
     const auto second = Mount::Start(spec_, {});
     EXPECT_TRUE(second.ok()) << second.status();
     if (!second.ok()) return true;
