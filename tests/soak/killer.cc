@@ -92,6 +92,7 @@ void Killer::KillServers(const Node& node, bool all) {
   std::vector<FusedServer> servers = node.Servers();
   std::shuffle(servers.begin(), servers.end(), random_);
   for (const FusedServer& server : servers) {
+    progress_.NoteServerKill();
     ::syscall(SYS_pidfd_send_signal, server.pidfd.get(), SIGKILL, nullptr, 0);
     if (!all) return;
   }

@@ -37,6 +37,13 @@ class Progress {
   [[nodiscard]] bool failed() const { return failed_; }
   [[nodiscard]] std::string failure() const;
 
+  /// Before a server is killed.
+  void NoteServerKill() { server_kill_ = std::chrono::steady_clock::now(); }
+  /// Whether one was within the last `time`.
+  [[nodiscard]] bool ServerWasKilledWithin(milliseconds time) const {
+    return std::chrono::steady_clock::now() - server_kill_.load() <= time;
+  }
+
   /// Lets a moment pass before something is tried again. False: it is not to
   /// be, since something else has failed.
   bool Pause(milliseconds time) const;
@@ -50,6 +57,7 @@ class Progress {
 
  private:
   const std::uint64_t seed_;
+  std::atomic<std::chrono::steady_clock::time_point> server_kill_{};
   std::atomic<bool> failed_ = false;
   mutable std::mutex mutex_;
   std::string failure_;

@@ -20,10 +20,8 @@ constexpr int kServerDied = ENOTCONN;
 
 constexpr std::size_t kPiece = 256 * kKiB;
 
-// What the kernel answers when a FUSE server dies or has died.
-bool IsOfADeadServer(int error) {
-  return error == ENOTCONN || error == ECONNABORTED;
-}
+// From the signal to the end of the process.
+constexpr milliseconds kDying{200};
 
 }  // namespace
 
@@ -47,6 +45,13 @@ int VolumeFile::TryOpen(int flags) {
     if (!fd_.valid()) error = errno;
   });
   return error;
+}
+
+// What the kernel answers when a FUSE server dies or has died. A request that
+// it was about to take ends with EIO: the kernel could not copy it.
+bool VolumeFile::IsOfADeadServer(int error) const {
+  return error == ENOTCONN || error == ECONNABORTED ||
+         (error == EIO && progress_.ServerWasKilledWithin(kDying));
 }
 
 absl::Status VolumeFile::UntilServed(const char* what,

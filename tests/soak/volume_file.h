@@ -1,5 +1,6 @@
 // A volume's file as a program in a pod uses it. While no server lives its
-// calls fail with ENOTCONN, and it opens the file again until that works.
+// calls fail with ENOTCONN and the like, and it opens the file again until that
+// works.
 #pragma once
 
 #include <functional>
@@ -44,6 +45,7 @@ class VolumeFile {
  private:
   /// Runs `work`, which answers 0 or an errno, until it answers 0; opens the
   /// file again after each error that a server's death explains.
+  [[nodiscard]] bool IsOfADeadServer(int error) const;
   [[nodiscard]] absl::Status UntilServed(const char* what,
                                          const std::function<int()>& work);
   int TryOpen(int flags);
