@@ -56,6 +56,9 @@ run_gtest() {
   if [[ ! -s $report ]]; then
     echo "FAILED  $name: ended with status $status before it could report" | tee -a "$FAILURES"
     tail -n 60 "$output"
+    # Its last words, with the test that ran, are told at the end, too.
+    grep '^\[ RUN  ' "$output" | tail -n 1 | sed 's/^/    /' >>"$FAILURES" || true
+    grep -v '^\[ ' "$output" | tail -n 5 | cut -c 1-300 | sed 's/^/    /' >>"$FAILURES" || true
     count 0 1 0
     return
   fi

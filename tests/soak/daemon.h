@@ -50,6 +50,9 @@ class Daemon {
 struct Holdings {
   std::size_t descriptors = 0;
   std::size_t threads = 0;
+  /// Of gRPC's own pools, which a burst of calls grows to a bound and nothing
+  /// makes smaller at once. Not in `threads`.
+  std::size_t grpc_threads = 0;
 };
 Holdings HoldingsOf(pid_t pid);
 

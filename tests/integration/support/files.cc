@@ -22,14 +22,17 @@ std::string MakeTempDir(std::string_view prefix) {
   return name;
 }
 
+// Looked at before a test hides /proc in a namespace of its own.
+const std::filesystem::path kSelf =
+    std::filesystem::read_symlink("/proc/self/exe");
+
 }  // namespace
 
 std::string Binary(std::string_view name) {
   if (const char* dir = std::getenv("FAMFS_BIN_DIR"); dir != nullptr) {
     return fmt::format("{}/{}", dir, name);
   }
-  const auto self = std::filesystem::read_symlink("/proc/self/exe");
-  return (self.parent_path().parent_path() / "bin" / name).string();
+  return (kSelf.parent_path().parent_path() / "bin" / name).string();
 }
 
 TempDir::TempDir(std::string_view prefix) : path_(MakeTempDir(prefix)) {}

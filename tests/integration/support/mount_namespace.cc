@@ -2,6 +2,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 
+#include <exception>
 #include <thread>
 
 #include "tests/integration/support/rig.h"
@@ -41,6 +42,7 @@ absl::StatusOr<MountNamespace> MountNamespace::Create() {
 }
 
 void MountNamespace::Run(const std::function<void()>& body) const {
+  std::exception_ptr thrown;  // for the caller: in a thread it ends the program
   std::thread([&] {
     // setns wants a thread that shares its root and working directory with no
     // other.
@@ -48,8 +50,13 @@ void MountNamespace::Run(const std::function<void()>& body) const {
       ADD_FAILURE() << "setns: " << std::strerror(errno);
       return;
     }
-    body();
+    try {
+      body();
+    } catch (...) {
+      thrown = std::current_exception();
+    }
   }).join();
+  if (thrown) std::rethrow_exception(thrown);
 }
 
 }  // namespace famfs::rig
