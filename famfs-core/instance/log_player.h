@@ -22,20 +22,12 @@
 #include "alloc/allocator.h"
 #include "base/range.h"
 #include "base/status.h"
+#include "instance/change.h"
 #include "instance/finding.h"
 #include "instance/namespace.h"
 #include "media/format.h"
 
 namespace famfs {
-
-/// One difference that a kernel with cached names has to hear of.
-struct Change {
-  enum class Kind { kAdded, kRemoved, kAttributes };
-  Kind kind = Kind::kAdded;
-  NodeId id = 0;
-  NodeId parent = 0;
-  std::string name;
-};
 
 /// A deleted volume whose entries are still in the log. Its extents stay taken
 /// until ForgetDead.

@@ -28,18 +28,6 @@ std::vector<MediaAddDaxdev> Reader::AddedDevices() const {
   return player_->devices();
 }
 
-std::string_view ToString(DeletedState state) {
-  switch (state) {
-    case DeletedState::kQuarantined:
-      return "quarantined";
-    case DeletedState::kDirty:
-      return "to be scrubbed";
-    case DeletedState::kReleasable:
-      break;
-  }
-  return "releasable";
-}
-
 SpaceReport Reader::Space(const ThisHost& self) const {
   SpaceReport report{.figures = Figures(), .deleted = {}, .promised = {}};
   // Unlinked extent files wait for nobody and are promised by nobody.

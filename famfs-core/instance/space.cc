@@ -16,6 +16,18 @@ HostStanding StandingOf(const HostRow& row, const ThisHost& self,
 
 }  // namespace
 
+std::string_view ToString(DeletedState state) {
+  switch (state) {
+    case DeletedState::kQuarantined:
+      return "quarantined";
+    case DeletedState::kDirty:
+      return "to be scrubbed";
+    case DeletedState::kReleasable:
+      break;
+  }
+  return "releasable";
+}
+
 bool Overlap(const MediaExtent& a, const MediaExtent& b) {
   return a.device_index == b.device_index && a.offset < b.offset + b.length &&
          b.offset < a.offset + a.length;

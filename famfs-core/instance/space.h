@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "instance/clean_ranges.h"
+#include "instance/figures.h"
 #include "instance/host_table.h"
 #include "instance/log_player.h"
-#include "instance/reader.h"
 #include "instance/reservations.h"
 
 namespace famfs {

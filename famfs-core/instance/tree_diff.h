@@ -4,7 +4,8 @@
 
 #include <vector>
 
-#include "instance/log_player.h"
+#include "instance/change.h"
+#include "instance/namespace.h"
 
 namespace famfs {
 
