@@ -9,8 +9,8 @@ set(famfs_public_headers
   base/range.h base/status.h base/unique_fd.h base/units.h base/uuid.h
   media/checksum.h media/format.h media/volume_attributes.h
   dax/device.h
-  instance/finding.h instance/fsck.h instance/mkfs.h instance/namespace.h
-  instance/reader.h instance/transfer.h instance/writer.h)
+  instance/log/finding.h instance/check/fsck.h instance/check/mkfs.h instance/tree/namespace.h
+  instance/reader/reader.h instance/check/transfer.h instance/writer/writer.h)
 
 # Headers and all that they include by quotes, relative to famfs-core.
 function(famfs_header_closure out)
@@ -45,7 +45,8 @@ endforeach()
 add_library(famfs_core INTERFACE)
 target_link_libraries(famfs_core INTERFACE famfs_instance)
 set_target_properties(famfs_core PROPERTIES EXPORT_NAME core)
-set(rooms famfs_base famfs_media famfs_alloc famfs_dax famfs_instance)
+set(rooms famfs_base famfs_media famfs_alloc famfs_dax famfs_tree famfs_devices
+  famfs_log famfs_deletion famfs_reader famfs_writer famfs_check famfs_instance)
 install(TARGETS famfs_core ${rooms}
   EXPORT famfs-core
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}

@@ -47,6 +47,13 @@ function(famfs_library name)
   famfs_use_precompiled(${name})
 endfunction()
 
+# famfs_rooms(NAME ROOM...): all rooms of a floor under one name, for who lives
+# outside of the house (tests, the installed library). Rooms name each other.
+function(famfs_rooms name)
+  add_library(${name} INTERFACE)
+  target_link_libraries(${name} INTERFACE ${ARGN})
+endfunction()
+
 function(famfs_executable name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})

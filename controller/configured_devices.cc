@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "instance/secondary.h"
+#include "instance/devices/secondary.h"
 
 namespace famfs::controller {
 namespace {

@@ -14,7 +14,7 @@
 
 #include "base/status.h"
 #include "dax/device.h"
-#include "instance/writer.h"
+#include "instance/writer/writer.h"
 
 namespace famfs::controller {
 

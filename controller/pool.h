@@ -32,7 +32,7 @@
 #include "controller/reclaimer.h"
 #include "csi/config.h"
 #include "dax/device.h"
-#include "instance/writer.h"
+#include "instance/writer/writer.h"
 
 namespace famfs::controller {
 

@@ -7,10 +7,10 @@
 
 #include "base/units.h"
 #include "controller/emulated_device.h"
-#include "instance/identity.h"
-#include "instance/mkfs.h"
-#include "instance/system_uuid.h"
-#include "instance/unfinished.h"
+#include "instance/devices/identity.h"
+#include "instance/check/mkfs.h"
+#include "instance/devices/system_uuid.h"
+#include "instance/devices/unfinished.h"
 
 namespace famfs::controller {
 namespace {

@@ -16,7 +16,7 @@
 #include "controller/configured_devices.h"
 #include "controller/reopen_pause.h"
 #include "csi/config.h"
-#include "instance/writer.h"
+#include "instance/writer/writer.h"
 
 namespace famfs::controller {
 

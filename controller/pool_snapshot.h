@@ -11,7 +11,7 @@
 #include "base/uuid.h"
 #include "controller/servable.h"
 #include "controller/volume_info.h"
-#include "instance/writer.h"
+#include "instance/writer/writer.h"
 
 namespace famfs::controller {
 

@@ -1,5 +1,5 @@
 // Gives a pool's deleted space back, in a thread of its own: no call waits for
-// it, and none has to ask (design §4, Delete).
+// it, and none has to ask (docs/design.md §5, Delete).
 //
 // A round is Writer::Reclaim: it scrubs what every host has let go of and
 // compacts. Rounds come soon after a deletion, then after ever longer pauses
@@ -24,7 +24,7 @@
 #include <thread>
 #include <utility>
 
-#include "instance/writer.h"
+#include "instance/writer/writer.h"
 
 namespace famfs::controller {
 

@@ -5,7 +5,7 @@
 
 #include "base/uuid.h"
 #include "csi/parameters.h"
-#include "instance/node.h"
+#include "instance/tree/node.h"
 #include "media/volume_attributes.h"
 
 namespace famfs::controller {

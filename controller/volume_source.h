@@ -13,7 +13,7 @@
 #include "controller/servable.h"
 #include "controller/volume_info.h"
 #include "csi/parameters.h"
-#include "instance/writer.h"
+#include "instance/writer/writer.h"
 
 namespace famfs::controller {
 

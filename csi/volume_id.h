@@ -1,6 +1,6 @@
 // Volume ids: `v1:<first 8 hex digits of the instance's uuid>:<directory>`. An
 // id says by itself which instance and directory it means; the directory's name
-// is never used twice (design §3), so neither is an id.
+// is never used twice (docs/design.md §3), so neither is an id.
 #pragma once
 
 #include <string>

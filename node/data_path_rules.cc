@@ -1,4 +1,4 @@
-// Which publications a pool's data path allows (design §6).
+// Which publications a pool's data path allows (docs/data-paths.md).
 #include "node/attachments.h"
 
 namespace famfs::node {

@@ -1,4 +1,4 @@
-// The kernel's table of mounts, which is the node's database (design §7): what
+// The kernel's table of mounts, which is the node's database (docs/design.md §3): what
 // is staged and published is read from it, never remembered.
 //
 // Reading it touches no mounted file system, so a hanging FUSE server cannot

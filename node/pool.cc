@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "dax/emulated.h"
-#include "instance/identity.h"
+#include "instance/devices/identity.h"
 #include "node/pool_watch.h"
 
 namespace famfs::node {

@@ -31,7 +31,7 @@
 #include "base/status.h"
 #include "csi/config.h"
 #include "csi/volume_id.h"
-#include "instance/reader.h"
+#include "instance/reader/reader.h"
 #include "node/pool_server.h"
 
 namespace famfs::node {

@@ -1,4 +1,4 @@
-// Write-back and invalidation of CPU cache lines (design §4): memory may be
+// Write-back and invalidation of CPU cache lines (docs/design.md §5): memory may be
 // cached by hosts that do not snoop each other.
 //
 //   write-back: CLWB (else CLFLUSHOPT, else CLFLUSH) over the range, then

@@ -1,4 +1,4 @@
-// Emulated DCD (design §6): a tag is a directory.
+// Emulated DCD (docs/data-paths.md): a tag is a directory.
 //
 //   DIR/device.yaml       size: BYTES, tag: UUID, hosts: [NAME...] (absent or
 //                         empty: all), sparse: BOOL

@@ -8,7 +8,7 @@
 
 #include "base/status.h"
 #include "dax/device.h"
-#include "instance/reader.h"
+#include "instance/reader/reader.h"
 #include "media/checksum.h"
 
 namespace {

@@ -13,8 +13,8 @@
 #include <mutex>
 
 #include "fuse/file_memory.h"
-#include "instance/namespace.h"
-#include "instance/reader.h"
+#include "instance/tree/namespace.h"
+#include "instance/reader/reader.h"
 
 namespace famfs {
 
@@ -43,7 +43,7 @@ class Attributes {
   absl::flat_hash_map<NodeId, Times> times_;
 };
 
-/// Inside a volume: its size, nothing used (design §7).
+/// Inside a volume: its size, nothing used (docs/design.md §3).
 struct statvfs VolumeStatfs(const Node& volume);
 /// Of the pool.
 struct statvfs PoolStatfs(const PoolFigures& figures, std::size_t nodes);

@@ -1,4 +1,4 @@
-// Which way a mapped page takes to the memory (design §6, docs/data-paths.md):
+// Which way a mapped page takes to the memory (docs/data-paths.md):
 // chosen once, when mounting, and never degraded silently.
 #pragma once
 

@@ -17,7 +17,7 @@
 #include <string_view>
 #include <vector>
 
-#include "instance/namespace.h"
+#include "instance/tree/namespace.h"
 
 namespace famfs {
 

@@ -19,9 +19,9 @@
 #include <vector>
 
 #include "base/status.h"
-#include "instance/device_set.h"
-#include "instance/mapped_file.h"
-#include "instance/namespace.h"
+#include "instance/devices/device_set.h"
+#include "instance/devices/mapped_file.h"
+#include "instance/tree/namespace.h"
 
 namespace famfs {
 

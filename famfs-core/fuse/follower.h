@@ -20,7 +20,7 @@
 
 #include "fuse/low_level.h"
 #include "fuse/view.h"
-#include "instance/reader.h"
+#include "instance/reader/reader.h"
 
 namespace famfs {
 

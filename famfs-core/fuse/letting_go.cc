@@ -7,7 +7,7 @@
 #include <cstring>
 #include <utility>
 
-#include "instance/system_uuid.h"
+#include "instance/devices/system_uuid.h"
 
 namespace famfs {
 namespace {

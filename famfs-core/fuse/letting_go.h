@@ -1,4 +1,4 @@
-// A server's part in deleting (design §4, step 2): it keeps a row in the host
+// A server's part in deleting (docs/design.md §5, step 2): it keeps a row in the host
 // table and raises the number there when nothing of the volumes that were
 // deleted up to it is open here any more.
 //
@@ -7,7 +7,7 @@
 // write was written back before it was answered, and the kernel sends a
 // mapping's dirty pages before it gives up the handle.
 //
-// Devices with an extent file each need none of this (design §4, exception).
+// Devices with an extent file each need none of this (docs/design.md §5, exception).
 #pragma once
 
 #include <chrono>
@@ -18,8 +18,8 @@
 #include "base/status.h"
 #include "dax/device.h"
 #include "fuse/open_inodes.h"
-#include "instance/host_session.h"
-#include "instance/reader.h"
+#include "instance/deletion/host_session.h"
+#include "instance/reader/reader.h"
 
 namespace famfs {
 

@@ -26,7 +26,7 @@
 #include "fuse/file_memory.h"
 #include "fuse/still_mapped.h"
 #include "fuse/wire.h"
-#include "instance/device_set.h"
+#include "instance/devices/device_set.h"
 
 namespace famfs {
 

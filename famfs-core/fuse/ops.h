@@ -17,7 +17,7 @@
 #include "fuse/view.h"
 #include "fuse/wire.h"
 #include "fuse/zeroing.h"
-#include "instance/reader.h"
+#include "instance/reader/reader.h"
 #include "media/volume_attributes.h"
 
 namespace famfs {

@@ -15,7 +15,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "instance/node.h"
+#include "instance/tree/node.h"
 
 namespace famfs {
 

@@ -1,5 +1,5 @@
 // Our region: [1 MiB, 2 MiB) of the superblock region, which upstream never
-// touches (design §3, docs/format.md "Our region"). Every record is one 64-byte
+// touches (docs/format.md "Our region"). Every record is one 64-byte
 // line with the file system's uuid tag and a CRC; another uuid means absent.
 //
 // Two lines hold state, two the compaction record; each pair alternates and the

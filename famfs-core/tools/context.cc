@@ -11,7 +11,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "dax/missing_memory.h"
-#include "instance/system_uuid.h"
+#include "instance/devices/system_uuid.h"
 #include "media/format.h"
 #include "tools/mounted_file.h"
 

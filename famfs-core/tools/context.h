@@ -16,10 +16,10 @@
 #include "base/status.h"
 #include "base/uuid.h"
 #include "dax/device.h"
-#include "instance/device_set.h"
-#include "instance/namespace.h"
-#include "instance/reader.h"
-#include "instance/writer.h"
+#include "instance/devices/device_set.h"
+#include "instance/tree/namespace.h"
+#include "instance/reader/reader.h"
+#include "instance/writer/writer.h"
 #include "tools/command_line.h"
 
 namespace famfs {
@@ -67,7 +67,7 @@ struct WriteOptions {
   std::string lock_directory = "/run/famfs";
   bool take_over = false;
 
-  /// The given one, else this host's (instance/system_uuid.h).
+  /// The given one, else this host's (instance/devices/system_uuid.h).
   [[nodiscard]] absl::StatusOr<Uuid> Owner() const;
 };
 /// Identity and lock directory, for mkfs.

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "dax/device.h"
-#include "instance/reader.h"
-#include "instance/writer.h"
+#include "instance/reader/reader.h"
+#include "instance/writer/writer.h"
 #include "tools/copy_run.h"
 #include "tools/instance_file.h"
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/status.h"
-#include "instance/namespace.h"
+#include "instance/tree/namespace.h"
 #include "tools/instance_file.h"
 
 namespace famfs {

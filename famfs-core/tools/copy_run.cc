@@ -5,7 +5,7 @@
 #include <mutex>
 #include <optional>
 
-#include "instance/identity.h"
+#include "instance/devices/identity.h"
 #include "tools/parallel.h"
 #include "tools/progress.h"
 

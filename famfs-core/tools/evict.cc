@@ -1,5 +1,5 @@
 // famfs evict: deleted space waits for a host no longer.
-#include "instance/host_table.h"
+#include "instance/deletion/host_table.h"
 
 #include "base/text.h"
 #include "tools/commands.h"

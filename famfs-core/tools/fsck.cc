@@ -2,7 +2,7 @@
 // what an interruption left.
 #include <nlohmann/json.hpp>
 
-#include "instance/fsck.h"
+#include "instance/check/fsck.h"
 
 #include "base/units.h"
 #include "tools/commands.h"

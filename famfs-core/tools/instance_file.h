@@ -9,9 +9,9 @@
 
 #include "base/status.h"
 #include "dax/device.h"
-#include "instance/device_set.h"
-#include "instance/namespace.h"
-#include "instance/reader.h"
+#include "instance/devices/device_set.h"
+#include "instance/tree/namespace.h"
+#include "instance/reader/reader.h"
 
 namespace famfs {
 

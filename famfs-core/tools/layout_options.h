@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include "instance/writer.h"
+#include "instance/writer/writer.h"
 #include "tools/command_line.h"
 
 namespace famfs {

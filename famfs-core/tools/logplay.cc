@@ -5,8 +5,8 @@
 
 #include "base/text.h"
 #include "base/units.h"
-#include "instance/layout.h"
-#include "instance/log_player.h"
+#include "instance/log/layout.h"
+#include "instance/log/log_player.h"
 #include "media/rules.h"
 #include "tools/commands.h"
 #include "tools/tree.h"

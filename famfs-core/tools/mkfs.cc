@@ -1,5 +1,5 @@
 // famfs mkfs: makes an instance, and with --size the device under it.
-#include "instance/mkfs.h"
+#include "instance/check/mkfs.h"
 
 #include <fcntl.h>
 
@@ -12,7 +12,7 @@
 #include "base/units.h"
 #include "dax/emulated.h"
 #include "dax/image.h"
-#include "instance/unfinished.h"
+#include "instance/devices/unfinished.h"
 #include "tools/commands.h"
 #include "tools/interrupt.h"
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "instance/host_table.h"
-#include "instance/system_uuid.h"
+#include "instance/deletion/host_table.h"
+#include "instance/devices/system_uuid.h"
 #include "media/format.h"
 
 namespace famfs {

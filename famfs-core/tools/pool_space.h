@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "instance/reader.h"
+#include "instance/reader/reader.h"
 #include "tools/tree.h"
 
 namespace famfs {

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 
-#include "instance/transfer.h"
+#include "instance/check/transfer.h"
 
 namespace famfs {
 

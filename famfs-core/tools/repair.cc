@@ -5,10 +5,10 @@
 #include <cstring>
 #include <set>
 
-#include "instance/layout.h"
-#include "instance/log_player.h"
-#include "instance/metadata_store.h"
-#include "instance/writer_lock.h"
+#include "instance/log/layout.h"
+#include "instance/log/log_player.h"
+#include "instance/devices/metadata_store.h"
+#include "instance/writer/writer_lock.h"
 #include "media/checksum.h"
 #include "media/region.h"
 #include "media/rules.h"

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/status.h"
-#include "instance/fsck.h"
+#include "instance/check/fsck.h"
 #include "tools/context.h"
 
 namespace famfs {

@@ -1,8 +1,8 @@
 // famfs export and famfs import: between an emulated device and the flat image
 // that upstream's tools read.
-#include "instance/transfer.h"
+#include "instance/check/transfer.h"
 
-#include "instance/layout.h"
+#include "instance/log/layout.h"
 #include "tools/commands.h"
 #include "tools/interrupt.h"
 #include "tools/progress.h"

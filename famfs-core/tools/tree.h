@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/status.h"
-#include "instance/namespace.h"
+#include "instance/tree/namespace.h"
 #include "media/volume_attributes.h"
 #include "tools/context.h"
 

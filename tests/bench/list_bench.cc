@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "base/units.h"
-#include "instance/writer.h"
+#include "instance/writer/writer.h"
 #include "tests/bench/benches.h"
 #include "tests/bench/stack.h"
 

@@ -14,9 +14,9 @@
 #include <string>
 
 #include "base/unique_fd.h"
-#include "instance/fast_play.h"
-#include "instance/fsck.h"
-#include "instance/reader.h"
+#include "instance/log/fast_play.h"
+#include "instance/check/fsck.h"
+#include "instance/reader/reader.h"
 #include "media/checksum.h"
 #include "tests/bench/benches.h"
 #include "tests/bench/stack.h"

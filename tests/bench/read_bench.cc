@@ -102,7 +102,7 @@ std::vector<Row> ReadBench() {
               raw_read, Pread, 4096, true),
       compare("read.readonly_open.1MiB_sequential", {.low = 0.9}, ours_read,
               raw_read, Pread, 1 << 20, false),
-      // Bounded by the server on purpose (design §6): what that costs.
+      // Bounded by the server on purpose (docs/data-paths.md): what that costs.
       compare("read.writable_open.4KiB_random", {}, ours_write, raw_write,
               Pread, 4096, true),
       compare("write.writable_open.4KiB_random", {}, ours_write, raw_write,

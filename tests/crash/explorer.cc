@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "instance/metadata_store.h"
+#include "instance/devices/metadata_store.h"
 #include "media/region_tables.h"
 
 namespace famfs::crash {

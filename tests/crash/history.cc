@@ -4,8 +4,8 @@
 #include <cstdlib>
 #include <iostream>
 
-#include "instance/metadata_store.h"
-#include "instance/new_entry.h"
+#include "instance/devices/metadata_store.h"
+#include "instance/tree/new_entry.h"
 #include "media/checksum.h"
 
 namespace famfs::crash {

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "instance/host_session.h"
-#include "instance/mkfs.h"
-#include "instance/writer.h"
+#include "instance/deletion/host_session.h"
+#include "instance/check/mkfs.h"
+#include "instance/writer/writer.h"
 #include "tests/crash/recording_device.h"
 #include "tests/crash/state.h"
 

@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "instance/metadata_store.h"
+#include "instance/devices/metadata_store.h"
 #include "media/format.h"
 
 namespace famfs::crash {

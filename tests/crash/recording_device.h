@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "dax/device.h"
-#include "instance/device_set.h"
+#include "instance/devices/device_set.h"
 #include "tests/crash/crash_site.h"
 
 namespace famfs::crash {

@@ -4,7 +4,7 @@
 // than what was acknowledged when it looked, and in the end the last one.
 #include <iostream>
 
-#include "instance/reader.h"
+#include "instance/reader/reader.h"
 #include "tests/crash/fixture.h"
 #include "tests/crash/stale_device.h"
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "instance/namespace.h"
+#include "instance/tree/namespace.h"
 
 namespace famfs::crash {
 

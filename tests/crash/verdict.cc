@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/units.h"
-#include "instance/fsck.h"
+#include "instance/check/fsck.h"
 #include "tests/model/golden_rules.h"
 
 namespace famfs::crash {

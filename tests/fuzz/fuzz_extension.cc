@@ -12,7 +12,7 @@
 #include <span>
 #include <string>
 
-#include "instance/log_player.h"
+#include "instance/log/log_player.h"
 #include "media/checksum.h"
 #include "media/volume_attributes.h"
 #include "require.h"

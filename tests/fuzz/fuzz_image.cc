@@ -13,8 +13,8 @@
 #include <span>
 #include <vector>
 
-#include "instance/fsck.h"
-#include "instance/reader.h"
+#include "instance/check/fsck.h"
+#include "instance/reader/reader.h"
 #include "media/checksum.h"
 #include "media/region.h"
 #include "require.h"

@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-#include "instance/log_player.h"
+#include "instance/log/log_player.h"
 #include "media/checksum.h"
 #include "require.h"
 

@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "base/units.h"
-#include "instance/fsck.h"
-#include "instance/mkfs.h"
+#include "instance/check/fsck.h"
+#include "instance/check/mkfs.h"
 #include "tests/model/golden_rules.h"
 
 namespace famfs::model {

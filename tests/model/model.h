@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "instance/host_session.h"
-#include "instance/reader.h"
-#include "instance/writer.h"
+#include "instance/deletion/host_session.h"
+#include "instance/reader/reader.h"
+#include "instance/writer/writer.h"
 #include "tests/crash/recording_device.h"
 
 namespace famfs::model {

@@ -12,9 +12,9 @@
 #include <iostream>
 #include <random>
 
-#include "instance/host_session.h"
-#include "instance/mkfs.h"
-#include "instance/writer.h"
+#include "instance/deletion/host_session.h"
+#include "instance/check/mkfs.h"
+#include "instance/writer/writer.h"
 #include "tests/crash/recording_device.h"
 #include "tests/model/golden_rules.h"
 #include "tests/model/model.h"

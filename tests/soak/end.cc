@@ -10,8 +10,8 @@
 #include <filesystem>
 
 #include "dax/device.h"
-#include "instance/host_table.h"
-#include "instance/layout.h"
+#include "instance/deletion/host_table.h"
+#include "instance/log/layout.h"
 #include "tests/soak/calls.h"
 #include "tests/soak/life.h"
 

@@ -18,8 +18,8 @@
 #include <sstream>
 
 #include "damages.h"
-#include "instance/fsck.h"
-#include "instance/reader.h"
+#include "instance/check/fsck.h"
+#include "instance/reader/reader.h"
 
 namespace famfs::testing {
 namespace {

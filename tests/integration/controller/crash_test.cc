@@ -5,7 +5,7 @@
 #include <random>
 #include <thread>
 
-#include "instance/fsck.h"
+#include "instance/check/fsck.h"
 #include "tests/integration/controller/fixture.h"
 
 namespace famfs {

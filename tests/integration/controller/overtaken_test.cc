@@ -2,7 +2,7 @@
 // its work again where it may.
 #include <gmock/gmock.h>
 
-#include "instance/writer.h"
+#include "instance/writer/writer.h"
 #include "tests/integration/controller/fixture.h"
 #include "tests/integration/support/http.h"
 #include "tests/integration/support/metrics.h"

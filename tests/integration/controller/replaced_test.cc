@@ -6,7 +6,7 @@
 
 #include "dax/emulated.h"
 #include "dax/image.h"
-#include "instance/mkfs.h"
+#include "instance/check/mkfs.h"
 #include "tests/integration/controller/fixture.h"
 #include "tests/integration/support/http.h"
 #include "tests/integration/support/metrics.h"

@@ -8,8 +8,8 @@
 
 #include "base/units.h"
 #include "dax/image.h"
-#include "instance/mkfs.h"
-#include "instance/writer.h"
+#include "instance/check/mkfs.h"
+#include "instance/writer/writer.h"
 #include "tests/integration/deletion/host.h"
 #include "tests/integration/tools/famfs_command.h"
 

@@ -12,9 +12,9 @@
 
 #include "base/units.h"
 #include "dax/image.h"
-#include "instance/fsck.h"
-#include "instance/mkfs.h"
-#include "instance/writer.h"
+#include "instance/check/fsck.h"
+#include "instance/check/mkfs.h"
+#include "instance/writer/writer.h"
 #include "tests/integration/deletion/stopping_device.h"
 #include "tests/integration/support/rig.h"
 

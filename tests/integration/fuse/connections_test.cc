@@ -9,10 +9,10 @@
 
 #include "dax/image.h"
 #include "fuse/mount.h"
-#include "instance/host_table.h"
-#include "instance/layout.h"
-#include "instance/metadata_store.h"
-#include "instance/mkfs.h"
+#include "instance/deletion/host_table.h"
+#include "instance/log/layout.h"
+#include "instance/devices/metadata_store.h"
+#include "instance/check/mkfs.h"
 #include "tests/integration/fuse/fixture.h"
 
 namespace famfs::itest {

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "instance/writer.h"
+#include "instance/writer/writer.h"
 #include "tests/integration/support/device.h"
 #include "tests/integration/support/rig.h"
 

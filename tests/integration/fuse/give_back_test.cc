@@ -14,7 +14,7 @@
 #include <thread>
 
 #include "dax/extent_pin.h"
-#include "instance/fsck.h"
+#include "instance/check/fsck.h"
 #include "tests/integration/fuse/fixture.h"
 
 namespace famfs::itest {

@@ -18,7 +18,7 @@
 
 #include "dax/image.h"
 #include "fuse/server.h"
-#include "instance/mkfs.h"
+#include "instance/check/mkfs.h"
 #include "tests/integration/fuse/fixture.h"
 #include "tests/unit/instance_write/hook_device.h"
 

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "dax/image.h"
-#include "instance/mkfs.h"
+#include "instance/check/mkfs.h"
 #include "tests/integration/fuse/fixture.h"
 
 namespace famfs::itest {

@@ -10,7 +10,7 @@
 #include <string>
 
 #include "dax/image.h"
-#include "instance/mkfs.h"
+#include "instance/check/mkfs.h"
 #include "tests/integration/fuse/fixture.h"
 
 namespace famfs::itest {

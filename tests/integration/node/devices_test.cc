@@ -9,8 +9,8 @@
 
 #include "csi/volume_id.h"
 #include "dax/image.h"
-#include "instance/layout.h"
-#include "instance/reader.h"
+#include "instance/log/layout.h"
+#include "instance/reader/reader.h"
 #include "tests/integration/node/test_node.h"
 
 namespace famfs::node {

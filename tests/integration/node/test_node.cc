@@ -15,7 +15,7 @@
 #include <filesystem>
 
 #include "csi/volume_id.h"
-#include "instance/mkfs.h"
+#include "instance/check/mkfs.h"
 
 namespace famfs::node {
 namespace {

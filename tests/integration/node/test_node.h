@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "csi/csi.grpc.pb.h"
-#include "instance/writer.h"
+#include "instance/writer/writer.h"
 #include "node/mountinfo.h"
 #include "tests/integration/support/device.h"
 #include "tests/integration/support/rig.h"

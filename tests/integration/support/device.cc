@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 
 #include "dax/emulated.h"
-#include "instance/mkfs.h"
+#include "instance/check/mkfs.h"
 
 namespace famfs::rig {
 

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "dax/device.h"
-#include "instance/writer.h"
+#include "instance/writer/writer.h"
 #include "tests/integration/support/rig.h"
 #include "tests/integration/tools/famfs_command.h"
 

@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "dax/device.h"
-#include "instance/writer.h"
+#include "instance/writer/writer.h"
 #include "tests/integration/support/rig.h"
 #include "tests/integration/tools/famfs_command.h"
 

@@ -1,7 +1,7 @@
 // PlayFast against the player that takes one entry after the other: where that
 // takes a whole log, PlayFast gives the same tree and free space; where that
 // refuses an entry, PlayFast gives nothing.
-#include "instance/fast_play.h"
+#include "instance/log/fast_play.h"
 
 #include <gtest/gtest.h>
 

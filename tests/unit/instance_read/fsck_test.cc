@@ -1,4 +1,4 @@
-#include "instance/fsck.h"
+#include "instance/check/fsck.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

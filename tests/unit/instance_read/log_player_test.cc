@@ -1,4 +1,4 @@
-#include "instance/log_player.h"
+#include "instance/log/log_player.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

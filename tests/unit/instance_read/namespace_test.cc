@@ -1,4 +1,4 @@
-#include "instance/namespace.h"
+#include "instance/tree/namespace.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "instance/node_hash.h"
+#include "instance/tree/node_hash.h"
 #include "raw_image.h"
 
 namespace famfs::testing {

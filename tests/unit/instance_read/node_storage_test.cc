@@ -1,4 +1,4 @@
-#include "instance/node_storage.h"
+#include "instance/tree/node_storage.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 #include <set>
 #include <string>
 
-#include "instance/namespace.h"
+#include "instance/tree/namespace.h"
 #include "raw_image.h"
 
 namespace famfs::testing {

@@ -1,4 +1,4 @@
-#include "instance/reader.h"
+#include "instance/reader/reader.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

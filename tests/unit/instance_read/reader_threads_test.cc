@@ -6,7 +6,7 @@
 #include <string>
 #include <thread>
 
-#include "instance/reader.h"
+#include "instance/reader/reader.h"
 #include "raw_image.h"
 
 namespace famfs::testing {

@@ -1,5 +1,5 @@
 // Damaged instances: what is whole comes out, what is not is named.
-#include "instance/salvage.h"
+#include "instance/log/salvage.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,8 +7,8 @@
 #include <map>
 #include <random>
 
-#include "instance/identity.h"
-#include "instance/reader.h"
+#include "instance/devices/identity.h"
+#include "instance/reader/reader.h"
 #include "media/checksum.h"
 #include "raw_image.h"
 

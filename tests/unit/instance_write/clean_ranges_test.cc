@@ -1,11 +1,11 @@
 // The table of free space that is zero: in memory and on the medium alike.
-#include "instance/clean_ranges.h"
+#include "instance/deletion/clean_ranges.h"
 
 #include <map>
 #include <random>
 
 #include "fixture.h"
-#include "instance/metadata_store.h"
+#include "instance/devices/metadata_store.h"
 
 namespace famfs {
 namespace {

@@ -9,7 +9,7 @@
 #include "dax/emulated.h"
 #include "dax/image.h"
 #include "fixture.h"
-#include "instance/fsck.h"
+#include "instance/check/fsck.h"
 
 namespace famfs {
 

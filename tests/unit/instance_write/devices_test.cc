@@ -3,8 +3,8 @@
 #include <filesystem>
 
 #include "devices_fixture.h"
-#include "instance/mapped_file.h"
-#include "instance/secondary.h"
+#include "instance/devices/mapped_file.h"
+#include "instance/devices/secondary.h"
 #include "media/rules.h"
 
 namespace famfs {

@@ -2,7 +2,7 @@
 #include <cstring>
 
 #include "fixture.h"
-#include "instance/layout.h"
+#include "instance/log/layout.h"
 
 namespace famfs {
 namespace {

@@ -6,9 +6,9 @@
 
 #include "dax/emulated.h"
 #include "dax/image.h"
-#include "instance/fsck.h"
-#include "instance/metadata_store.h"
-#include "instance/new_entry.h"
+#include "instance/check/fsck.h"
+#include "instance/devices/metadata_store.h"
+#include "instance/tree/new_entry.h"
 #include "media/checksum.h"
 
 namespace famfs {

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "base/units.h"
-#include "instance/mkfs.h"
-#include "instance/reader.h"
-#include "instance/writer.h"
+#include "instance/check/mkfs.h"
+#include "instance/reader/reader.h"
+#include "instance/writer/writer.h"
 
 namespace famfs {
 

@@ -1,6 +1,6 @@
 // A full log and a full device: what fits is exact, and deleting always works.
 #include "fixture.h"
-#include "instance/new_entry.h"
+#include "instance/tree/new_entry.h"
 
 namespace famfs {
 namespace {

@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "fixture.h"
-#include "instance/metadata_store.h"
+#include "instance/devices/metadata_store.h"
 #include "media/region_tables.h"
 
 namespace famfs {

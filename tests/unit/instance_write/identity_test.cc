@@ -8,7 +8,7 @@
 
 #include "base/unique_fd.h"
 #include "fixture.h"
-#include "instance/system_uuid.h"
+#include "instance/devices/system_uuid.h"
 
 namespace famfs {
 namespace {

@@ -1,5 +1,5 @@
 // Devices whose memory comes from file systems that may run out of it.
-#include "instance/memory_source.h"
+#include "instance/devices/memory_source.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

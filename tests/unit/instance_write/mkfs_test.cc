@@ -1,9 +1,9 @@
-#include "instance/mkfs.h"
+#include "instance/check/mkfs.h"
 
 #include <algorithm>
 
 #include "fixture.h"
-#include "instance/layout.h"
+#include "instance/log/layout.h"
 
 namespace famfs {
 namespace {

@@ -5,9 +5,9 @@
 
 #include "fixture.h"
 #include "hook_device.h"
-#include "instance/host_session.h"
-#include "instance/metadata_store.h"
-#include "instance/new_entry.h"
+#include "instance/deletion/host_session.h"
+#include "instance/devices/metadata_store.h"
+#include "instance/tree/new_entry.h"
 
 namespace famfs {
 namespace {

@@ -5,8 +5,8 @@
 
 #include "dax/extent_files.h"
 #include "fixture.h"
-#include "instance/metadata_store.h"
-#include "instance/new_entry.h"
+#include "instance/devices/metadata_store.h"
+#include "instance/tree/new_entry.h"
 #include "media/checksum.h"
 
 namespace famfs {

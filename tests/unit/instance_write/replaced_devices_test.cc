@@ -2,7 +2,7 @@
 #include <filesystem>
 
 #include "devices_fixture.h"
-#include "instance/mapped_file.h"
+#include "instance/devices/mapped_file.h"
 
 namespace famfs {
 namespace {

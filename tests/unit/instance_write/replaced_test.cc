@@ -7,8 +7,8 @@
 #include "dax/emulated.h"
 #include "dax/image.h"
 #include "fixture.h"
-#include "instance/host_session.h"
-#include "instance/identity.h"
+#include "instance/deletion/host_session.h"
+#include "instance/devices/identity.h"
 
 namespace famfs {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "fixture.h"
 #include "hook_device.h"
-#include "instance/metadata_store.h"
+#include "instance/devices/metadata_store.h"
 
 namespace famfs {
 namespace {

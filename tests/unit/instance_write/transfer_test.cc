@@ -1,5 +1,5 @@
 // Export to a flat image and import from one.
-#include "instance/transfer.h"
+#include "instance/check/transfer.h"
 
 #include <sys/stat.h>
 
@@ -9,8 +9,8 @@
 #include "dax/emulated.h"
 #include "dax/image.h"
 #include "fixture.h"
-#include "instance/fsck.h"
-#include "instance/unfinished.h"
+#include "instance/check/fsck.h"
+#include "instance/devices/unfinished.h"
 
 namespace famfs {
 namespace {

@@ -1,6 +1,6 @@
 // Who may hold the one writer's lock, who is told to hold it, and what stays of
 // it.
-#include "instance/writer_lock.h"
+#include "instance/writer/writer_lock.h"
 
 #include <fcntl.h>
 #include <signal.h>

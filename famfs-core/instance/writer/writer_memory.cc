@@ -1,0 +1,68 @@
+// Memory of extents that programs which map them gave back to the machine
+// (dax/extent_pin.h says how, and what forbids it): gives it again.
+#include <spdlog/spdlog.h>
+
+#include "base/text.h"
+#include "base/units.h"
+#include "instance/writer/writer.h"
+
+namespace famfs {
+
+/// For messages: the file that has the extent.
+std::string Writer::OwnerOf(const MediaExtent& extent) const {
+  const std::shared_lock lock(mutex_);
+  const Namespace& tree = player_->tree();
+  for (const auto& [id, node] : tree.nodes()) {
+    if (node->is_meta) continue;
+    for (const MediaExtent& one : node->extents) {
+      if (one == extent)
+        return fmt::format("file '{}'", Printable(tree.PathOf(*node)));
+    }
+  }
+  return fmt::format("the extent at {:#x}", extent.offset);
+}
+
+absl::Status Writer::RefillDevice(std::uint64_t index, DaxDevice& device) {
+  // What servers left that were killed, or that ended before the last mapping.
+  absl::Status first = device.EndAllServing();
+  FAMFS_ASSIGN_OR_RETURN(const auto lacking, device.GivenBack());
+  for (const DaxDevice::Lacking& one : lacking) {
+    const std::string owner =
+        OwnerOf({index, one.extent.offset, one.extent.length});
+    if (const absl::Status filled = device.Refill(one.extent); !filled.ok()) {
+      // The others may get theirs: one may be full of what another lacks.
+      if (!first.ok()) continue;
+      first = Annotate(filled,
+                       fmt::format("{} of the memory of {} were given back, "
+                                   "and it has not got them again",
+                                   FormatSize(one.missing), owner));
+      continue;
+    }
+    refilled_ += one.missing;
+    spdlog::error(
+        "{}: a program gave back {} of the memory of {} (MADV_REMOVE, or a "
+        "hole punched into the extent's file); it has memory again, and zeros "
+        "where that was",
+        device_->spec(), FormatSize(one.missing), owner);
+  }
+  return first;
+}
+
+absl::Status Writer::RefillMemory() {
+  FAMFS_RETURN_IF_ERROR(AdmitDevices());
+  std::vector<std::shared_ptr<DaxDevice>> devices;
+  {
+    const std::shared_lock lock(mutex_);
+    FAMFS_RETURN_IF_ERROR(stopped_);
+    devices = admitted_;
+  }
+  absl::Status first;
+  for (std::size_t i = 0; i < devices.size(); ++i) {
+    if (devices[i] == nullptr) continue;
+    const absl::Status status = RefillDevice(i, *devices[i]);
+    if (first.ok()) first = status;
+  }
+  return first;
+}
+
+}  // namespace famfs
