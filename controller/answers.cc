@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "csi/capabilities.h"
-#include "csi/topology.h"
+#include "csi/volume/capabilities.h"
+#include "csi/volume/topology.h"
 
 namespace famfs::controller {
 namespace {

@@ -3,9 +3,9 @@
 #pragma once
 
 #include "controller/volume_source.h"
-#include "csi/call.h"
-#include "csi/config.h"
+#include "csi/config/config.h"
 #include "csi/csi.pb.h"
+#include "csi/rpc/call.h"
 
 namespace famfs::controller {
 

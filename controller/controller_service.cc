@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "csi/capabilities.h"
-#include "csi/limits.h"
-#include "csi/topology.h"
+#include "csi/rpc/limits.h"
+#include "csi/volume/capabilities.h"
+#include "csi/volume/topology.h"
 
 namespace famfs::controller {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "controller/answers.h"
 #include "controller/provisioner.h"
-#include "csi/config.h"
+#include "csi/config/config.h"
 #include "csi/csi.grpc.pb.h"
 
 namespace famfs::controller {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/status.h"
-#include "csi/config.h"
+#include "csi/config/config.h"
 
 namespace famfs::controller {
 

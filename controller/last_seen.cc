@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "base/text.h"
-#include "csi/volume_id.h"
+#include "csi/volume/volume_id.h"
 
 namespace famfs::controller {
 namespace {

@@ -30,7 +30,7 @@
 #include "controller/pool_opener.h"
 #include "controller/pool_snapshot.h"
 #include "controller/reclaimer.h"
-#include "csi/config.h"
+#include "csi/config/config.h"
 #include "dax/device.h"
 #include "instance/writer/writer.h"
 

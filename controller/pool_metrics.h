@@ -2,7 +2,7 @@
 #pragma once
 
 #include "controller/pool.h"
-#include "csi/exposition.h"
+#include "csi/telemetry/exposition.h"
 
 namespace famfs::controller {
 

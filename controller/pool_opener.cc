@@ -7,8 +7,8 @@
 
 #include "base/units.h"
 #include "controller/emulated_device.h"
-#include "instance/devices/identity.h"
 #include "instance/check/mkfs.h"
+#include "instance/devices/identity.h"
 #include "instance/devices/system_uuid.h"
 #include "instance/devices/unfinished.h"
 

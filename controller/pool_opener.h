@@ -15,7 +15,7 @@
 #include "base/status.h"
 #include "controller/configured_devices.h"
 #include "controller/reopen_pause.h"
-#include "csi/config.h"
+#include "csi/config/config.h"
 #include "instance/writer/writer.h"
 
 namespace famfs::controller {

@@ -9,7 +9,7 @@
 #include "base/units.h"
 #include "controller/capacity_range.h"
 #include "controller/servable.h"
-#include "csi/volume_id.h"
+#include "csi/volume/volume_id.h"
 
 namespace famfs::controller {
 namespace {

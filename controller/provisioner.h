@@ -23,11 +23,11 @@
 #include "base/status.h"
 #include "controller/pool.h"
 #include "controller/volume_source.h"
-#include "csi/config.h"
+#include "csi/config/config.h"
+#include "csi/config/parameters.h"
 #include "csi/csi.pb.h"
-#include "csi/keyed_mutex.h"
-#include "csi/parameters.h"
-#include "csi/volume_id.h"
+#include "csi/process/keyed_mutex.h"
+#include "csi/volume/volume_id.h"
 
 namespace famfs::controller {
 

@@ -11,7 +11,7 @@
 
 #include "controller/answers.h"
 #include "csi/csi.grpc.pb.h"
-#include "csi/unary_server.h"
+#include "csi/rpc/unary_server.h"
 
 namespace famfs::controller {
 

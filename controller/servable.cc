@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "csi/capabilities.h"
+#include "csi/volume/capabilities.h"
 
 namespace famfs::controller {
 

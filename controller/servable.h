@@ -5,8 +5,8 @@
 #include <string>
 
 #include "base/status.h"
+#include "csi/config/parameters.h"
 #include "csi/csi.pb.h"
-#include "csi/parameters.h"
 #include "dax/device.h"
 
 namespace famfs::controller {

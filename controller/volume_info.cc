@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "csi/volume_id.h"
+#include "csi/volume/volume_id.h"
 
 namespace famfs::controller {
 

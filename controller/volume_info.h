@@ -4,7 +4,7 @@
 #include <string>
 
 #include "base/uuid.h"
-#include "csi/parameters.h"
+#include "csi/config/parameters.h"
 #include "instance/tree/node.h"
 #include "media/volume_attributes.h"
 

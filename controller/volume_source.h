@@ -12,7 +12,7 @@
 #include "controller/list_token.h"
 #include "controller/servable.h"
 #include "controller/volume_info.h"
-#include "csi/parameters.h"
+#include "csi/config/parameters.h"
 #include "instance/writer/writer.h"
 
 namespace famfs::controller {

@@ -10,17 +10,17 @@
 
 #include "base/descriptors.h"
 #include "base/text.h"
-#include "csi/end_limit.h"
-#include "csi/health.h"
-#include "csi/identity.h"
-#include "csi/logging.h"
-#include "csi/metrics.h"
-#include "csi/server.h"
-#include "csi/signals.h"
-#include "node/confinement.h"
-#include "node/flags.h"
-#include "node/node_service.h"
-#include "node/registration.h"
+#include "csi/process/end_limit.h"
+#include "csi/process/signals.h"
+#include "csi/rpc/identity.h"
+#include "csi/rpc/server.h"
+#include "csi/telemetry/health.h"
+#include "csi/telemetry/logging.h"
+#include "csi/telemetry/metrics.h"
+#include "node/fused/confinement.h"
+#include "node/registration/registration.h"
+#include "node/service/flags.h"
+#include "node/service/node_service.h"
 
 namespace famfs::node {
 namespace {

@@ -1,4 +1,5 @@
-// famfs-fused-spawner: starts famfs-fused for the node plugin (node/spawner.h).
+// famfs-fused-spawner: starts famfs-fused for the node plugin
+// (node/fused/spawner.h).
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -8,10 +9,10 @@
 
 #include "base/descriptors.h"
 #include "base/text.h"
-#include "csi/config.h"
-#include "csi/logging.h"
-#include "node/confinement.h"
-#include "node/spawner.h"
+#include "csi/config/config.h"
+#include "csi/telemetry/logging.h"
+#include "node/fused/confinement.h"
+#include "node/fused/spawner.h"
 
 namespace {
 

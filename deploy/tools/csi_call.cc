@@ -17,8 +17,8 @@
 
 #include "base/status.h"
 #include "csi/csi.pb.h"
-#include "csi/endpoint.h"
-#include "csi/status_mapping.h"
+#include "csi/rpc/endpoint.h"
+#include "csi/rpc/status_mapping.h"
 
 namespace famfs {
 namespace {

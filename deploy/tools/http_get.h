@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/status.h"
-#include "csi/endpoint.h"
+#include "csi/rpc/endpoint.h"
 
 namespace famfs {
 

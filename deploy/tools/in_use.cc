@@ -18,7 +18,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "base/units.h"
-#include "csi/endpoint.h"
+#include "csi/rpc/endpoint.h"
 #include "deploy/tools/http_get.h"
 
 namespace famfs {

@@ -1,6 +1,7 @@
 // The rules of the format that can be checked on one structure alone: magic,
 // version, checksum, bounds, path shape, extents' alignment. What needs the
-// entries before it (parents, duplicates, overlaps) is instance/log/log_player.h's.
+// entries before it (parents, duplicates, overlaps) is
+// instance/log/log_player.h's.
 //
 // Messages name the field and its value; callers add where it lies. Nothing
 // here trusts a count or an offset before it has checked it.

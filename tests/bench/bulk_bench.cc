@@ -31,8 +31,8 @@
 #include "tests/bench/benches.h"
 #include "tests/bench/mapped_file.h"
 #include "tests/bench/stack.h"
-#include "tools/copy_files.h"
-#include "tools/copy_run.h"
+#include "tools/copy/copy_files.h"
+#include "tools/copy/copy_run.h"
 
 namespace famfs::bench {
 namespace {

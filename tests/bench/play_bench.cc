@@ -14,8 +14,8 @@
 #include <string>
 
 #include "base/unique_fd.h"
-#include "instance/log/fast_play.h"
 #include "instance/check/fsck.h"
+#include "instance/log/fast_play.h"
 #include "instance/reader/reader.h"
 #include "media/checksum.h"
 #include "tests/bench/benches.h"

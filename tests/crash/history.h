@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "instance/deletion/host_session.h"
 #include "instance/check/mkfs.h"
+#include "instance/deletion/host_session.h"
 #include "instance/writer/writer.h"
 #include "tests/crash/recording_device.h"
 #include "tests/crash/state.h"

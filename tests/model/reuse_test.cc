@@ -12,8 +12,8 @@
 #include <iostream>
 #include <random>
 
-#include "instance/deletion/host_session.h"
 #include "instance/check/mkfs.h"
+#include "instance/deletion/host_session.h"
 #include "instance/writer/writer.h"
 #include "tests/crash/recording_device.h"
 #include "tests/model/golden_rules.h"

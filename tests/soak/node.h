@@ -9,7 +9,7 @@
 
 #include "base/status.h"
 #include "base/unique_fd.h"
-#include "node/mountinfo.h"
+#include "node/mounts/mountinfo.h"
 #include "tests/integration/support/rig.h"
 #include "tests/soak/daemon.h"
 

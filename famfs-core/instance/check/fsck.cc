@@ -10,10 +10,10 @@
 #include <thread>
 #include <utility>
 
-#include "instance/log/fast_play.h"
 #include "instance/check/fsck_extents.h"
-#include "instance/log/log_player.h"
 #include "instance/devices/metadata_store.h"
+#include "instance/log/fast_play.h"
+#include "instance/log/log_player.h"
 #include "media/checksum.h"
 #include "media/region.h"
 #include "media/rules.h"

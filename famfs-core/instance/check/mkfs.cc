@@ -8,9 +8,9 @@
 
 #include "base/units.h"
 #include "instance/deletion/in_use.h"
-#include "instance/log/layout.h"
 #include "instance/devices/metadata_store.h"
 #include "instance/devices/unfinished.h"
+#include "instance/log/layout.h"
 #include "instance/writer/writer_lock.h"
 #include "media/checksum.h"
 #include "media/rules.h"

@@ -24,8 +24,8 @@ struct MkfsOptions {
   /// Replace an instance that is there, also a foreign one. Its extents are
   /// removed (emulated) or left dirty (elsewhere).
   bool force = false;
-  /// With force, also while others use the device (instance/deletion/in_use.h), whatever
-  /// is on it: their mounts and controllers end for good.
+  /// With force, also while others use the device (instance/deletion/in_use.h),
+  /// whatever is on it: their mounts and controllers end for good.
   bool force_in_use = false;
   /// Who looks, for telling this host's dead server sessions from living ones.
   ThisHost self{};

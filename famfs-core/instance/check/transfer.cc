@@ -17,9 +17,9 @@
 #include "dax/emulated.h"
 #include "dax/image.h"
 #include "instance/check/fsck.h"
-#include "instance/reader/reader.h"
 #include "instance/devices/sparse_copy.h"
 #include "instance/devices/unfinished.h"
+#include "instance/reader/reader.h"
 #include "media/checksum.h"
 
 namespace famfs {

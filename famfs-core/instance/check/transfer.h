@@ -32,7 +32,8 @@ struct TransferOptions {
 /// Makes the emulated device `directory` (new) hold the instance of a flat
 /// image: superblock region, log and each file's extents. The image must be
 /// clean (fsck); on error nothing is left. What a process left that was killed
-/// meanwhile is no device yet (instance/devices/unfinished.h): a second call takes it.
+/// meanwhile is no device yet (instance/devices/unfinished.h): a second call
+/// takes it.
 [[nodiscard]] absl::Status ImportImage(const std::string& image_path,
                                        const std::string& directory,
                                        const Uuid& tag,

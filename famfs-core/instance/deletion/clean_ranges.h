@@ -1,5 +1,6 @@
 // Free space that is known to be zero: the table in our region and the same in
-// memory (docs/design.md §5, "Free means dirty unless the clean ranges say otherwise").
+// memory (docs/design.md §5, "Free means dirty unless the clean ranges say
+// otherwise").
 //
 // A row is stored after the zeros are on the medium and cleared before the
 // space is handed out, so a crash can lose cleanliness, never invent it.

@@ -1,7 +1,7 @@
-// A reading host's own side of the host table (docs/design.md §5, Delete): one server
-// session with its row. A server opens no file of its device before the row
-// stands; afterwards no deleted volume's space is used again until this session
-// has let go of it.
+// A reading host's own side of the host table (docs/design.md §5, Delete): one
+// server session with its row. A server opens no file of its device before the
+// row stands; afterwards no deleted volume's space is used again until this
+// session has let go of it.
 //
 // Hosts share no lock and no atomics, so a row is taken by writing it and
 // looking again. Two that take one row at the same moment: one of them finds

@@ -9,8 +9,8 @@
 #include <limits>
 #include <thread>
 
-#include "instance/log/layout.h"
 #include "instance/devices/metadata_store.h"
+#include "instance/log/layout.h"
 
 namespace famfs {
 namespace {

@@ -1,6 +1,7 @@
 // The host table of our region, as whoever waits for the hosts sees it: which
 // server sessions are registered, and how far each has let go of deleted
-// volumes (docs/design.md §5, Delete). A host's own side: instance/deletion/host_session.h.
+// volumes (docs/design.md §5, Delete). A host's own side:
+// instance/deletion/host_session.h.
 //
 // A row is written by its host alone. The owner writes it once, to evict: the
 // mappings of that host count no longer. That is safe only when the host is

@@ -8,8 +8,8 @@
 #include "instance/deletion/clean_ranges.h"
 #include "instance/deletion/figures.h"
 #include "instance/deletion/host_table.h"
-#include "instance/log/log_player.h"
 #include "instance/deletion/reservations.h"
+#include "instance/log/log_player.h"
 
 namespace famfs {
 

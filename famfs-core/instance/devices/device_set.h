@@ -1,7 +1,7 @@
 // The devices of one instance. The primary is given; the others are found among
 // candidates, by the uuids that the log's ADD_DAXDEV entries name. A candidate
-// is known by its secondary superblock (instance/devices/secondary.h); one that has a
-// tag and no superblock, by its tag. One that bears another instance's
+// is known by its secondary superblock (instance/devices/secondary.h); one that
+// has a tag and no superblock, by its tag. One that bears another instance's
 // superblock is not taken, whatever its tag.
 //
 // A device that is not found is missing: files on it are unavailable, the rest

@@ -22,8 +22,8 @@
 #include "alloc/allocator.h"
 #include "base/range.h"
 #include "base/status.h"
-#include "instance/tree/change.h"
 #include "instance/log/finding.h"
+#include "instance/tree/change.h"
 #include "instance/tree/namespace.h"
 #include "media/format.h"
 

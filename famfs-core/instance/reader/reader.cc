@@ -6,8 +6,8 @@
 #include <thread>
 #include <utility>
 
-#include "instance/log/fast_play.h"
 #include "instance/devices/memory_source.h"
+#include "instance/log/fast_play.h"
 #include "instance/tree/tree_diff.h"
 #include "media/checksum.h"
 #include "media/rules.h"

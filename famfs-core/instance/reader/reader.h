@@ -18,9 +18,9 @@
 
 #include "base/status.h"
 #include "dax/device.h"
-#include "instance/devices/device_set.h"
 #include "instance/deletion/figures.h"
 #include "instance/deletion/host_table.h"
+#include "instance/devices/device_set.h"
 #include "instance/log/layout.h"
 #include "instance/log/log_player.h"
 #include "instance/log/salvage.h"
@@ -66,8 +66,8 @@ class Reader {
   /// again while the broken entry stands. Unavailable when a writer compacts
   /// without end, or died so that only its next opening can help. IsReplaced,
   /// from then on for good, when the device holds this instance no longer
-  /// (instance/devices/identity.h). Mapping::Check has the errors where memory of the
-  /// log is missing; a later call finds it, when it is there again.
+  /// (instance/devices/identity.h). Mapping::Check has the errors where memory
+  /// of the log is missing; a later call finds it, when it is there again.
   absl::StatusOr<std::vector<Change>> Refresh();
 
   [[nodiscard]] const MediaSuperblock& superblock() const;

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <map>
 
-#include "instance/reader/reader.h"
 #include "instance/deletion/space.h"
+#include "instance/reader/reader.h"
 
 namespace famfs {
 

@@ -19,7 +19,8 @@ namespace famfs {
 
 using NodeId = std::uint64_t;
 inline constexpr NodeId kRootNode = 1;
-/// The bits that ids use; the highest is left to who serves them (fuse/view.h).
+/// The bits that ids use; the highest is left to who serves them
+/// (fuse/operations/view.h).
 inline constexpr NodeId kNodeIdMask = ~NodeId{0} >> 1;
 
 /// Owner and permission bits, as the log stores them.

@@ -1,9 +1,9 @@
 // The owner of an instance: the only one that appends to its log.
 //
 // What an operation acknowledged survives a crash at any store; what it did not
-// acknowledge is absent or complete; nothing half-made is visible (docs/design.md §5).
-// Open completes what a crash left: counters, a compaction under way, slots
-// beyond the end, extent files that no entry names.
+// acknowledge is absent or complete; nothing half-made is visible
+// (docs/design.md §5). Open completes what a crash left: counters, a compaction
+// under way, slots beyond the end, extent files that no entry names.
 //
 // Thread-safe. Zeroing and allocating an extent's pages happens outside of the
 // lock, so two creations do not wait for each other's memory. Two creations of
@@ -32,15 +32,15 @@
 #include "dax/device.h"
 #include "dax/use_mark.h"
 #include "instance/deletion/clean_ranges.h"
-#include "instance/log/compaction.h"
-#include "instance/devices/device_set.h"
 #include "instance/deletion/host_table.h"
+#include "instance/deletion/reservations.h"
+#include "instance/devices/device_set.h"
+#include "instance/devices/memory_source.h"
+#include "instance/devices/secondary.h"
+#include "instance/log/compaction.h"
 #include "instance/log/layout.h"
 #include "instance/log/log_player.h"
-#include "instance/devices/memory_source.h"
 #include "instance/reader/reader.h"
-#include "instance/deletion/reservations.h"
-#include "instance/devices/secondary.h"
 #include "instance/writer/writer_lock.h"
 
 namespace famfs {
@@ -178,9 +178,9 @@ class Writer {
   /// The server sessions that are registered, closed ones left out.
   [[nodiscard]] std::vector<HostStatus> Hosts() const;
   /// Deleted volumes wait for this host no longer, and what a lost epoch's
-  /// writer there reserved is free again (instance/deletion/host_table.h has the
-  /// conditions, and the same without a Writer). The space itself comes back
-  /// with the next Reclaim.
+  /// writer there reserved is free again (instance/deletion/host_table.h has
+  /// the conditions, and the same without a Writer). The space itself comes
+  /// back with the next Reclaim.
   [[nodiscard]] absl::Status EvictHost(const Uuid& host);
 
   /// Gives back all space that can be given back now: scrubs the volumes that

@@ -4,8 +4,8 @@
 #include <cstring>
 
 #include "base/units.h"
-#include "instance/log/compaction.h"
 #include "instance/devices/metadata_store.h"
+#include "instance/log/compaction.h"
 #include "instance/writer/writer.h"
 #include "media/checksum.h"
 

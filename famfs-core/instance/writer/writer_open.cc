@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "instance/devices/metadata_store.h"
 #include "instance/log/compaction.h"
 #include "instance/log/fast_play.h"
-#include "instance/devices/metadata_store.h"
 #include "instance/writer/ownership.h"
 #include "instance/writer/writer.h"
 #include "media/checksum.h"

@@ -1,13 +1,13 @@
-// Steps 2 to 4 of a deletion as the owner sees them (docs/design.md §5): wait for the
-// hosts, scrub, and let a compaction drop the entries.
+// Steps 2 to 4 of a deletion as the owner sees them (docs/design.md §5): wait
+// for the hosts, scrub, and let a compaction drop the entries.
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 
 #include "dax/scrub.h"
+#include "instance/deletion/space.h"
 #include "instance/devices/memory_source.h"
 #include "instance/devices/metadata_store.h"
-#include "instance/deletion/space.h"
 #include "instance/writer/writer.h"
 
 namespace famfs {

@@ -1,4 +1,4 @@
-// What the controller gives up when it begins (csi/confinement.h).
+// What the controller gives up when it begins (csi/process/confinement.h).
 #include <gmock/gmock.h>
 
 #include "tests/integration/controller/fixture.h"

@@ -8,11 +8,11 @@
 #include <sys/sysmacros.h>
 
 #include "dax/image.h"
-#include "fuse/mount.h"
-#include "instance/deletion/host_table.h"
-#include "instance/log/layout.h"
-#include "instance/devices/metadata_store.h"
+#include "fuse/kernel/mount.h"
 #include "instance/check/mkfs.h"
+#include "instance/deletion/host_table.h"
+#include "instance/devices/metadata_store.h"
+#include "instance/log/layout.h"
 #include "tests/integration/fuse/fixture.h"
 
 namespace famfs::itest {

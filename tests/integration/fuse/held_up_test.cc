@@ -17,7 +17,7 @@
 #include <mutex>
 
 #include "dax/image.h"
-#include "fuse/server.h"
+#include "fuse/server/server.h"
 #include "instance/check/mkfs.h"
 #include "tests/integration/fuse/fixture.h"
 #include "tests/unit/instance_write/hook_device.h"

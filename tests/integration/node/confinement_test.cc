@@ -1,5 +1,5 @@
-// What the plugin and a server that it starts give up (node/confinement.h,
-// csi/confinement.h).
+// What the plugin and a server that it starts give up
+// (node/fused/confinement.h, csi/process/confinement.h).
 #include "tests/integration/node/test_node.h"
 
 namespace famfs::node {

@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <set>
 
-#include "csi/volume_id.h"
+#include "csi/volume/volume_id.h"
 #include "dax/image.h"
 #include "instance/log/layout.h"
 #include "instance/reader/reader.h"

@@ -1,6 +1,6 @@
 // The node plugin's HTTP endpoint: who is healthy, who is ready, and what is
 // answered to anybody else.
-#include "csi/health.h"
+#include "csi/telemetry/health.h"
 
 #include <unistd.h>
 

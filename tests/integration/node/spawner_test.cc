@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <nlohmann/json.hpp>
 
-#include "node/spawner_wire.h"
+#include "node/fused/spawner_wire.h"
 #include "tests/integration/node/test_node.h"
 
 namespace famfs::node {

@@ -14,7 +14,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "csi/volume_id.h"
+#include "csi/volume/volume_id.h"
 #include "instance/check/mkfs.h"
 
 namespace famfs::node {

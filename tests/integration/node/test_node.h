@@ -14,7 +14,7 @@
 
 #include "csi/csi.grpc.pb.h"
 #include "instance/writer/writer.h"
-#include "node/mountinfo.h"
+#include "node/mounts/mountinfo.h"
 #include "tests/integration/support/device.h"
 #include "tests/integration/support/rig.h"
 #include "tests/integration/support/rpc.h"

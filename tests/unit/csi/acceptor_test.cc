@@ -1,5 +1,5 @@
 // Listeners and the acceptor behind every server.
-#include "csi/acceptor.h"
+#include "csi/rpc/acceptor.h"
 
 #include <gtest/gtest.h>
 #include <linux/filter.h>

@@ -1,4 +1,4 @@
-#include "csi/call.h"
+#include "csi/rpc/call.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "csi/csi.pb.h"
-#include "csi/redaction.h"
+#include "csi/rpc/redaction.h"
 #include "tests/unit/csi/support.h"
 
 namespace famfs::csi {

@@ -1,4 +1,4 @@
-#include "csi/capabilities.h"
+#include "csi/volume/capabilities.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "csi/config.h"
+#include "csi/config/config.h"
 
 #include <gtest/gtest.h>
 

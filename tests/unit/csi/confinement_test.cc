@@ -1,6 +1,6 @@
 // What a confined process cannot do any more; it is given up for good, so each
 // test does it in a process of its own.
-#include "csi/confinement.h"
+#include "csi/process/confinement.h"
 
 #include <gtest/gtest.h>
 #include <linux/capability.h>

@@ -1,4 +1,4 @@
-#include "csi/end_limit.h"
+#include "csi/process/end_limit.h"
 
 #include <gmock/gmock.h>
 #include <spdlog/sinks/stdout_sinks.h>

@@ -1,4 +1,4 @@
-#include "csi/endpoint.h"
+#include "csi/rpc/endpoint.h"
 
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>

@@ -1,5 +1,5 @@
 // Who makes room for whom before a request has come.
-#include "csi/http_reception.h"
+#include "csi/telemetry/http_reception.h"
 
 #include <gmock/gmock.h>
 
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "csi/acceptor.h"
+#include "csi/rpc/acceptor.h"
 #include "tests/unit/csi/sockets.h"
 #include "tests/unit/csi/support.h"
 

@@ -1,4 +1,4 @@
-#include "csi/http_server.h"
+#include "csi/telemetry/http_server.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include "csi/acceptor.h"
+#include "csi/rpc/acceptor.h"
 #include "tests/unit/csi/sockets.h"
 #include "tests/unit/csi/support.h"
 

@@ -1,4 +1,4 @@
-#include "csi/keyed_mutex.h"
+#include "csi/process/keyed_mutex.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "csi/limits.h"
+#include "csi/rpc/limits.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "csi/log_rate.h"
+#include "csi/rpc/log_rate.h"
 
 #include <gtest/gtest.h>
 

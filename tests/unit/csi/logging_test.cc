@@ -1,4 +1,4 @@
-#include "csi/logging.h"
+#include "csi/telemetry/logging.h"
 
 #include <grpc/grpc.h>
 #include <grpc/support/log.h>

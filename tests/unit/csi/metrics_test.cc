@@ -1,4 +1,4 @@
-#include "csi/metrics.h"
+#include "csi/telemetry/metrics.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -2,10 +2,10 @@
 // process.
 #include <gtest/gtest.h>
 
-#include "csi/acceptor.h"
-#include "csi/end_limit.h"
-#include "csi/http_server.h"
-#include "csi/listener.h"
+#include "csi/process/end_limit.h"
+#include "csi/rpc/acceptor.h"
+#include "csi/rpc/listener.h"
+#include "csi/telemetry/http_server.h"
 #include "tests/unit/base/no_threads.h"
 
 namespace famfs::csi {

@@ -1,4 +1,4 @@
-#include "csi/parameters.h"
+#include "csi/config/parameters.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "csi/redaction.h"
+#include "csi/rpc/redaction.h"
 
 #include <gmock/gmock.h>
 #include <google/protobuf/descriptor.h>

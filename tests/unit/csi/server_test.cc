@@ -1,4 +1,4 @@
-#include "csi/server.h"
+#include "csi/rpc/server.h"
 
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "csi/csi.grpc.pb.h"
-#include "csi/identity.h"
+#include "csi/rpc/identity.h"
 #include "tests/unit/csi/support.h"
 
 namespace famfs::csi {

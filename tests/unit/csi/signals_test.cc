@@ -1,4 +1,4 @@
-#include "csi/signals.h"
+#include "csi/process/signals.h"
 
 #include <gtest/gtest.h>
 #include <poll.h>

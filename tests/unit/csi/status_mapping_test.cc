@@ -1,4 +1,4 @@
-#include "csi/status_mapping.h"
+#include "csi/rpc/status_mapping.h"
 
 #include <gtest/gtest.h>
 

@@ -1,8 +1,8 @@
 // Near words, owners and modes.
 #include <gtest/gtest.h>
 
-#include "csi/nearest.h"
-#include "csi/owner.h"
+#include "csi/config/nearest.h"
+#include "csi/config/owner.h"
 #include "tests/unit/csi/support.h"
 
 namespace famfs::csi {

@@ -1,4 +1,4 @@
-#include "csi/topology.h"
+#include "csi/volume/topology.h"
 
 #include <gtest/gtest.h>
 

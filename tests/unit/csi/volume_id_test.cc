@@ -1,4 +1,4 @@
-#include "csi/volume_id.h"
+#include "csi/volume/volume_id.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Extents that are asked about until nobody maps them.
-#include "fuse/still_mapped.h"
+#include "fuse/files/still_mapped.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "node/mount_at.h"
+#include "node/mounts/mount_at.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "node/mountinfo.h"
+#include "node/mounts/mountinfo.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

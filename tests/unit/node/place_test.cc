@@ -1,4 +1,4 @@
-#include "node/place.h"
+#include "node/mounts/place.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

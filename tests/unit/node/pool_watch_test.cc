@@ -1,4 +1,4 @@
-#include "node/pool_watch.h"
+#include "node/pools/pool_watch.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "node/questions.h"
+#include "node/mounts/questions.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

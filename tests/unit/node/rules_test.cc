@@ -2,8 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "node/attachments.h"
-#include "node/fused.h"
+#include "node/fused/fused.h"
+#include "node/volumes/attachments.h"
 
 namespace famfs::node {
 namespace {

@@ -1,4 +1,4 @@
-#include "node/volume_mounts.h"
+#include "node/mounts/volume_mounts.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

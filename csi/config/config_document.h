@@ -1,0 +1,93 @@
+// One mapping of a YAML document, read with the position of every mistake.
+// Internal to csi/config/config.cc.
+#pragma once
+
+#include <yaml-cpp/yaml.h>
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/status.h"
+
+namespace famfs::csi {
+
+/// Parses exactly one document. InvalidArgument "FILE:LINE:COLUMN: ...".
+absl::StatusOr<YAML::Node> ParseYaml(std::string_view text,
+                                     std::string_view file);
+
+/// A mapping whose keys are all known and differ. A key without a value
+/// ("nodeId:") counts as absent.
+class YamlMap {
+ public:
+  /// `name` stands in messages ("driver", "pools[0]"; empty: the document).
+  static absl::StatusOr<YamlMap> Make(const YAML::Node& node,
+                                      std::string_view file,
+                                      const std::string& name,
+                                      std::span<const std::string_view> known);
+
+  [[nodiscard]] bool Has(std::string_view key) const {
+    return Find(key) != nullptr;
+  }
+  /// The sub-mapping; empty (with no key) when absent.
+  absl::StatusOr<YamlMap> Map(std::string_view key,
+                              std::span<const std::string_view> known) const;
+  /// The elements of a list, each a mapping; empty when absent.
+  absl::StatusOr<std::vector<YamlMap>> List(
+      std::string_view key, std::span<const std::string_view> known) const;
+
+  /// Leaves `target` alone when the key is absent; `parse` turns a string_view
+  /// into a StatusOr<T>, and its error gets the position and the key.
+  template <typename T, typename Parse>
+  [[nodiscard]] absl::Status Read(std::string_view key, T& target,
+                                  Parse parse) const {
+    FAMFS_ASSIGN_OR_RETURN(const std::string* const text, Scalar(key));
+    if (text == nullptr) return absl::OkStatus();
+    auto value = parse(std::string_view(*text));
+    if (!value.ok()) return ErrorAt(key, value.status());
+    target = *std::move(value);
+    return absl::OkStatus();
+  }
+
+  /// A list of single values, each through `parse` (as above, into a string);
+  /// empty when absent. Errors have the position and number of the element.
+  template <typename Parse>
+  [[nodiscard]] absl::Status ReadList(std::string_view key,
+                                      std::vector<std::string>& target,
+                                      Parse parse) const {
+    FAMFS_ASSIGN_OR_RETURN(const std::vector<std::string> texts, Texts(key));
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      absl::StatusOr<std::string> value = parse(std::string_view(texts[i]));
+      if (!value.ok()) return ErrorAt(key, i, value.status());
+      target.push_back(*std::move(value));
+    }
+    return absl::OkStatus();
+  }
+
+  /// An InvalidArgument at the key's value (at the mapping when absent).
+  [[nodiscard]] absl::Status ErrorAt(std::string_view key,
+                                     const absl::Status& error) const;
+  /// The same at an element of the key's list.
+  [[nodiscard]] absl::Status ErrorAt(std::string_view key, std::size_t element,
+                                     const absl::Status& error) const;
+  /// "FILE:LINE:COLUMN" of the mapping.
+  [[nodiscard]] std::string Location() const;
+
+ private:
+  YamlMap(std::string file, std::string name)
+      : file_(std::move(file)), name_(std::move(name)) {}
+  [[nodiscard]] const YAML::Node* Find(std::string_view key) const;
+  [[nodiscard]] std::string Path(std::string_view key) const;
+  /// nullptr when absent.
+  absl::StatusOr<const std::string*> Scalar(std::string_view key) const;
+  absl::StatusOr<std::vector<std::string>> Texts(std::string_view key) const;
+
+  std::string file_;
+  std::string name_;
+  YAML::Mark mark_ = YAML::Mark::null_mark();
+  std::vector<std::pair<std::string, YAML::Node>> values_;
+};
+
+}  // namespace famfs::csi

@@ -1,0 +1,81 @@
+#include "fuse/files/letting_go.h"
+
+#include <absl/container/flat_hash_set.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "instance/devices/system_uuid.h"
+
+namespace famfs {
+namespace {
+
+// Between two looks at what is left of earlier servers; a round may come every
+// few milliseconds.
+constexpr std::chrono::seconds kBetweenLooks{1};
+
+}  // namespace
+
+absl::StatusOr<HostIdentity> MakeHostIdentity(std::uint32_t connection) {
+  HostIdentity identity;
+  FAMFS_ASSIGN_OR_RETURN(identity.host, LoadOrCreateSystemUuid());
+  FAMFS_ASSIGN_OR_RETURN(identity.boot, LoadBoot());
+  std::memcpy(&identity.session, Uuid::Random().bytes.data(),
+              sizeof(identity.session));
+  identity.connection = connection;
+  return identity;
+}
+
+std::uint64_t LettingGo::LetGoUpTo() const {
+  const std::uint64_t done = session_->acknowledged();
+  const std::vector<PendingVolume> deletions = reader_.Deletions(done);
+  if (deletions.empty()) return done;
+  // After the deletions: a file opened later is checked against them.
+  const absl::flat_hash_set<std::pair<std::uint64_t, std::uint64_t>> open =
+      files_.OpenPlaces();
+  std::uint64_t newest = done;
+  std::uint64_t held = ~std::uint64_t{0};
+  for (const PendingVolume& volume : deletions) {
+    newest = std::max(newest, volume.deletion_number);
+    const bool is_held = std::any_of(
+        volume.extents.begin(), volume.extents.end(),
+        [&](const MediaExtent& extent) {
+          return open.contains(std::pair(extent.device_index, extent.offset));
+        });
+    if (is_held) held = std::min(held, volume.deletion_number);
+  }
+  return std::min(newest, held - 1);
+}
+
+absl::Status LettingGo::TryRound() {
+  FAMFS_RETURN_IF_ERROR(session_->Check());
+  const auto now = std::chrono::steady_clock::now();
+  if (now >= next_look_) {
+    session_->ClosePredecessors();
+    next_look_ = now + kBetweenLooks;
+  }
+  return session_->Acknowledge(LetGoUpTo());
+}
+
+void LettingGo::Round() {
+  if (session_ == nullptr) return;
+  const absl::Status status = TryRound();
+  const std::string error(Message(status));
+  if (error == last_error_) return;
+  last_error_ = error;
+  if (!status.ok()) spdlog::error("host table: {}", error);
+}
+
+absl::Status LettingGo::MayOpen() const {
+  if (session_ == nullptr || session_->usable()) return absl::OkStatus();
+  if (session_->evicted()) return PermissionDenied("this host was evicted");
+  return Unavailable("the row of this host cannot be seen now");
+}
+
+void LettingGo::End() {
+  if (session_ != nullptr && files_.OpenPlaces().empty()) session_->Close();
+}
+
+}  // namespace famfs

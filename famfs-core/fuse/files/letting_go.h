@@ -1,0 +1,61 @@
+// A server's part in deleting (docs/design.md §5, step 2): it keeps a row in
+// the host table and raises the number there when nothing of the volumes that
+// were deleted up to it is open here any more.
+//
+// What a handle holds, it holds by inode (OpenInodes), and a mapping keeps its
+// handle. Nothing is left to write back then: on the data path `copy` each
+// write was written back before it was answered, and the kernel sends a
+// mapping's dirty pages before it gives up the handle.
+//
+// Devices with an extent file each need none of this (docs/design.md §5,
+// exception).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/status.h"
+#include "dax/device.h"
+#include "fuse/files/open_inodes.h"
+#include "instance/deletion/host_session.h"
+#include "instance/reader/reader.h"
+
+namespace famfs {
+
+/// Who this server is to the pool. FAMFS_BOOT_ID_FILE and
+/// FAMFS_SYSTEM_UUID_FILE in the environment name other files than the
+/// machine's.
+absl::StatusOr<HostIdentity> MakeHostIdentity(std::uint32_t connection);
+
+class LettingGo {
+ public:
+  /// `session` may be null: then everything is always OK.
+  LettingGo(std::unique_ptr<HostSession> session, const Reader& reader,
+            const OpenInodes& files)
+      : session_(std::move(session)), reader_(reader), files_(files) {}
+
+  /// After the kernel was told what is gone. In one thread; errors are logged
+  /// once until they change.
+  void Round();
+  /// OK: data files may be opened. Unavailable while the row cannot be seen,
+  /// PermissionDenied for good when this host was evicted. From any thread.
+  [[nodiscard]] absl::Status MayOpen() const;
+  /// When the mount is gone: frees the row if nothing is open. No Round at the
+  /// same time.
+  void End();
+
+ private:
+  [[nodiscard]] absl::Status TryRound();
+  /// Up to which number nothing is open.
+  [[nodiscard]] std::uint64_t LetGoUpTo() const;
+
+  std::unique_ptr<HostSession> session_;
+  const Reader& reader_;
+  const OpenInodes& files_;
+  std::chrono::steady_clock::time_point next_look_{};  // at predecessors
+  std::string last_error_;
+};
+
+}  // namespace famfs

@@ -1,0 +1,149 @@
+#include "fuse/files/open_inodes.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <chrono>
+
+namespace famfs {
+namespace {
+
+// Opening takes microseconds, or as long as another process keeps an extent's
+// file locked (dax/extent_pin.h: two seconds).
+constexpr std::chrono::seconds kPatience{5};
+
+}  // namespace
+
+bool CanPassThrough(const FileShape& shape, DeviceSet& devices) {
+  if (shape.node.extents.size() != 1 || shape.node.chunk != 0) return false;
+  const auto device = devices.Find(shape.node.extents[0].device_index);
+  return device != nullptr && device->has_extent_files();
+}
+
+OpenInodes::~OpenInodes() {
+  for (const auto& [id, file] : files_) Close(*file);
+}
+
+absl::StatusOr<std::shared_ptr<OpenInode>> OpenInodes::Join(
+    const FileShape& shape, std::shared_ptr<OpenInode>& begun) {
+  const NodeId id = shape.node.id;
+  std::unique_lock lock(mutex_);
+  const auto is_free = [this, id] {
+    const auto found = files_.find(id);
+    return found == files_.end() || !found->second->busy_;
+  };
+  if (!finished_.wait_for(lock, kPatience, is_free)) {
+    return Unavailable(
+        "another open of the file has not ended for {} s; does its device "
+        "answer?",
+        kPatience.count());
+  }
+  std::shared_ptr<OpenInode>& slot = files_[id];
+  if (slot == nullptr) {
+    slot = begun = std::make_shared<OpenInode>(shape);
+    slot->busy_ = true;
+    return nullptr;
+  }
+  if (slot->removed_) {
+    return FailedPrecondition("a deleted file of the same name is open");
+  }
+  ++slot->opens_;
+  return slot;
+}
+
+void OpenInodes::Finish(OpenInode& file, bool is_open) {
+  {
+    const std::lock_guard lock(mutex_);
+    file.busy_ = false;
+    file.opens_ = is_open ? 1 : 0;
+    if (!is_open) files_.erase(NodeId{file.shape_.node.id});
+  }
+  finished_.notify_all();
+}
+
+absl::StatusOr<std::shared_ptr<OpenInode>> OpenInodes::Open(
+    const FileShape& shape, bool passthrough) {
+  std::shared_ptr<OpenInode> begun;
+  FAMFS_ASSIGN_OR_RETURN(std::shared_ptr<OpenInode> joined, Join(shape, begun));
+  if (joined != nullptr) return joined;
+  const absl::Status status = Prepare(*begun, passthrough);
+  if (!status.ok()) Close(*begun);
+  Finish(*begun, status.ok());
+  FAMFS_RETURN_IF_ERROR(status);
+  return begun;
+}
+
+absl::Status OpenInodes::Prepare(OpenInode& file, bool passthrough) const {
+  const FileShape& shape = file.shape_;
+  // Passed-through memory is the page cache of this machine: coherent.
+  FAMFS_ASSIGN_OR_RETURN(file.memory_,
+                         FileMemory::Map(*devices_, shape, !passthrough));
+  if (!passthrough) return absl::OkStatus();
+  const MediaExtent& only = shape.node.extents[0];
+  FAMFS_ASSIGN_OR_RETURN(const auto device, devices_->At(only.device_index));
+  FAMFS_ASSIGN_OR_RETURN(const UniqueFd extent,
+                         shape.is_meta() ? device->OpenExtent(only.offset)
+                                         : device->ServeExtent(only.offset));
+  if (!shape.is_meta()) file.served_on_ = device;
+  struct stat info = {};
+  if (::fstat(extent.get(), &info) != 0) {
+    return ErrnoError(errno, "fstat of an extent's file");
+  }
+  file.exact_ = static_cast<std::uint64_t>(info.st_size) == shape.size();
+  FAMFS_ASSIGN_OR_RETURN(file.backing_id_, wire_.OpenBacking(extent.get()));
+  return absl::OkStatus();
+}
+
+void OpenInodes::Close(OpenInode& file) const {
+  if (file.backing_id_ > 0) wire_.CloseBacking(file.backing_id_);
+  if (file.served_on_ == nullptr) return;
+  // A mapping may live on without any descriptor.
+  still_mapped_.Add(file.served_on_, file.shape_.node.extents[0].offset);
+}
+
+void OpenInodes::Release(NodeId id) {
+  std::shared_ptr<OpenInode> last;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = files_.find(id);
+    // A release that nobody's open belongs to is not to end one that begins.
+    if (found == files_.end() || found->second->busy_ ||
+        --found->second->opens_ > 0) {
+      return;
+    }
+    last = found->second;
+    last->busy_ = true;
+  }
+  // Where its places are looked up it counts as open until this is done.
+  Close(*last);
+  Finish(*last, false);
+}
+
+std::shared_ptr<OpenInode> OpenInodes::Find(NodeId id) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = files_.find(id);
+  if (found == files_.end() || found->second->busy_) return nullptr;
+  return found->second;
+}
+
+void OpenInodes::MarkRemoved(NodeId id) {
+  const std::lock_guard lock(mutex_);
+  if (const auto found = files_.find(id); found != files_.end()) {
+    found->second->removed_ = true;
+  }
+}
+
+absl::flat_hash_set<std::pair<std::uint64_t, std::uint64_t>>
+OpenInodes::OpenPlaces() const {
+  absl::flat_hash_set<std::pair<std::uint64_t, std::uint64_t>> places;
+  const std::shared_lock lock(mutex_);
+  for (const auto& [id, file] : files_) {
+    if (file->shape_.is_meta()) continue;
+    for (const MediaExtent& extent : file->shape_.node.extents) {
+      places.emplace(extent.device_index, extent.offset);
+    }
+  }
+  return places;
+}
+
+}  // namespace famfs

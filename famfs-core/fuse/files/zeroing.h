@@ -1,0 +1,68 @@
+// Zeroing of large ranges, beside the threads that answer the kernel: it takes
+// a second for some gigabytes, and nobody else waits for that.
+//
+// One thread does it, a slice of each request in turn, so that a small one does
+// not wait for all of a large one before it. A request is answered when its
+// zeros are there.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "base/range.h"
+#include "base/status.h"
+#include "fuse/files/open_inodes.h"
+#include "fuse/kernel/low_level.h"
+
+namespace famfs {
+
+class Zeroing {
+ public:
+  /// What is not larger costs no more than handing it over.
+  static constexpr std::uint64_t kSlice = 8ULL << 20;  // bytes
+  /// Zeroes a part of an open file; 0 or the errno. In this object's thread.
+  using ZeroPart = std::function<int(OpenInode& file, Range part)>;
+
+  explicit Zeroing(ZeroPart zero_part) : zero_part_(std::move(zero_part)) {}
+  ~Zeroing() { Stop(); }
+  Zeroing(const Zeroing&) = delete;
+  Zeroing& operator=(const Zeroing&) = delete;
+
+  /// Before the first Add. Unavailable: no thread is to be had.
+  [[nodiscard]] absl::Status Start();
+  /// Answers `request` when `range` of the file is zero, or with the first
+  /// error; EINTR when the caller was interrupted meanwhile, or the server
+  /// ends, and then any part of it may be zero. EAGAIN at once when there are
+  /// too many already.
+  void Add(fuse_req_t request, std::shared_ptr<OpenInode> file, Range range);
+  /// Answers all that is left. Nothing is added any more.
+  void Stop();
+
+ private:
+  struct Job {
+    fuse_req_t request;
+    std::shared_ptr<OpenInode> file;
+    Range left;
+  };
+  // Each waiting request has a caller that is blocked: so many are no program's
+  // way of clearing its files.
+  static constexpr std::size_t kMostJobs = 1024;
+
+  void Run();
+  /// Zeroes the next slice; true: the request is answered.
+  [[nodiscard]] bool Step(Job& job);
+
+  const ZeroPart zero_part_;
+  std::mutex mutex_;  // below
+  std::condition_variable wake_;
+  std::deque<Job> jobs_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace famfs

@@ -1,0 +1,49 @@
+#include "fuse/operations/directories.h"
+
+#include <utility>
+
+namespace famfs {
+
+Directories::Listing::Listing(const Node& directory, const Namespace& tree) {
+  entries_.reserve(directory.children + 2U);
+  Add(".", directory.id, true);
+  Add("..", directory.id == kRootNode ? kRootNode : directory.parent, true);
+  for (const Node& child : tree.Children(directory)) {
+    Add(child.name, child.id, child.is_directory);
+  }
+}
+
+void Directories::Listing::Add(std::string_view name, NodeId id,
+                               bool is_directory) {
+  entries_.push_back(
+      {id, static_cast<std::uint32_t>(names_.size()), is_directory});
+  names_.append(name).push_back('\0');
+}
+
+std::uint64_t Directories::Open(std::shared_ptr<const Listing> listing) {
+  const std::lock_guard lock(mutex_);
+  open_[next_] = {.listing = std::move(listing), .begun = false};
+  return next_++;
+}
+
+void Directories::Replace(std::uint64_t handle,
+                          std::shared_ptr<const Listing> listing) {
+  const std::lock_guard lock(mutex_);
+  open_[handle] = {.listing = std::move(listing), .begun = true};
+}
+
+std::shared_ptr<const Directories::Listing> Directories::Find(
+    std::uint64_t handle, bool from_start) {
+  const std::lock_guard lock(mutex_);
+  const auto found = open_.find(handle);
+  if (found == open_.end()) return nullptr;
+  if (from_start && std::exchange(found->second.begun, true)) return nullptr;
+  return found->second.listing;
+}
+
+void Directories::Close(std::uint64_t handle) {
+  const std::lock_guard lock(mutex_);
+  open_.erase(handle);
+}
+
+}  // namespace famfs

@@ -1,0 +1,141 @@
+#include "fuse/operations/follower.h"
+
+#include <spdlog/spdlog.h>
+
+#include <cerrno>
+
+#include "base/text.h"
+#include "base/thread.h"
+
+namespace famfs {
+
+absl::Status Follower::Start(std::chrono::milliseconds interval) {
+  FAMFS_ASSIGN_OR_RETURN(thread_,
+                         StartThread([this, interval] { Run(interval); }));
+  FAMFS_ASSIGN_OR_RETURN(devices_thread_, StartThread([this, interval] {
+                           LookAtDevices(interval);
+                         }));
+  return absl::OkStatus();
+}
+
+Follower::~Follower() {
+  Stop();
+  if (devices_thread_.joinable()) devices_thread_.join();
+}
+
+void Follower::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+absl::Status Follower::CatchUp() {
+  absl::StatusOr<std::vector<Change>> changes = reader_.Refresh();
+  if (!changes.ok()) {
+    LogError(changes.status());
+    return changes.status();
+  }
+  for (const Change& change : *changes) {
+    if (change.kind == Change::Kind::kRemoved) removed_(change.id);
+  }
+  const std::lock_guard lock(mutex_);
+  if (!last_error_.empty()) {
+    spdlog::info("the log can be followed again");
+    last_error_.clear();
+  }
+  bool added = false;
+  for (Change& change : *changes) {
+    // Names that were missing are never cached: nothing to tell.
+    if (change.kind == Change::Kind::kAdded) continue;
+    untold_.push_back(std::move(change));
+    added = true;
+  }
+  if (added) wake_.notify_all();
+  return absl::OkStatus();
+}
+
+void Follower::LogError(const absl::Status& error) {
+  const std::lock_guard lock(mutex_);
+  if (last_error_ == Message(error)) return;
+  last_error_ = std::string(Message(error));
+  if (IsReplaced(error)) {
+    replaced_ = true;
+    spdlog::critical("{}: from now on every call is answered ESTALE",
+                     last_error_);
+    return;
+  }
+  if (absl::IsUnavailable(error)) {
+    spdlog::error(
+        "the log cannot be followed at the moment, new opens are refused with "
+        "EAGAIN: {}",
+        last_error_);
+    return;
+  }
+  spdlog::error(
+      "the log cannot be followed, new opens are refused with EIO: {} "
+      "(famfs fsck tells more)",
+      last_error_);
+}
+
+void Follower::Run(std::chrono::milliseconds interval) {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    if (!wake_.wait_for(lock, interval,
+                        [this] { return stopping_ || !untold_.empty(); })) {
+      lock.unlock();
+      always_();
+      const absl::Status caught_up = CatchUp();
+      lock.lock();
+      // What it found is told in the next turn, before the round.
+      if (!untold_.empty()) continue;
+      lock.unlock();
+      if (caught_up.ok()) round_();
+      lock.lock();
+      continue;
+    }
+    std::deque<Change> batch;
+    batch.swap(untold_);
+    lock.unlock();
+    for (const Change& change : batch) {
+      Tell(change, {.read_only = false});
+      Tell(change, {.read_only = true});
+    }
+    always_();
+    round_();
+    lock.lock();
+  }
+}
+
+void Follower::LookAtDevices(std::chrono::milliseconds interval) {
+  std::unique_lock lock(mutex_);
+  while (!wake_.wait_for(lock, interval, [this] { return stopping_; })) {
+    lock.unlock();
+    reader_.devices()->Verify();
+    lock.lock();
+  }
+}
+
+void Follower::Tell(const Change& change, const Inode& view) {
+  int error = 0;
+  if (change.kind == Change::Kind::kRemoved) {
+    error = fuse_lowlevel_notify_inval_entry(session_, view.Of(change.parent),
+                                             change.name.data(),
+                                             change.name.size());
+    spdlog::debug("{} is gone: kernel told ({})", Printable(change.name),
+                  error);
+  }
+  if (error == 0 || error == -ENOENT) {
+    // Offset -1: attributes alone; pages in use keep their bytes.
+    error =
+        fuse_lowlevel_notify_inval_inode(session_, view.Of(change.id), -1, 0);
+  }
+  if (error != 0 && error != -ENOENT) {
+    spdlog::warn("telling the kernel about {}: {}", Printable(change.name),
+                 Message(ErrnoError(-error, "notification")));
+  }
+}
+
+}  // namespace famfs

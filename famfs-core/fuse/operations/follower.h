@@ -1,0 +1,80 @@
+// Follows the log for a mount: takes up new entries and tells the kernel which
+// cached names and attributes are no longer true.
+//
+// The kernel is told from the follower's own thread alone: its notifications
+// wait for inode locks that the kernel may hold for a request which is being
+// answered. Threads that serve requests only queue what they found. The further
+// devices are looked at by a thread of its own: one that does not answer does
+// not keep the log from being followed.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "fuse/kernel/low_level.h"
+#include "fuse/operations/view.h"
+#include "instance/reader/reader.h"
+
+namespace famfs {
+
+class Follower {
+ public:
+  /// `removed` is called for each node that left the tree, before CatchUp
+  /// returns, in the thread that found out.
+  /// `round` is called in the follower's thread at least once in each
+  /// interval, after the log was looked at and the kernel was told; `always`
+  /// also when the log cannot be followed.
+  Follower(Reader& reader, fuse_session* session,
+           std::function<void(NodeId)> removed, std::function<void()> round,
+           std::function<void()> always)
+      : reader_(reader),
+        session_(session),
+        removed_(std::move(removed)),
+        round_(std::move(round)),
+        always_(std::move(always)) {}
+  ~Follower();
+
+  /// Looks at the log every `interval` from now on, and at the further devices.
+  /// Unavailable: no thread is to be had.
+  [[nodiscard]] absl::Status Start(std::chrono::milliseconds interval);
+  /// Waits for the end of the round under way, not for a device.
+  void Stop();
+
+  /// Takes up what is new in the log. From any thread that holds no View. An
+  /// error is logged once until it changes; the tree stays as it was.
+  absl::Status CatchUp();
+
+  /// The device holds another instance by now: nothing of this mount's is there
+  /// any more, for good.
+  [[nodiscard]] bool replaced() const { return replaced_; }
+
+ private:
+  void Run(std::chrono::milliseconds interval);
+  void LookAtDevices(std::chrono::milliseconds interval);
+  void Tell(const Change& change, const Inode& view);
+  void LogError(const absl::Status& error);
+
+  Reader& reader_;
+  fuse_session* session_;
+  std::function<void(NodeId)> removed_;
+  std::function<void()> round_;
+  std::function<void()> always_;
+
+  std::atomic<bool> replaced_ = false;
+  std::mutex mutex_;  // below
+  std::condition_variable wake_;
+  std::deque<Change> untold_;
+  std::string last_error_;
+  bool stopping_ = false;
+  std::thread thread_;
+  std::thread devices_thread_;
+};
+
+}  // namespace famfs

@@ -1,0 +1,39 @@
+// The command line of famfs-fused, and its exit codes.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "fuse/server/server.h"
+
+namespace famfs {
+
+enum class FusedExit : int {
+  kOk = 0,          // unmounted everywhere, or ended by SIGTERM or SIGINT
+  kFailed = 1,      // anything not below
+  kUsage = 2,       // wrong command line
+  kDevice = 3,      // the device cannot be opened, or holds no sound instance
+  kDataPath = 4,    // the data path asked for cannot be served here
+  kMountPoint = 5,  // the mount point cannot be used
+  kLocked = 6,      // another process holds the lock file
+};
+
+struct FusedOptions {
+  std::string device;               // the primary
+  std::vector<std::string> others;  // where the instance's others may be
+  std::string device_list;          // a file with further ones; may be empty
+  ServerOptions server;
+  int ready_fd = -1;
+  std::string lock_file;
+  bool unmount_on_exit = false;
+  LogFormat log_format = LogFormat::kText;
+  std::string log_level = "info";
+};
+
+/// Empty: `exit` says with what to end (help, version or a usage error, already
+/// printed).
+std::optional<FusedOptions> ParseCommandLine(int argc, char** argv, int& exit);
+
+}  // namespace famfs

@@ -1,0 +1,312 @@
+// famfs cp: contents into an instance and out of it, without a mount.
+//
+// In: a file is in the log when its bytes are on the medium, never before.
+// Out: a file has its name when it is whole.
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "base/units.h"
+#include "tools/commands/commands.h"
+#include "tools/common/interrupt.h"
+#include "tools/common/layout_options.h"
+#include "tools/common/parallel.h"
+#include "tools/copy/copy_files.h"
+#include "tools/copy/copy_plan.h"
+
+namespace famfs {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kExamples = R"(
+Into an instance:  famfs cp DEVICE SOURCE... :DEST
+Out of it:         famfs cp DEVICE :SOURCE... DEST
+A path with a colon before it lies in the instance; others are local files (a
+local name that begins with a colon: write ./:NAME). One side is in the instance
+and the other local.
+
+Examples:
+  famfs cp emulated:/dev/shm/pool model.bin :data/model.bin     into it
+  famfs cp emulated:/dev/shm/pool a.bin b.bin :data             several
+  famfs cp emulated:/dev/shm/pool -r models :models             a directory
+  famfs cp emulated:/dev/shm/pool -r models/ :data              what it holds
+  famfs cp emulated:/dev/shm/pool :data/model.bin copy.bin      out of it
+  famfs cp emulated:/dev/shm/pool -r :models .
+
+A DEST that is a directory takes the sources under their own names. famfs files
+are made once: a PATH that is used already is refused. Copying out needs no
+ownership and works beside a writer.
+
+-r: a directory goes to DEST itself when DEST is not there or has the directory's
+own name, else below DEST under its own name; SOURCE/ (with a slash) always means
+what it holds, to DEST itself. Run again after an interruption, the copy goes on:
+files that are there, alike (--compare says how that is decided), are skipped, and
+an interrupted file was never there. One that differs is an error; the others are
+copied. Symbolic links, empty files and special files in a directory cannot be in
+an instance: they are told and left out (exit code 1).
+
+Of a damaged instance:  famfs cp DEVICE -r --salvage : DIR
+copies what is whole. A directory whose own entry is damaged is there all the
+same, with owner 0 and mode 0700.
+
+Exit codes: 0 all is there; 1 something was refused, left out or damaged; 2 a
+wrong command line, or a device that could not be opened.)";
+
+struct Options {
+  std::string device;
+  std::vector<std::string> paths;  // sources, then the destination
+  bool force = false;
+  bool recursive = false;
+  bool go_on = false;
+  bool dereference = false;
+  bool salvage = false;
+  bool json = false;
+  Compare compare = Compare::kSample;
+  unsigned threads = 1;
+  LayoutOptions layout;
+  OwnerOptions owner;
+  WriteOptions write;
+
+  [[nodiscard]] PlanOptions plan() const {
+    return {.recursive = recursive, .dereference = dereference};
+  }
+  [[nodiscard]] CopyChoices choices() const {
+    return {
+        .skip_alike = recursive || go_on, .compare = compare, .replace = force};
+  }
+};
+
+bool InInstance(const std::string& path) { return path.starts_with(':'); }
+
+/// The sources without their colons.
+std::vector<std::string> Sources(const Options& options) {
+  std::vector<std::string> sources(options.paths.begin(),
+                                   options.paths.end() - 1);
+  for (std::string& source : sources) {
+    if (InInstance(source)) source.erase(0, 1);
+  }
+  return sources;
+}
+
+/// `damage`: what a salvaging copy could not read; null: of no such copy.
+ExitCode Tell(const CopyPlan& plan, const CopyResult& result,
+              const Options& options, const Json& damage = nullptr) {
+  for (const absl::Status& problem : result.problems) Report(problem);
+  for (const std::string& sentence : plan.left_out) {
+    std::fputs(fmt::format("famfs: left out: {}\n", sentence).c_str(), stderr);
+  }
+  if (options.json) {
+    Json json = {{"copied", result.copied},
+                 {"copied_bytes", result.copied_bytes},
+                 {"skipped", result.skipped},
+                 {"failed", result.problems.size()},
+                 {"not_begun", result.not_begun},
+                 {"directories", plan.directories.size()},
+                 {"left_out", Json::array()},
+                 {"problems", Json::array()}};
+    for (const std::string& sentence : plan.left_out) {
+      json["left_out"].push_back(JsonText(sentence));
+    }
+    for (const absl::Status& problem : result.problems) {
+      json["problems"].push_back(JsonText(Message(problem)));
+    }
+    if (!damage.is_null()) json["damage"] = damage;
+    PrintJson(json);
+  } else if (options.recursive || options.go_on) {
+    fmt::print(
+        "{} files copied ({}), {} were there already, {} failed, {} not begun, "
+        "{} left out\n",
+        result.copied, FormatSize(result.copied_bytes), result.skipped,
+        result.problems.size(), result.not_begun, plan.left_out.size());
+  }
+  const bool whole = result.problems.empty() && plan.left_out.empty() &&
+                     (damage.is_null() || damage.empty());
+  return whole ? ExitCode::kOk : ExitCode::kProblems;
+}
+
+// ---- into the instance
+
+absl::Status MakeDirectories(Writer& writer, const CopyPlan& plan,
+                             const OwnerOptions& owner) {
+  OwnerOptions own = owner;
+  own.mode.reset();  // --mode is the files'
+  for (const PlannedDirectory& directory : plan.directories) {
+    {
+      const auto tree = writer.Tree();
+      const Node* const node = tree->FindPath(directory.to);
+      if (node != nullptr && node->is_directory) continue;
+    }
+    FAMFS_RETURN_IF_ERROR(
+        writer.Mkdir(directory.to, own.Resolve(directory.mode)));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ExitCode> RunIn(const Options& options) {
+  CopyChoices choices = options.choices();
+  FAMFS_ASSIGN_OR_RETURN(choices.layout, options.layout.Resolve());
+  FAMFS_ASSIGN_OR_RETURN(const auto writer,
+                         OpenWriter(options.device, options.write));
+  const Destination destination{
+      .kind =
+          [&](const std::string& path) {
+            const auto tree = writer->Tree();
+            const Node* const node = tree->FindPath(path);
+            if (node == nullptr) return PathKind::kMissing;
+            return node->is_directory ? PathKind::kDirectory : PathKind::kFile;
+          },
+      .make = "famfs mkdir"};
+  FAMFS_ASSIGN_OR_RETURN(
+      const CopyPlan plan,
+      PlanIn(Sources(options), options.paths.back().substr(1), destination,
+             options.plan()));
+  FAMFS_RETURN_IF_ERROR(MakeDirectories(*writer, plan, options.owner));
+  std::vector<std::unique_ptr<FileCopy>> copies;
+  copies.reserve(plan.files.size());
+  for (const PlannedFile& file : plan.files) {
+    copies.push_back(NewCopyIn(*writer, file.from, file.size, file.to,
+                               options.owner.Resolve(file.mode), choices));
+  }
+  const CopyResult result =
+      RunCopies(std::move(copies), options.threads, "copying in");
+  return Tell(plan, result, options);
+}
+
+// ---- out of the instance
+
+PathKind LocalKind(const std::string& path) {
+  std::error_code ignored;
+  const fs::file_status status = fs::status(path, ignored);
+  if (!fs::exists(status)) return PathKind::kMissing;
+  return fs::is_directory(status) ? PathKind::kDirectory : PathKind::kFile;
+}
+
+/// Local directories of a copy; what they may do is set when all is in them.
+class LocalDirectories {
+ public:
+  absl::Status Make(const CopyPlan& plan) {
+    for (const PlannedDirectory& directory : plan.directories) {
+      if (::mkdir(directory.to.c_str(), directory.mode | S_IRWXU) == 0) {
+        made_.push_back(&directory);
+      } else if (errno != EEXIST ||
+                 LocalKind(directory.to) != PathKind::kDirectory) {
+        return ErrnoError(errno, directory.to);
+      }
+    }
+    return absl::OkStatus();
+  }
+  absl::Status SetModes() const {
+    for (auto i = made_.rbegin(); i != made_.rend(); ++i) {
+      if (::chmod((*i)->to.c_str(), (*i)->mode) != 0) {
+        return ErrnoError(errno, (*i)->to);
+      }
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  std::vector<const PlannedDirectory*> made_;
+};
+
+absl::StatusOr<ExitCode> RunOut(const Options& options) {
+  FAMFS_ASSIGN_OR_RETURN(const auto reader,
+                         OpenReader(options.device, options.salvage));
+  const Destination destination{.kind = LocalKind, .make = "mkdir"};
+  FAMFS_ASSIGN_OR_RETURN(
+      const CopyPlan plan,
+      PlanOut(*reader->Tree(), Sources(options), options.paths.back(),
+              destination, options.plan()));
+  LocalDirectories directories;
+  FAMFS_RETURN_IF_ERROR(directories.Make(plan));
+  std::vector<std::unique_ptr<FileCopy>> copies;
+  copies.reserve(plan.files.size());
+  for (const PlannedFile& file : plan.files) {
+    copies.push_back(
+        NewCopyOut(*reader, file.file, file.to, options.choices()));
+  }
+  const CopyResult result =
+      RunCopies(std::move(copies), options.threads, "copying out");
+  FAMFS_RETURN_IF_ERROR(directories.SetModes());
+  return Tell(plan, result, options,
+              options.salvage ? DamageJson(*reader) : Json(nullptr));
+}
+
+absl::StatusOr<ExitCode> Run(const Options& options) {
+  if (options.paths.size() < 2) {
+    return AsUsage(InvalidArgument("cp needs a source and a destination"));
+  }
+  const bool into = InInstance(options.paths.back());
+  for (std::size_t i = 0; i + 1 < options.paths.size(); ++i) {
+    if (InInstance(options.paths[i]) == into) {
+      return AsUsage(InvalidArgument(
+          "\"{}\" and \"{}\" are both {}; a colon before a path says that it "
+          "lies in the instance, and exactly one side does",
+          options.paths[i], options.paths.back(),
+          into ? "in the instance" : "local"));
+    }
+  }
+  if (into && options.salvage) {
+    return AsUsage(InvalidArgument(
+        "--salvage is for copies out of an instance; nothing is written to a "
+        "damaged one"));
+  }
+  const InterruptScope interrupts;
+  return into ? RunIn(options) : RunOut(options);
+}
+
+void AddHow(Command* command, Options& options) {
+  static const std::map<std::string, Compare> kCompare = {
+      {"full", Compare::kFull},
+      {"sample", Compare::kSample},
+      {"size", Compare::kSize}};
+  command->add_flag("-r,--recursive", options.recursive,
+                    "Copy directories with what they hold");
+  command->add_flag("-c,--continue", options.go_on,
+                    "Skip files that are there, alike; -r does so always");
+  command
+      ->add_option_function(
+          "--compare",
+          [&options](const std::string& text) {
+            options.compare = kCompare.at(text);
+            return absl::OkStatus();
+          },
+          "How a file that is there is compared: its size and 64 pages spread "
+          "over it (sample), every byte (full), or the size alone. Default: "
+          "sample")
+      ->one_of({"sample", "full", "size"})
+      ->type_name("HOW");
+  command->add_flag("-L,--dereference", options.dereference,
+                    "Follow symbolic links in directories (copying in)");
+  AddThreads(command, options.threads);
+  command->add_flag("-f,--force", options.force,
+                    "Replace a local file that is there (copying out)");
+  AddSalvage(command, options.salvage);
+  command->add_flag("--json", options.json, "Tell the outcome in JSON");
+}
+
+}  // namespace
+
+void AddCp(Command& app, ExitCode& exit) {
+  auto options = std::make_shared<Options>();
+  Command* command = app.add_subcommand(
+      "cp", "Copy local files into an instance, or out of it");
+  command->footer(kExamples);
+  AddDevice(command, options->device);
+  command
+      ->add_option("PATHS", options->paths,
+                   "Sources, then the destination; a colon marks those in the "
+                   "instance")
+      ->required()
+      ->type_name("");
+  AddHow(command, *options);
+  AddLayoutOptions(command, options->layout);
+  AddOwnerOptions(command, options->owner, "the source's");
+  AddWriteOptions(command, options->write);
+  OnRun(command, options, Run, exit);
+}
+
+}  // namespace famfs

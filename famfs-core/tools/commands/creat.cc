@@ -1,0 +1,116 @@
+// famfs creat: makes a file of zeros, to be filled through a mount, or of a
+// stream that famfs verify knows.
+#include <atomic>
+#include <mutex>
+
+#include "tools/commands/commands.h"
+#include "tools/common/interrupt.h"
+#include "tools/common/layout_options.h"
+#include "tools/common/parallel.h"
+#include "tools/common/progress.h"
+#include "tools/copy/seeded_stream.h"
+
+namespace famfs {
+namespace {
+
+constexpr const char* kExamples = R"(
+Examples:
+  famfs creat emulated:/dev/shm/pool data/buffer --size 1G
+  famfs creat emulated:/dev/shm/pool data/test --size 1G --seed 42
+  famfs creat image:/tmp/a --device image:/tmp/b wide --size 8G --strips 2
+  famfs verify emulated:/dev/shm/pool :data/test --seed 42
+The file is made of zeros, or with --seed of a pseudo random stream that can be
+verified from any host (SplitMix64; docs/tools.md has the formula). It has its
+size for life: famfs files are allocated once. A file with a seed is in the log
+when its bytes are there, never before. To make a file with contents of your own
+use famfs cp.
+Exit codes: 0 made; 1 refused, and nothing is changed; 2 a wrong command line, or
+a device that could not be opened.)";
+
+constexpr std::uint64_t kStep = 8ULL << 20;  // bytes
+
+struct Options {
+  std::string device;
+  std::string path;
+  std::optional<std::uint64_t> size;  // bytes
+  std::optional<std::uint64_t> seed;
+  unsigned threads = 1;
+  LayoutOptions layout;
+  OwnerOptions owner;
+  WriteOptions write;
+};
+
+absl::Status CreateSeeded(Writer& writer, const Options& options,
+                          const FileLayout& layout) {
+  const std::uint64_t size = options.size.value_or(0);
+  FAMFS_ASSIGN_OR_RETURN(const auto file,
+                         writer.BeginFile(InstancePath(options.path), size,
+                                          options.owner.Resolve(0644), layout));
+  ProgressBar bar("filling");
+  std::mutex mutex;  // bar, done
+  std::uint64_t done = 0;
+  const absl::Status filled = RunParallel(
+      options.threads, (size + kStep - 1) / kStep, [&](std::size_t index) {
+        FAMFS_RETURN_IF_ERROR(CheckInterrupted());
+        FAMFS_RETURN_IF_ERROR(file->CheckStanding());
+        const std::uint64_t at = index * kStep;
+        const std::uint64_t length = std::min(kStep, size - at);
+        // Extents and strips begin at multiples of 8 bytes in the file.
+        for (std::uint64_t from = at; from < at + length;) {
+          std::span<std::byte> memory = file->At(from);
+          memory = memory.first(
+              std::min<std::uint64_t>(memory.size(), at + length - from));
+          FillSeeded(*options.seed, from, memory);
+          from += memory.size();
+        }
+        // Here, by all threads; Commit would do it alone.
+        file->WriteBack(at, length);
+        const std::lock_guard lock(mutex);
+        bar.Update(done += length, size);
+        return file->Check();
+      });
+  FAMFS_RETURN_IF_ERROR(filled);
+  return file->Commit();
+}
+
+absl::StatusOr<ExitCode> Run(const Options& options) {
+  const InterruptScope interrupts;
+  FAMFS_ASSIGN_OR_RETURN(const FileLayout layout, options.layout.Resolve());
+  FAMFS_ASSIGN_OR_RETURN(const auto writer,
+                         OpenWriter(options.device, options.write));
+  if (options.seed) {
+    FAMFS_RETURN_IF_ERROR(CreateSeeded(*writer, options, layout));
+  } else {
+    FAMFS_RETURN_IF_ERROR(
+        writer->CreateFile(InstancePath(options.path), options.size.value_or(0),
+                           options.owner.Resolve(0644), layout));
+  }
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+void AddCreat(Command& app, ExitCode& exit) {
+  auto options = std::make_shared<Options>();
+  Command* command =
+      app.add_subcommand("creat", "Make a file of zeros of a given size");
+  command->footer(kExamples);
+  AddDevice(command, options->device);
+  command->add_option("PATH", options->path, "The new file")
+      ->required()
+      ->type_name("");
+  AddSize(command, "-s,--size", options->size,
+          "Size of the file: 4096, 512M...")
+      ->required();
+  command
+      ->add_option("-S,--seed", options->seed,
+                   "Fill it with the pseudo random stream of this seed")
+      ->type_name("NUMBER");
+  AddThreads(command, options->threads);
+  AddLayoutOptions(command, options->layout);
+  AddOwnerOptions(command, options->owner, "0644");
+  AddWriteOptions(command, options->write);
+  OnRun(command, options, Run, exit);
+}
+
+}  // namespace famfs

@@ -1,0 +1,183 @@
+#include "tools/commands/fused_process.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <filesystem>
+#include <vector>
+
+#include "base/unique_fd.h"
+
+namespace famfs {
+namespace {
+
+constexpr int kReadyFd = 3;  // in the server
+constexpr std::chrono::seconds kPatience{120};
+
+absl::StatusOr<std::string> FusedProgram() {
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) {
+    return ErrnoError(error.value(), "where this program lies: /proc/self/exe");
+  }
+  const std::string program = (self.parent_path() / "famfs-fused").string();
+  if (::access(program.c_str(), X_OK) != 0) {
+    return NotFound(
+        "{}: is no program; famfs-fused, the server, must lie beside famfs",
+        program);
+  }
+  return program;
+}
+
+// `ready_fd`: negative for none.
+std::vector<std::string> CommandLine(const std::string& program,
+                                     const FusedArguments& arguments,
+                                     int ready_fd) {
+  std::vector<std::string> words = {program, "--data-path",
+                                    arguments.data_path};
+  // One word each: a device is never an option, however it is spelled.
+  for (const std::string& other : arguments.others) {
+    words.push_back("--device=" + other);
+  }
+  if (arguments.salvage) words.emplace_back("--salvage");
+  if (arguments.allow_existing_mount) {
+    words.emplace_back("--allow-existing-mount");
+  }
+  if (ready_fd >= 0) {
+    words.insert(words.end(), {"--ready-fd", std::to_string(ready_fd)});
+  }
+  words.insert(words.end(), {"--", arguments.device, arguments.mount_point});
+  return words;
+}
+
+std::vector<char*> Pointers(std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  for (std::string& text : texts) pointers.push_back(text.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+/// posix_spawn's settings, freed with the object.
+class SpawnSettings {
+ public:
+  SpawnSettings() {
+    ::posix_spawn_file_actions_init(&actions_);
+    ::posix_spawnattr_init(&attributes_);
+  }
+  ~SpawnSettings() {
+    ::posix_spawn_file_actions_destroy(&actions_);
+    ::posix_spawnattr_destroy(&attributes_);
+  }
+  SpawnSettings(const SpawnSettings&) = delete;
+  SpawnSettings& operator=(const SpawnSettings&) = delete;
+
+  /// A background program: own session, no terminal, no directory held.
+  void Prepare(int ready, const std::string& log_file) {
+    const char* const log = log_file.empty() ? "/dev/null" : log_file.c_str();
+    ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSID);
+    ::posix_spawn_file_actions_adddup2(&actions_, ready, kReadyFd);
+    ::posix_spawn_file_actions_addopen(&actions_, 0, "/dev/null", O_RDONLY, 0);
+    ::posix_spawn_file_actions_addopen(&actions_, 1, log,
+                                       O_WRONLY | O_CREAT | O_APPEND, 0644);
+    ::posix_spawn_file_actions_adddup2(&actions_, 1, 2);
+    ::posix_spawn_file_actions_addchdir_np(&actions_, "/");
+  }
+  /// An errno; 0 is success.
+  int Spawn(const std::string& program, char* const* argv, pid_t& pid) {
+    return ::posix_spawn(&pid, program.c_str(), &actions_, &attributes_, argv,
+                         environ);
+  }
+
+ private:
+  posix_spawn_file_actions_t actions_;
+  posix_spawnattr_t attributes_;
+};
+
+/// Up to the end of line or file; DeadlineExceeded after kPatience.
+absl::StatusOr<std::string> ReadLine(int fd) {
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  std::string line;
+  while (line.find('\n') == std::string::npos) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        end - std::chrono::steady_clock::now());
+    pollfd wait{.fd = fd, .events = POLLIN, .revents = 0};
+    const int n = left.count() <= 0
+                      ? 0
+                      : ::poll(&wait, 1, static_cast<int>(left.count()));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) {
+      return absl::DeadlineExceededError(fmt::format(
+          "the server did not serve within {} s", kPatience.count()));
+    }
+    std::array<char, 1024> buffer;
+    const ssize_t bytes = ::read(fd, buffer.data(), buffer.size());
+    if (bytes < 0 && errno == EINTR) continue;
+    if (bytes <= 0) break;
+    line.append(buffer.data(), static_cast<std::size_t>(bytes));
+  }
+  return line.substr(0, line.find('\n'));
+}
+
+std::string DescribeEnd(pid_t pid) {
+  int status = 0;
+  if (::waitpid(pid, &status, 0) != pid) return "ended";
+  if (WIFSIGNALED(status)) {
+    return fmt::format("was killed by signal {}", WTERMSIG(status));
+  }
+  return fmt::format("ended with status {}", WEXITSTATUS(status));
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> StartFused(const FusedArguments& arguments) {
+  FAMFS_ASSIGN_OR_RETURN(const std::string program, FusedProgram());
+  std::array<int, 2> ends;
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return ErrnoError(errno, "pipe");
+  const UniqueFd ready(ends[0]);
+  UniqueFd tell(ends[1]);
+
+  std::vector<std::string> words = CommandLine(program, arguments, kReadyFd);
+  const std::vector<char*> argv = Pointers(words);
+  SpawnSettings settings;
+  settings.Prepare(tell.get(), arguments.log_file);
+  pid_t pid = -1;
+  if (const int error = settings.Spawn(program, argv.data(), pid); error != 0) {
+    return ErrnoError(error,
+                      arguments.log_file.empty()
+                          ? program
+                          : program + ", logging to " + arguments.log_file);
+  }
+  tell.reset();
+  auto line = ReadLine(ready.get());
+  if (!line.ok()) {
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+    return line.status();
+  }
+  constexpr std::string_view kReady = "ready ";
+  constexpr std::string_view kError = "error: ";
+  if (line->starts_with(kReady)) return line->substr(kReady.size());
+  const std::string end = DescribeEnd(pid);
+  if (line->starts_with(kError)) {
+    return FailedPrecondition("{}", line->substr(kError.size()));
+  }
+  return FailedPrecondition(
+      "the server {} before it served; famfs mount --foreground shows why",
+      end);
+}
+
+absl::Status BecomeFused(const FusedArguments& arguments) {
+  FAMFS_ASSIGN_OR_RETURN(const std::string program, FusedProgram());
+  std::vector<std::string> words = CommandLine(program, arguments, -1);
+  const std::vector<char*> argv = Pointers(words);
+  ::execv(program.c_str(), argv.data());
+  return ErrnoError(errno, program);
+}
+
+}  // namespace famfs

@@ -1,0 +1,74 @@
+// famfs mkdir: makes directories.
+#include "tools/commands/commands.h"
+
+#include "base/text.h"
+
+namespace famfs {
+namespace {
+
+constexpr const char* kExamples = R"(
+Examples:
+  famfs mkdir emulated:/dev/shm/pool data
+  famfs mkdir emulated:/dev/shm/pool -p data/2026/may --mode 0750
+PATH is relative to the root of the instance, at most 78 bytes long.)";
+
+struct Options {
+  std::string device;
+  std::string path;
+  bool parents = false;
+  OwnerOptions owner;
+  WriteOptions write;
+};
+
+/// Makes each directory of `path` that is missing.
+absl::Status MakeParents(Writer& writer, const std::string& path,
+                         Ownership owner) {
+  for (std::size_t end = 0; end != std::string::npos;) {
+    end = path.find('/', end + 1);
+    const std::string part = path.substr(0, end);
+    bool exists = false;
+    {
+      const auto tree = writer.Tree();
+      const Node* const node = tree->FindPath(part);
+      if (node != nullptr && !node->is_directory) {
+        return AlreadyExists("{}: is a file, not a directory", Printable(part));
+      }
+      exists = node != nullptr && !part.empty();
+    }
+    if (!exists) FAMFS_RETURN_IF_ERROR(writer.Mkdir(part, owner));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ExitCode> Run(const Options& options) {
+  FAMFS_ASSIGN_OR_RETURN(const auto writer,
+                         OpenWriter(options.device, options.write));
+  const Ownership owner = options.owner.Resolve(0755);
+  const std::string path = InstancePath(options.path);
+  if (options.parents) {
+    FAMFS_RETURN_IF_ERROR(MakeParents(*writer, path, owner));
+  } else {
+    FAMFS_RETURN_IF_ERROR(writer->Mkdir(path, owner));
+  }
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+void AddMkdir(Command& app, ExitCode& exit) {
+  auto options = std::make_shared<Options>();
+  Command* command = app.add_subcommand("mkdir", "Make a directory");
+  command->footer(kExamples);
+  AddDevice(command, options->device);
+  command->add_option("PATH", options->path, "The new directory")
+      ->required()
+      ->type_name("");
+  command->add_flag("-p,--parents", options->parents,
+                    "Make missing parents, too; a directory that is there is "
+                    "no error");
+  AddOwnerOptions(command, options->owner, "0755");
+  AddWriteOptions(command, options->write);
+  OnRun(command, options, Run, exit);
+}
+
+}  // namespace famfs

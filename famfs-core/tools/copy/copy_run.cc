@@ -1,0 +1,148 @@
+#include "tools/copy/copy_run.h"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <optional>
+
+#include "instance/devices/identity.h"
+#include "tools/common/parallel.h"
+#include "tools/common/progress.h"
+
+namespace famfs {
+namespace {
+
+constexpr std::uint64_t kPart = 64ULL << 20;  // bytes that a thread takes
+
+struct Part {
+  std::size_t file = 0;
+  std::uint64_t at = 0;  // bytes
+};
+
+bool EndsAll(const absl::Status& status) {
+  return absl::IsResourceExhausted(status) || absl::IsAborted(status) ||
+         absl::IsDataLoss(status) || absl::IsInternal(status) ||
+         IsReplaced(status) || absl::IsCancelled(status);
+}
+
+class Run {
+ public:
+  Run(std::vector<std::unique_ptr<FileCopy>> files, const std::string& label)
+      : bar_(label) {
+    for (auto& file : files) {
+      auto state = std::make_unique<State>();
+      state->size = file->size();
+      state->copy = std::move(file);
+      for (std::uint64_t at = 0; at < state->size; at += kPart) {
+        parts_.push_back({.file = states_.size(), .at = at});
+        ++state->parts_left;
+      }
+      total_ += state->size;
+      states_.push_back(std::move(state));
+    }
+  }
+
+  CopyResult Go(unsigned threads) {
+    IgnoreError(RunParallel(threads, parts_.size(),
+                            [this](std::size_t index) {
+                              Do(parts_[index]);
+                              return absl::OkStatus();
+                            }),
+                "each file has its own verdict");
+    return std::move(result_);
+  }
+
+ private:
+  enum class Phase { kNew, kCopying, kSkipped, kFailed };
+  struct State {
+    std::mutex mutex;  // all that follows, but Copy itself
+    std::unique_ptr<FileCopy> copy;
+    std::uint64_t size = 0;
+    std::uint64_t parts_left = 0;
+    Phase phase = Phase::kNew;
+  };
+
+  void Do(const Part& part) {
+    State& state = *states_[part.file];
+    const std::uint64_t length = std::min(kPart, state.size - part.at);
+    FileCopy* copy = nullptr;
+    {
+      const std::lock_guard lock(state.mutex);
+      if (state.phase == Phase::kNew) Begin(state);
+      if (state.phase == Phase::kCopying) copy = state.copy.get();
+    }
+    absl::Status status;
+    if (copy != nullptr) {
+      status = copy->Copy(part.at, length,
+                          [this](std::uint64_t bytes) { Advance(bytes); });
+    }
+    const std::lock_guard lock(state.mutex);
+    if (!status.ok()) Fail(state, status);
+    if (--state.parts_left == 0) End(state);
+  }
+
+  void Begin(State& state) {
+    if (ended_) {
+      state.phase = Phase::kFailed;
+      const std::lock_guard lock(mutex_);
+      ++result_.not_begun;
+      return;
+    }
+    const absl::StatusOr<bool> begun = state.copy->Begin();
+    if (!begun.ok()) {
+      Fail(state, begun.status());
+    } else if (*begun) {
+      state.phase = Phase::kCopying;
+    } else {
+      state.phase = Phase::kSkipped;
+      Advance(state.size);
+    }
+  }
+
+  void Fail(State& state, const absl::Status& status) {
+    if (state.phase == Phase::kFailed) return;  // told already
+    state.phase = Phase::kFailed;
+    if (EndsAll(status)) ended_ = true;
+    const std::lock_guard lock(mutex_);
+    result_.problems.push_back(status);
+  }
+
+  /// The last part of a file is done.
+  void End(State& state) {
+    if (state.phase == Phase::kCopying) {
+      const absl::Status status = state.copy->Finish();
+      if (!status.ok()) Fail(state, status);
+    }
+    state.copy.reset();
+    const std::lock_guard lock(mutex_);
+    if (state.phase == Phase::kCopying) {
+      ++result_.copied;
+      result_.copied_bytes += state.size;
+    } else if (state.phase == Phase::kSkipped) {
+      ++result_.skipped;
+    }
+  }
+
+  void Advance(std::uint64_t bytes) {
+    const std::lock_guard lock(mutex_);
+    bar_.Update(done_ += bytes, total_);
+  }
+
+  std::vector<std::unique_ptr<State>> states_;
+  std::vector<Part> parts_;
+  std::uint64_t total_ = 0;
+  std::atomic<bool> ended_{false};
+  std::mutex mutex_;  // all that follows; taken after a state's
+  ProgressBar bar_;
+  std::uint64_t done_ = 0;
+  CopyResult result_;
+};
+
+}  // namespace
+
+CopyResult RunCopies(std::vector<std::unique_ptr<FileCopy>> files,
+                     unsigned threads, const std::string& label) {
+  return Run(std::move(files), label).Go(threads);
+}
+
+}  // namespace famfs
