@@ -1,11 +1,11 @@
 #include "base/new_file.h"
 
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <cerrno>
 #include <filesystem>
 
+#include "base/file_lock.h"
 #include "base/uuid.h"
 
 namespace famfs {
@@ -29,10 +29,7 @@ bool IsNameOf(const std::string& path, int fd) {
 
 /// Whether nobody else works on it.
 bool TryLock(int fd) {
-  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EINTR) return false;
-  }
-  return true;
+  return TryLockFile(fd, FileLock::kExclusive).value_or(false);
 }
 
 /// Removes what processes left that are no more.

@@ -7,6 +7,8 @@
 // zero-width ones, tags), and bytes that are no UTF-8.
 #pragma once
 
+#include <absl/strings/string_view.h>
+
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -30,5 +32,11 @@ std::string PrintableLine(std::string_view message,
 
 /// A message of several lines for a terminal: each line as PrintableLine.
 std::string PrintableLines(std::string_view message);
+
+/// Debian's abseil has a string_view of its own (base/status.h): for lookups in
+/// its containers.
+inline absl::string_view Abseil(std::string_view text) {
+  return {text.data(), text.size()};
+}
 
 }  // namespace famfs

@@ -2,23 +2,23 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <poll.h>
 #include <spdlog/spdlog.h>
-#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <mutex>
 
+#include "base/file_lock.h"
+
 namespace famfs {
 namespace {
 
-constexpr int kLockPatience = 200;  // attempts
-constexpr int kLockPauseMs = 10;    // between them
-constexpr int kOtherFiles = 3;      // that may replace the one being opened
+constexpr std::chrono::seconds kLockPatience{2};
+constexpr int kOtherFiles = 3;  // that may replace the one being opened
 
 // What forbids giving memory back: while the file is served, and while it is
 // opened or filled.
@@ -53,20 +53,17 @@ void WarnOfNoLease(const std::string& path, int error) {
 /// The file, locked against everybody else who looks at its flags.
 class PinnedFile {
  public:
-  /// Unavailable: it is locked after so many attempts.
-  static absl::StatusOr<PinnedFile> Lock(const std::string& path,
-                                         int patience = kLockPatience) {
+  /// Unavailable: it is locked, after so much time, too.
+  static absl::StatusOr<PinnedFile> Lock(
+      const std::string& path,
+      std::chrono::milliseconds patience = kLockPatience) {
     FAMFS_ASSIGN_OR_RETURN(UniqueFd fd,
                            OpenFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
     // Held for a few system calls; but its holder may be stopped.
-    while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-      if (errno != EWOULDBLOCK && errno != EINTR) {
-        return ErrnoError(errno, fmt::format("lock {}", path));
-      }
-      if (--patience <= 0) {
-        return Unavailable("{}: another process keeps it locked", path);
-      }
-      static_cast<void>(::poll(nullptr, 0, kLockPauseMs));
+    const auto locked = LockFile(fd.get(), FileLock::kExclusive, patience);
+    if (!locked.ok()) return Annotate(locked.status(), path);
+    if (!*locked) {
+      return Unavailable("{}: another process keeps it locked", path);
     }
     return PinnedFile(path, std::move(fd));
   }
@@ -244,7 +241,7 @@ absl::StatusOr<bool> Unpin(const std::string& path) {
   if (absl::IsNotFound(pinned.status())) return true;
   FAMFS_RETURN_IF_ERROR(pinned.status());
   if (!*pinned) return true;
-  const auto file = PinnedFile::Lock(path, 1);
+  const auto file = PinnedFile::Lock(path, std::chrono::milliseconds(0));
   if (absl::IsNotFound(file.status())) return true;
   if (absl::IsUnavailable(file.status())) return false;
   FAMFS_RETURN_IF_ERROR(file.status());

@@ -402,6 +402,11 @@ absl::Status CheckLogHeader(const MediaLogHeader& header,
   return absl::OkStatus();
 }
 
+bool IsBlank(const MediaEntry& entry) {
+  const MediaEntry blank{};
+  return std::memcmp(&entry, &blank, sizeof(blank)) == 0;
+}
+
 absl::Status CheckEntry(const MediaEntry& entry, std::uint64_t index,
                         std::uint64_t data_start, std::uint64_t device_size) {
   if (const std::uint64_t crc = ChecksumOf(entry); crc != entry.crc) {

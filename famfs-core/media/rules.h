@@ -53,7 +53,9 @@ namespace famfs {
                                       std::uint64_t index,
                                       std::uint64_t data_start,
                                       std::uint64_t device_size);
-/// The same of an entry whose checksum and seqnum the caller has seen right.
+/// Whether the slot was never written, or was cleared: all zeros.
+[[nodiscard]] bool IsBlank(const MediaEntry& entry);
+/// CheckEntry of an entry whose checksum and seqnum the caller has seen right.
 [[nodiscard]] absl::Status CheckIntactEntry(const MediaEntry& entry,
                                             std::uint64_t data_start,
                                             std::uint64_t device_size);

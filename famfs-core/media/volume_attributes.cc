@@ -119,6 +119,20 @@ absl::Status CheckShape(const Head& head, std::span<const std::byte> field) {
   return absl::OkStatus();
 }
 
+int Rank(DataPath path) {
+  switch (path) {
+    case DataPath::kFmap:
+      return 3;
+    case DataPath::kPassthrough:
+      return 2;
+    case DataPath::kCopy:
+      return 1;
+    case DataPath::kAuto:
+      return 0;
+  }
+  return 0;
+}
+
 }  // namespace
 
 std::string_view ToString(DataPath data_path) {
@@ -133,6 +147,10 @@ absl::StatusOr<DataPath> ParseDataPath(std::string_view text) {
   return InvalidArgument(
       "data path '{}' is none of auto, fmap, passthrough and copy",
       Printable(text));
+}
+
+bool Satisfies(DataPath served, DataPath asked) {
+  return Rank(served) >= Rank(asked);
 }
 
 absl::Status EncodeVolumeAttributes(const VolumeAttributes& attributes,

@@ -29,6 +29,9 @@ enum class DataPath : std::uint8_t {
 /// "auto", "fmap", "passthrough", "copy".
 std::string_view ToString(DataPath data_path);
 absl::StatusOr<DataPath> ParseDataPath(std::string_view text);
+/// Whether a file served by `served` may be opened where `asked` was asked for:
+/// fmap before passthrough before copy, kAuto takes all.
+[[nodiscard]] bool Satisfies(DataPath served, DataPath asked);
 
 inline constexpr std::size_t kMaxVolumeName = 128;     // bytes
 inline constexpr std::size_t kMaxContentSource = 128;  // bytes

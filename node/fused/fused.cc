@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -18,73 +16,21 @@
 #include <vector>
 
 #include "base/descriptor_message.h"
+#include "base/file_lock.h"
 #include "node/fused/spawner_client.h"
-
-extern char** environ;
+#include "runtime/spawn.h"
 
 namespace famfs::node {
 namespace {
 
-// The server's descriptors, beside its standard ones.
+// The server's descriptors, beside its standard ones, in the order of Spawn.
 constexpr int kReadyFd = 3;
 constexpr int kFuseFd = 4;
-constexpr int kFirstOther = 5;
 constexpr char kDataPathXattr[] = "user.famfs.datapath";
 
 UniqueFd PidfdOpen(pid_t pid) {
   return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
 }
-
-// posix_spawn's two attribute objects, freed whatever happens.
-class SpawnSettings {
- public:
-  SpawnSettings() {
-    ::posix_spawn_file_actions_init(&actions_);
-    ::posix_spawnattr_init(&attributes_);
-  }
-  ~SpawnSettings() {
-    ::posix_spawn_file_actions_destroy(&actions_);
-    ::posix_spawnattr_destroy(&attributes_);
-  }
-  SpawnSettings(const SpawnSettings&) = delete;
-  SpawnSettings& operator=(const SpawnSettings&) = delete;
-
-  // A session of its own, no signal blocked (we block SIGTERM), no descriptor
-  // of ours but stdout, stderr and these two, which are kFirstOther or more.
-  // SIGPIPE stays ignored: the reader and stderr may be gone before the server
-  // is.
-  absl::Status Fill(int ready, int fuse) {
-    sigset_t none;
-    ::sigemptyset(&none);
-    int error = ::posix_spawnattr_setsigmask(&attributes_, &none);
-    if (error == 0) {
-      error = ::posix_spawnattr_setflags(
-          &attributes_, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
-    }
-    if (error == 0) {
-      error = ::posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO,
-                                                 "/dev/null", O_RDONLY, 0);
-    }
-    if (error == 0) {
-      error = ::posix_spawn_file_actions_adddup2(&actions_, ready, kReadyFd);
-    }
-    if (error == 0) {
-      error = ::posix_spawn_file_actions_adddup2(&actions_, fuse, kFuseFd);
-    }
-    if (error == 0) {
-      error =
-          ::posix_spawn_file_actions_addclosefrom_np(&actions_, kFirstOther);
-    }
-    return error == 0 ? absl::OkStatus() : ErrnoError(error, "posix_spawn");
-  }
-
-  posix_spawn_file_actions_t* actions() { return &actions_; }
-  posix_spawnattr_t* attributes() { return &attributes_; }
-
- private:
-  posix_spawn_file_actions_t actions_;
-  posix_spawnattr_t attributes_;
-};
 
 absl::StatusOr<std::optional<FusedProcess>> FindByPid(
     const std::string& lock_file) {
@@ -126,8 +72,9 @@ absl::StatusOr<std::optional<FusedProcess>> FindFused(
     return ErrnoError(errno, lock_file);
   }
   // Shared, so that two plugins that look at once do not see each other.
-  if (::flock(fd.get(), LOCK_SH | LOCK_NB) == 0) return std::nullopt;
-  if (errno != EWOULDBLOCK) return ErrnoError(errno, lock_file);
+  const auto locked = TryLockFile(fd.get(), FileLock::kShared);
+  if (!locked.ok()) return Annotate(locked.status(), lock_file);
+  if (*locked) return std::nullopt;
   return options.spawner.empty() ? FindByPid(lock_file) : FindChild(options);
 }
 
@@ -150,44 +97,29 @@ absl::StatusOr<StartingFused> SpawnFused(const FusedOptions& options,
   StartingFused starting;
   starting.ready = UniqueFd(ends[0]);
   const UniqueFd other_end(ends[1]);
-  // Out of the way of the numbers that they get in the server.
-  const UniqueFd ready_there(
-      ::fcntl(other_end.get(), F_DUPFD_CLOEXEC, kFirstOther));
-  const UniqueFd fuse_there(::fcntl(fuse.get(), F_DUPFD_CLOEXEC, kFirstOther));
-  if (!ready_there.valid() || !fuse_there.valid()) {
-    return ErrnoError(errno, "F_DUPFD_CLOEXEC");
-  }
   // "--" ends the options: a device is never one, however it is spelled.
-  std::vector<std::string> words = {options.program,
-                                    "--data-path",
-                                    "auto",
-                                    "--ready-fd",
-                                    std::to_string(kReadyFd),
-                                    "--fuse-fd",
-                                    std::to_string(kFuseFd),
-                                    "--detached",
-                                    "--lock-file",
-                                    options.lock_file,
-                                    "--device-list",
-                                    options.device_list,
-                                    "--memory-report",
-                                    MemoryReportOf(options.mount_point),
-                                    "--log-format",
-                                    options.log_format,
-                                    "--",
-                                    options.device,
-                                    options.mount_point};
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  SpawnSettings settings;
-  FAMFS_RETURN_IF_ERROR(settings.Fill(ready_there.get(), fuse_there.get()));
-  if (const int error = ::posix_spawn(
-          &starting.process.pid, options.program.c_str(), settings.actions(),
-          settings.attributes(), argv.data(), environ);
-      error != 0) {
-    return ErrnoError(error, fmt::format("starting {}", options.program));
-  }
+  SpawnRequest request;
+  request.argv = {options.program,
+                  "--data-path",
+                  "auto",
+                  "--ready-fd",
+                  std::to_string(kReadyFd),
+                  "--fuse-fd",
+                  std::to_string(kFuseFd),
+                  "--detached",
+                  "--lock-file",
+                  options.lock_file,
+                  "--device-list",
+                  options.device_list,
+                  "--memory-report",
+                  MemoryReportOf(options.mount_point),
+                  "--log-format",
+                  options.log_format,
+                  "--",
+                  options.device,
+                  options.mount_point};
+  request.descriptors = {other_end.get(), fuse.get()};
+  FAMFS_ASSIGN_OR_RETURN(starting.process.pid, Spawn(request));
   starting.process.pidfd = PidfdOpen(starting.process.pid);
   if (!starting.process.pidfd.valid()) return ErrnoError(errno, "pidfd_open");
   return starting;
@@ -206,18 +138,15 @@ bool ReadReady(const UniqueFd& ready, ReadyAnswer& answer) {
   return true;
 }
 
-absl::StatusOr<DataPath> ParseReadyLine(std::string_view line) {
-  constexpr std::string_view kReady = "ready ";
-  constexpr std::string_view kError = "error: ";
-  while (!line.empty() && line.back() == '\n') line.remove_suffix(1);
-  if (line.starts_with(kReady)) {
-    return ParseDataPath(line.substr(kReady.size()));
-  }
-  if (line.starts_with(kError)) {
-    return Unavailable("famfs-fused: {}", line.substr(kError.size()));
-  }
+absl::StatusOr<DataPath> ParseServedPath(std::string_view line) {
   if (line.empty()) return Unavailable("famfs-fused ended before it served");
-  return Unavailable("famfs-fused said neither ready nor error: \"{}\"", line);
+  const auto answer = ParseReadyLine(line);
+  if (!answer.has_value()) {
+    return Unavailable("famfs-fused said neither ready nor error: \"{}\"",
+                       line);
+  }
+  if (!answer->ready) return Unavailable("famfs-fused: {}", answer->text);
+  return ParseDataPath(answer->text);
 }
 
 absl::StatusOr<DataPath> AskDataPath(const std::string& mount_point,
@@ -233,13 +162,6 @@ absl::StatusOr<DataPath> AskDataPath(const std::string& mount_point,
   FAMFS_ASSIGN_OR_RETURN(const auto answer,
                          questions.Ask(mount_point, kServerPatience, ask));
   return ParseDataPath(answer->text);
-}
-
-std::string DescribeStatus(int status) {
-  if (WIFSIGNALED(status)) {
-    return fmt::format("was killed by signal {}", WTERMSIG(status));
-  }
-  return fmt::format("ended with status {}", WEXITSTATUS(status));
 }
 
 std::string DescribeEnd(pid_t pid) {

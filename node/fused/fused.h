@@ -71,16 +71,12 @@ bool ReadReady(const UniqueFd& ready, ReadyAnswer& answer);
 
 /// The ready line: "ready passthrough" or "error: ...". Unavailable for an
 /// error, for another line, and for none (the process ended).
-absl::StatusOr<DataPath> ParseReadyLine(std::string_view line);
+absl::StatusOr<DataPath> ParseServedPath(std::string_view line);
 
 /// The data path of a mounted instance, asked of its server by xattr, within
 /// kServerPatience.
 absl::StatusOr<DataPath> AskDataPath(const std::string& mount_point,
                                      Questions& questions);
-
-/// What waitpid(2) tells of an end: "was killed by signal 9", "ended with
-/// status 1".
-std::string DescribeStatus(int status);
 
 /// Reaps the process if it is our child and has ended: "was killed by signal
 /// 9", "ended with status 1"; "ended" when it is not ours to reap.

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "base/status.h"
-#include "node/mounts/mountinfo.h"
+#include "runtime/mount_table.h"
 
 namespace famfs::node {
 

@@ -22,7 +22,7 @@
 #include <vector>
 
 #include "csi/volume/volume_id.h"
-#include "node/mounts/mountinfo.h"
+#include "runtime/mount_table.h"
 
 namespace famfs::node {
 

@@ -15,7 +15,7 @@
 #include <utility>
 
 #include "base/thread.h"
-#include "node/mounts/mountinfo.h"
+#include "runtime/mount_table.h"
 
 namespace famfs::node {
 namespace {
@@ -276,7 +276,7 @@ absl::StatusOr<DataPath> PoolServer::StartServer() {
     }
     if (!ReadReady(starting.ready, answer)) break;
   }
-  auto data_path = ParseReadyLine(answer.line);
+  auto data_path = ParseServedPath(answer.line);
   if (!data_path.ok()) {
     // It ends by itself; reap it, so that no zombie stays.
     WaitForEvent(process_.pidfd.get(), POLLIN,

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <spdlog/spdlog.h>
-#include <sys/file.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include <set>
 #include <utility>
 
+#include "base/file_lock.h"
 #include "base/thread.h"
 #include "node/fused/fused.h"
 
@@ -133,10 +133,10 @@ absl::Status Sweeper::RemoveFiles(const std::string& mount_point) const {
   const UniqueFd lock(
       ::open(lock_file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!lock.valid() && errno != ENOENT) return ErrnoError(errno, lock_file);
-  if (lock.valid() && ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    // Its server still ends, or has mappings to serve.
-    return errno == EWOULDBLOCK ? absl::OkStatus()
-                                : ErrnoError(errno, lock_file);
+  if (lock.valid()) {
+    const auto locked = TryLockFile(lock.get(), FileLock::kExclusive);
+    if (!locked.ok()) return Annotate(locked.status(), lock_file);
+    if (!*locked) return absl::OkStatus();  // its server has mappings to serve
   }
   for (const std::string& path :
        {mount_point + ".devices", mount_point + ".devices.new",

@@ -2,26 +2,8 @@
 #include "node/volumes/attachments.h"
 
 namespace famfs::node {
-namespace {
-
-int Rank(DataPath path) {
-  switch (path) {
-    case DataPath::kFmap:
-      return 3;
-    case DataPath::kPassthrough:
-      return 2;
-    case DataPath::kCopy:
-      return 1;
-    case DataPath::kAuto:
-      return 0;
-  }
-  return 0;
-}
-
-}  // namespace
-
 absl::Status CheckDataPath(const Volume& volume, DataPath served) {
-  if (Rank(served) >= Rank(volume.data_path)) return absl::OkStatus();
+  if (Satisfies(served, volume.data_path)) return absl::OkStatus();
   return FailedPrecondition(
       "volume {} asks for the data path {}, but this node serves its pool over "
       "{}; use a node whose kernel and device offer {}, or a StorageClass with "

@@ -11,10 +11,10 @@
 #include "base/status.h"
 #include "base/unique_fd.h"
 #include "csi/volume/capabilities.h"
-#include "node/mounts/mountinfo.h"
 #include "node/mounts/place.h"
 #include "node/mounts/volume_mounts.h"
 #include "node/pools/pool_server.h"
+#include "runtime/mount_table.h"
 
 namespace famfs::node {
 

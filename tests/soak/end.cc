@@ -43,9 +43,9 @@ absl::Status Await(const std::function<absl::Status()>& condition) {
 }
 
 absl::Status CheckMounts(const Node& node, std::size_t pools) {
-  FAMFS_ASSIGN_OR_RETURN(const node::MountTable table, node.Mounts());
+  FAMFS_ASSIGN_OR_RETURN(const MountTable table, node.Mounts());
   std::vector<std::string> left;
-  for (const node::MountEntry& entry : table.entries()) {
+  for (const MountEntry& entry : table.entries()) {
     if (entry.fs_type != kFused) continue;
     left.push_back(fmt::format("{} ({})", entry.mount_point, entry.root));
   }
@@ -111,12 +111,12 @@ std::string NameOf(const FusedServer& server) {
 absl::Status UnmountPools(const Node& node) {
   absl::Status status;
   node.Run([&] {
-    const auto table = node::MountTable::Read();
+    const auto table = MountTable::Read();
     if (!table.ok()) {
       status = table.status();
       return;
     }
-    for (const node::MountEntry& entry : table->entries()) {
+    for (const MountEntry& entry : table->entries()) {
       if (entry.fs_type != kFused ||
           ::umount2(entry.mount_point.c_str(), 0) == 0) {
         continue;

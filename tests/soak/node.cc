@@ -118,9 +118,9 @@ std::vector<FusedServer> Node::Servers() const {
   return servers;
 }
 
-absl::StatusOr<node::MountTable> Node::Mounts() const {
-  absl::StatusOr<node::MountTable> table = Internal("not read");
-  Run([&] { table = node::MountTable::Read(); });
+absl::StatusOr<MountTable> Node::Mounts() const {
+  absl::StatusOr<MountTable> table = Internal("not read");
+  Run([&] { table = MountTable::Read(); });
   return table;
 }
 
@@ -128,7 +128,7 @@ std::string Node::DataPathOf(const std::string& device) const {
   const auto mounts = Mounts();
   if (!mounts.ok()) return "";
   std::array<char, 64> value = {};
-  for (const node::MountEntry& entry : mounts->entries()) {
+  for (const MountEntry& entry : mounts->entries()) {
     if (entry.source != device || entry.root != "/") continue;
     Run([&] {
       ::getxattr(entry.mount_point.c_str(), "user.famfs.datapath", value.data(),

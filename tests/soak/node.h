@@ -9,7 +9,7 @@
 
 #include "base/status.h"
 #include "base/unique_fd.h"
-#include "node/mounts/mountinfo.h"
+#include "runtime/mount_table.h"
 #include "tests/integration/support/rig.h"
 #include "tests/soak/daemon.h"
 
@@ -42,7 +42,7 @@ class Node {
 
   /// In the node's mount namespace.
   void Run(const std::function<void()>& body) const { host_.Run(body); }
-  [[nodiscard]] absl::StatusOr<node::MountTable> Mounts() const;
+  [[nodiscard]] absl::StatusOr<MountTable> Mounts() const;
   /// The data path by which the device is served; "" while it is not.
   [[nodiscard]] std::string DataPathOf(const std::string& device) const;
   [[nodiscard]] const std::string& kubelet() const { return kubelet_; }

@@ -30,20 +30,6 @@ absl::Status CheckPassthrough(DaxDevice& device, const Wire& wire) {
   return absl::OkStatus();
 }
 
-int Rank(DataPath path) {
-  switch (path) {
-    case DataPath::kFmap:
-      return 3;
-    case DataPath::kPassthrough:
-      return 2;
-    case DataPath::kCopy:
-      return 1;
-    case DataPath::kAuto:
-      return 0;
-  }
-  return 0;
-}
-
 }  // namespace
 
 absl::StatusOr<ChosenPath> ChooseDataPath(DataPath asked, DaxDevice& device,
@@ -70,10 +56,6 @@ absl::StatusOr<ChosenPath> ChooseDataPath(DataPath asked, DaxDevice& device,
 
 bool IsPathRefused(const absl::Status& status) {
   return status.GetPayload(kRefused).has_value();
-}
-
-bool Satisfies(DataPath served, DataPath asked) {
-  return Rank(served) >= Rank(asked);
 }
 
 }  // namespace famfs

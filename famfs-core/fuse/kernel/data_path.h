@@ -25,8 +25,4 @@ absl::StatusOr<ChosenPath> ChooseDataPath(DataPath asked, DaxDevice& device,
 /// Whether an error says that this machine cannot serve the path asked for.
 [[nodiscard]] bool IsPathRefused(const absl::Status& status);
 
-/// Whether a file served by `served` may be opened where `asked` was asked for:
-/// fmap before passthrough before copy, kAuto takes all.
-bool Satisfies(DataPath served, DataPath asked);
-
 }  // namespace famfs

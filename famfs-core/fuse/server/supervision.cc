@@ -1,24 +1,23 @@
 #include "fuse/server/supervision.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <spdlog/spdlog.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <span>
 
 #include "base/descriptor_message.h"
+#include "base/file_lock.h"
 #include "base/lock_holder.h"
 
 namespace famfs {
 namespace {
 
-constexpr int kLockPatience = 20;  // attempts
-constexpr int kLockPauseMs = 50;   // between them
+constexpr std::chrono::seconds kLockPatience{1};
 
 }  // namespace
 
@@ -43,13 +42,10 @@ absl::StatusOr<UniqueFd> TakeLockFile(const std::string& path) {
     return ErrnoError(errno, path);
   }
   // A supervisor that asks whether somebody serves has it for a moment, too.
-  for (int patience = kLockPatience;
-       ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0;) {
-    if (errno != EWOULDBLOCK) return ErrnoError(errno, path);
-    if (--patience > 0) {
-      static_cast<void>(::poll(nullptr, 0, kLockPauseMs));
-      continue;
-    }
+  FAMFS_ASSIGN_OR_RETURN(
+      const bool locked,
+      LockFile(fd.get(), FileLock::kExclusive, kLockPatience));
+  if (!locked) {
     // Asked of the kernel: the text is that of the last server, which may not
     // be the one that holds it.
     const std::string holder = LockHolder(fd.get());

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "base/text.h"
 #include "base/units.h"
 #include "instance/devices/metadata_store.h"
 #include "media/checksum.h"
@@ -14,11 +15,6 @@
 
 namespace famfs {
 namespace {
-
-// Debian's abseil has a string_view of its own (base/status.h).
-absl::string_view Abseil(std::string_view text) {
-  return {text.data(), text.size()};
-}
 
 /// Builds the image entry by entry, in the log's order.
 class ImageBuilder {

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
 #include "base/thread.h"
 #include "media/checksum.h"
 #include "media/rules.h"
@@ -21,11 +22,6 @@ constexpr std::uint64_t kBatch = 256;            // entries
 constexpr std::size_t kBatches = 4;              // between the stages
 constexpr std::uint64_t kThreadFrom = 16 << 10;  // entries
 constexpr std::size_t kPrefetchAhead = 12;       // entries
-
-// Debian's abseil has a string_view of its own (base/status.h).
-absl::string_view Abseil(std::string_view text) {
-  return {text.data(), text.size()};
-}
 
 bool IsFile(const MediaEntry& entry) {
   return entry.type == static_cast<std::uint32_t>(EntryType::kFile);

@@ -7,14 +7,7 @@
 #include "media/rules.h"
 
 namespace famfs {
-namespace {
-
-// Debian's abseil has a string_view of its own (base/status.h).
-absl::string_view Abseil(std::string_view text) {
-  return {text.data(), text.size()};
-}
-
-}  // namespace
+namespace {}  // namespace
 
 std::string_view ParentPath(std::string_view path) {
   const std::size_t slash = path.rfind('/');

@@ -8,15 +8,11 @@
 #include <cstring>
 #include <span>
 
+#include "base/text.h"
 #include "instance/tree/node_hash.h"
 
 namespace famfs {
 namespace {
-
-// Debian's abseil has a string_view of its own (base/status.h).
-absl::string_view Abseil(std::string_view text) {
-  return {text.data(), text.size()};
-}
 
 /// What volume_by_name_ is keyed by: volumes and snapshots are named apart.
 std::string NameKey(VolumeKind kind, std::string_view csi_name) {

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +9,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "base/file_lock.h"
 #include "base/lock_holder.h"
 
 namespace famfs {
@@ -115,13 +115,9 @@ absl::StatusOr<WriterLock> WriterLock::Acquire(const std::string& directory,
         UniqueFd fd,
         OpenFile(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600));
     FAMFS_RETURN_IF_ERROR(CheckOwn(fd.get(), path));
-    while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-      if (errno == EINTR) continue;
-      if (errno != EWOULDBLOCK) {
-        return ErrnoError(errno, fmt::format("lock {}", path));
-      }
-      return IsHeld(fd.get(), fs_uuid, path);
-    }
+    const auto locked = TryLockFile(fd.get(), FileLock::kExclusive);
+    if (!locked.ok()) return Annotate(locked.status(), path);
+    if (!*locked) return IsHeld(fd.get(), fs_uuid, path);
     // A holder that ended removed the file under its lock: then what is locked
     // here is nobody's any more.
     if (!IsStillThere(fd.get(), path)) continue;

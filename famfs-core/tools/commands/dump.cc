@@ -105,11 +105,6 @@ Medium ReadMedium(DaxDevice& device) {
   return medium;
 }
 
-bool IsBlank(const MediaEntry& entry) {
-  const MediaEntry blank{};
-  return std::memcmp(&entry, &blank, sizeof(blank)) == 0;
-}
-
 /// Calls `show(index, entry)` for each entry in use; with `all`, or when the
 /// count cannot be believed, for each slot that is not blank.
 template <typename Show>

@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,11 +12,12 @@
 #include <vector>
 
 #include "base/unique_fd.h"
+#include "runtime/spawn.h"
 
 namespace famfs {
 namespace {
 
-constexpr int kReadyFd = 3;  // in the server
+constexpr int kReadyFd = 3;  // in the server: Spawn's first
 constexpr std::chrono::seconds kPatience{120};
 
 absl::StatusOr<std::string> FusedProgram() {
@@ -63,42 +63,6 @@ std::vector<char*> Pointers(std::vector<std::string>& texts) {
   return pointers;
 }
 
-/// posix_spawn's settings, freed with the object.
-class SpawnSettings {
- public:
-  SpawnSettings() {
-    ::posix_spawn_file_actions_init(&actions_);
-    ::posix_spawnattr_init(&attributes_);
-  }
-  ~SpawnSettings() {
-    ::posix_spawn_file_actions_destroy(&actions_);
-    ::posix_spawnattr_destroy(&attributes_);
-  }
-  SpawnSettings(const SpawnSettings&) = delete;
-  SpawnSettings& operator=(const SpawnSettings&) = delete;
-
-  /// A background program: own session, no terminal, no directory held.
-  void Prepare(int ready, const std::string& log_file) {
-    const char* const log = log_file.empty() ? "/dev/null" : log_file.c_str();
-    ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSID);
-    ::posix_spawn_file_actions_adddup2(&actions_, ready, kReadyFd);
-    ::posix_spawn_file_actions_addopen(&actions_, 0, "/dev/null", O_RDONLY, 0);
-    ::posix_spawn_file_actions_addopen(&actions_, 1, log,
-                                       O_WRONLY | O_CREAT | O_APPEND, 0644);
-    ::posix_spawn_file_actions_adddup2(&actions_, 1, 2);
-    ::posix_spawn_file_actions_addchdir_np(&actions_, "/");
-  }
-  /// An errno; 0 is success.
-  int Spawn(const std::string& program, char* const* argv, pid_t& pid) {
-    return ::posix_spawn(&pid, program.c_str(), &actions_, &attributes_, argv,
-                         environ);
-  }
-
- private:
-  posix_spawn_file_actions_t actions_;
-  posix_spawnattr_t attributes_;
-};
-
 /// Up to the end of line or file; DeadlineExceeded after kPatience.
 absl::StatusOr<std::string> ReadLine(int fd) {
   const auto end = std::chrono::steady_clock::now() + kPatience;
@@ -127,10 +91,7 @@ absl::StatusOr<std::string> ReadLine(int fd) {
 std::string DescribeEnd(pid_t pid) {
   int status = 0;
   if (::waitpid(pid, &status, 0) != pid) return "ended";
-  if (WIFSIGNALED(status)) {
-    return fmt::format("was killed by signal {}", WTERMSIG(status));
-  }
-  return fmt::format("ended with status {}", WEXITSTATUS(status));
+  return DescribeStatus(status);
 }
 
 }  // namespace
@@ -142,17 +103,13 @@ absl::StatusOr<std::string> StartFused(const FusedArguments& arguments) {
   const UniqueFd ready(ends[0]);
   UniqueFd tell(ends[1]);
 
-  std::vector<std::string> words = CommandLine(program, arguments, kReadyFd);
-  const std::vector<char*> argv = Pointers(words);
-  SpawnSettings settings;
-  settings.Prepare(tell.get(), arguments.log_file);
-  pid_t pid = -1;
-  if (const int error = settings.Spawn(program, argv.data(), pid); error != 0) {
-    return ErrnoError(error,
-                      arguments.log_file.empty()
-                          ? program
-                          : program + ", logging to " + arguments.log_file);
-  }
+  FAMFS_ASSIGN_OR_RETURN(
+      const pid_t pid,
+      Spawn({.argv = CommandLine(program, arguments, kReadyFd),
+             .descriptors = {tell.get()},
+             .output_file =
+                 arguments.log_file.empty() ? "/dev/null" : arguments.log_file,
+             .working_directory = "/"}));
   tell.reset();
   auto line = ReadLine(ready.get());
   if (!line.ok()) {
@@ -160,13 +117,10 @@ absl::StatusOr<std::string> StartFused(const FusedArguments& arguments) {
     ::waitpid(pid, nullptr, 0);
     return line.status();
   }
-  constexpr std::string_view kReady = "ready ";
-  constexpr std::string_view kError = "error: ";
-  if (line->starts_with(kReady)) return line->substr(kReady.size());
+  auto answer = ParseReadyLine(*line);
+  if (answer.has_value() && answer->ready) return std::move(answer->text);
   const std::string end = DescribeEnd(pid);
-  if (line->starts_with(kError)) {
-    return FailedPrecondition("{}", line->substr(kError.size()));
-  }
+  if (answer.has_value()) return FailedPrecondition("{}", answer->text);
   return FailedPrecondition(
       "the server {} before it served; famfs mount --foreground shows why",
       end);

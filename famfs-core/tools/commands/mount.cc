@@ -1,5 +1,4 @@
 // famfs mount and famfs umount: an instance as a directory tree.
-#include <mntent.h>
 #include <sys/mount.h>
 
 #include <cerrno>
@@ -7,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "runtime/mount_table.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/fused_process.h"
 
@@ -106,20 +106,15 @@ struct UmountOptions {
 /// Type of what is mounted there, from the kernel's table, so that a dead
 /// server cannot make us wait; NotFound when nothing is.
 absl::StatusOr<std::string> MountedType(const std::string& mount_point) {
-  const std::unique_ptr<FILE, int (*)(FILE*)> table(
-      ::setmntent("/proc/self/mounts", "r"), ::endmntent);
-  if (table == nullptr) return ErrnoError(errno, "/proc/self/mounts");
-  std::string type;
-  while (const mntent* const entry = ::getmntent(table.get())) {
-    if (entry->mnt_dir == mount_point) type = entry->mnt_type;
-  }
-  if (type.empty()) {
+  FAMFS_ASSIGN_OR_RETURN(const MountTable table, MountTable::Read());
+  const MountEntry* const top = table.Top(mount_point);
+  if (top == nullptr) {
     return NotFound(
         "{}: is not a mount point; `findmnt -t fuse.famfs` lists "
         "famfs mounts",
         mount_point);
   }
-  return type;
+  return top->fs_type;
 }
 
 absl::StatusOr<ExitCode> RunUmount(const UmountOptions& options) {

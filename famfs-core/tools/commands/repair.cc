@@ -25,10 +25,6 @@ bool Has(const FsckReport& report, const std::string& rule,
                      });
 }
 
-bool IsBlank(const MediaEntry& entry) {
-  return IsZero(std::as_bytes(std::span(&entry, 1)));
-}
-
 /// How many entries, when everything says the same: `header` counts as many as
 /// stand there by the rules, and the next slot is blank.
 absl::StatusOr<std::uint64_t> CountEntries(const Layout& layout,

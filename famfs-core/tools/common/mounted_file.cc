@@ -6,31 +6,13 @@
 
 #include <cerrno>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <utility>
-#include <vector>
 
 #include "dax/cacheline.h"
+#include "runtime/mount_table.h"
 
 namespace famfs {
 namespace {
-
-/// mountinfo writes space, tab, newline and backslash as \ooo.
-std::string Unescape(const std::string& text) {
-  std::string plain;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\' && i + 3 < text.size()) {
-      const int value = (text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 +
-                        (text[i + 3] - '0');
-      plain += static_cast<char>(value);
-      i += 3;
-    } else {
-      plain += text[i];
-    }
-  }
-  return plain;
-}
 
 bool IsBelow(const std::string& path, const std::string& directory) {
   return directory == "/" || path == directory ||
@@ -48,28 +30,21 @@ std::string WithoutView(std::string path) {
   return path;
 }
 
-struct MountLine {
-  std::string device_number;  // "0:52"
-  std::string root;           // of the bind mount, in its file system
-  std::string mount_point;
-  std::string type;
-  std::string source;
-};
-
-std::optional<MountLine> ParseLine(const std::string& line) {
-  std::istringstream words(line);
-  std::vector<std::string> fields;
-  for (std::string word; words >> word;) fields.push_back(word);
-  // id parent major:minor root mountpoint options [optional...] - type source
-  for (std::size_t i = 6; i + 2 < fields.size(); ++i) {
-    if (fields[i] != "-") continue;
-    return MountLine{.device_number = fields[2],
-                     .root = Unescape(fields[3]),
-                     .mount_point = Unescape(fields[4]),
-                     .type = fields[i + 1],
-                     .source = Unescape(fields[i + 2])};
+/// The mount that a path lies on, by the device number of its file system.
+const MountEntry* MountOf(const MountTable& table, const std::string& real,
+                          const DeviceNumber& device) {
+  const MountEntry* best = nullptr;
+  for (const MountEntry& entry : table.entries()) {
+    if (entry.fs_type != "fuse.famfs" || entry.device != device ||
+        !IsBelow(real, entry.mount_point)) {
+      continue;
+    }
+    if (best == nullptr ||
+        entry.mount_point.size() >= best->mount_point.size()) {
+      best = &entry;
+    }
   }
-  return std::nullopt;
+  return best;
 }
 
 }  // namespace
@@ -80,21 +55,10 @@ absl::StatusOr<std::optional<MountOrigin>> OriginOf(const std::string& path) {
   std::error_code error;
   const std::string real = std::filesystem::canonical(path, error).string();
   if (error) return ErrnoError(error.value(), path);
-  const std::string number =
-      fmt::format("{}:{}", ::major(info.st_dev), ::minor(info.st_dev));
-  std::ifstream table("/proc/self/mountinfo");
-  std::optional<MountLine> best;
-  for (std::string text; std::getline(table, text);) {
-    auto line = ParseLine(text);
-    if (!line || line->type != "fuse.famfs" || line->device_number != number ||
-        !IsBelow(real, line->mount_point)) {
-      continue;
-    }
-    if (!best || line->mount_point.size() >= best->mount_point.size()) {
-      best = std::move(line);
-    }
-  }
-  if (!best) return std::optional<MountOrigin>();
+  FAMFS_ASSIGN_OR_RETURN(const MountTable table, MountTable::Read());
+  const MountEntry* const best =
+      MountOf(table, real, {::major(info.st_dev), ::minor(info.st_dev)});
+  if (best == nullptr) return std::optional<MountOrigin>();
   std::string inside = best->root == "/" ? "" : best->root.substr(1);
   if (real.size() > best->mount_point.size()) {
     const std::string rest = real.substr(

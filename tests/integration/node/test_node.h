@@ -14,7 +14,7 @@
 
 #include "csi/csi.grpc.pb.h"
 #include "instance/writer/writer.h"
-#include "node/mounts/mountinfo.h"
+#include "runtime/mount_table.h"
 #include "tests/integration/support/device.h"
 #include "tests/integration/support/rig.h"
 #include "tests/integration/support/rpc.h"

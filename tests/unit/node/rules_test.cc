@@ -51,23 +51,23 @@ TEST(WritersRule, CopyHasNoWritersOnSeveralNodes) {
 }
 
 TEST(ReadyLine, NamesTheDataPath) {
-  const auto path = ParseReadyLine("ready passthrough\n");
+  const auto path = ParseServedPath("ready passthrough\n");
   ASSERT_TRUE(path.ok()) << Message(path.status());
   EXPECT_EQ(*path, DataPath::kPassthrough);
 }
 
 TEST(ReadyLine, AnErrorIsToldInTheServersWords) {
-  const auto path = ParseReadyLine("error: /dev/dax0.0: busy\n");
+  const auto path = ParseServedPath("error: /dev/dax0.0: busy\n");
   EXPECT_EQ(path.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(Message(path.status())),
               HasSubstr("/dev/dax0.0: busy"));
 }
 
 TEST(ReadyLine, NoLineAndAnotherLineAreErrors) {
-  EXPECT_FALSE(ParseReadyLine("").ok());
-  EXPECT_FALSE(ParseReadyLine("ready").ok());
-  EXPECT_FALSE(ParseReadyLine("ready sideways\n").ok());
-  EXPECT_FALSE(ParseReadyLine("hello\n").ok());
+  EXPECT_FALSE(ParseServedPath("").ok());
+  EXPECT_FALSE(ParseServedPath("ready").ok());
+  EXPECT_FALSE(ParseServedPath("ready sideways\n").ok());
+  EXPECT_FALSE(ParseServedPath("hello\n").ok());
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "node/mounts/mountinfo.h"
+#include "runtime/mount_table.h"
 
 #include <algorithm>
 #include <charconv>
@@ -10,7 +10,7 @@
 
 #include "base/unique_fd.h"
 
-namespace famfs::node {
+namespace famfs {
 namespace {
 
 constexpr char kMountInfo[] = "/proc/thread-self/mountinfo";
@@ -208,4 +208,4 @@ const MountEntry* MountTable::Containing(std::string_view path) const {
   return best;
 }
 
-}  // namespace famfs::node
+}  // namespace famfs

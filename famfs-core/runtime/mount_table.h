@@ -12,7 +12,7 @@
 
 #include "base/status.h"
 
-namespace famfs::node {
+namespace famfs {
 
 /// A superblock's device number: mounts of one superblock share it.
 struct DeviceNumber {
@@ -68,4 +68,4 @@ class MountTable {
   std::vector<std::uint32_t> by_point_;  // of entries_, ordered by mount point
 };
 
-}  // namespace famfs::node
+}  // namespace famfs

@@ -1,9 +1,9 @@
-#include "node/mounts/mountinfo.h"
+#include "runtime/mount_table.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace famfs::node {
+namespace famfs {
 namespace {
 
 using ::testing::ElementsAre;
@@ -142,4 +142,4 @@ TEST(Mountinfo, ReadsThisMachines) {
 }
 
 }  // namespace
-}  // namespace famfs::node
+}  // namespace famfs
