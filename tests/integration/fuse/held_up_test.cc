@@ -132,6 +132,12 @@ class HeldUp : public ::testing::Test {
     if (!in_time) turnstile_.Open();
     EXPECT_TRUE(answered.get());
   }
+  static std::string StatusLine(pid_t thread, std::string_view key) {
+    const std::string status =
+        rig::ReadWholeFile(fmt::format("/proc/self/task/{}/status", thread));
+    const std::size_t at = status.find(fmt::format("\n{}:", key)) + 1;
+    return status.substr(at, status.find('\n', at) - at);
+  }
   static int PunchAll(int fd) {
     return ErrnoOf(::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                                0, static_cast<off_t>(kLarge)));
@@ -193,15 +199,23 @@ TEST_F(HeldUp, ASignalEndsALargeZeroing) {
   ASSERT_EQ(::sigaction(SIGUSR1, &action, nullptr), 0);
   hooks_.before_zeroing = [this](std::size_t) { turnstile_.Pass(); };
   const UniqueFd file = OpenOrFail(File(0), O_RDWR);
-  std::promise<pthread_t> thread;
+  std::promise<pid_t> thread;
   auto punch = std::async(std::launch::async, [&] {
-    thread.set_value(::pthread_self());
+    thread.set_value(::gettid());
     return PunchAll(file.get());
   });
-  const pthread_t caller = thread.get_future().get();
+  const pid_t caller = thread.get_future().get();
   ASSERT_TRUE(turnstile_.WaitFor(1));
-  ASSERT_EQ(::pthread_kill(caller, SIGUSR1), 0);
-  // The kernel hands the interruption over before these.
+  ASSERT_TRUE(rig::Eventually(
+      [&] { return StatusLine(caller, "State").ends_with("S (sleeping)"); }));
+  const auto times_slept = [&] {
+    return StatusLine(caller, "voluntary_ctxt_switches");
+  };
+  const std::string slept = times_slept();
+  ASSERT_EQ(::tgkill(::getpid(), caller, SIGUSR1), 0);
+  // It wakes up for that, and sleeps again when it has told the kernel; which
+  // hands the interruption over before these.
+  ASSERT_TRUE(rig::Eventually([&] { return times_slept() != slept; }));
   for (int i = 0; i < 50; ++i) {
     EXPECT_EQ(OpenErrno(File(kVolumes), O_RDONLY), 0);
   }
