@@ -66,6 +66,44 @@ absl::Status MakePluginDirectory(const csi::Config& config,
   return absl::OkStatus();
 }
 
+// Null: somebody else makes the driver known.
+absl::StatusOr<std::unique_ptr<Registration>> StartRegistration(
+    const csi::Config& config, const RegistrationSettings& settings,
+    const std::string& csi_socket, const NodeService& node) {
+  if (settings.mode != RegistrationMode::kSelf) return nullptr;
+  return Registration::Start(
+      {.driver_name = config.driver.name,
+       .csi_socket = csi_socket,
+       .socket =
+           RegistrationSocket(config.driver.kubelet_path, config.driver.name),
+       .pool_patience = settings.pool_wait,
+       .open_pools = [&node] { return node.volumes().open_pools(); },
+       .closed_pools = [&node] { return node.volumes().closed_pools(); },
+       .pools = config.pools.size()});
+}
+
+// All but the HTTP server outlive it. `registration` may be null.
+absl::StatusOr<std::unique_ptr<csi::HttpServer>> StartNodeHttp(
+    const Flags& flags, const csi::GrpcServer& server, const NodeService& node,
+    const Registration* registration, csi::Metrics& metrics) {
+  metrics.Add([&node](csi::Exposition& page) { node.Collect(page); });
+  if (registration != nullptr) {
+    metrics.Add([registration](csi::Exposition& page) {
+      CollectRegistration(registration->Report(), page);
+    });
+  }
+  return csi::StartHttp(
+      {.http_endpoint = flags.http_endpoint,
+       .csi_endpoint = server.endpoint(),
+       .live =
+           [registration] {
+             return registration == nullptr ? absl::OkStatus()
+                                            : registration->Health();
+           },
+       .ready = [&node] { return node.volumes().CheckAllOpen(); },
+       .pages = {{"/metrics", [&metrics] { return metrics.Page(); }}}});
+}
+
 constexpr std::chrono::seconds kEndLimit{6};
 
 absl::Status Run(const Flags& flags) {
@@ -81,13 +119,13 @@ absl::Status Run(const Flags& flags) {
                          csi::ParseEndpoint(config.driver.endpoint));
   FAMFS_ASSIGN_OR_RETURN(const RegistrationSettings settings,
                          LoadRegistration(flags));
-  const std::string registration_socket =
-      RegistrationSocket(config.driver.kubelet_path, config.driver.name);
   csi::Metrics metrics("famfs-csi-node", config.driver.name);
   FAMFS_RETURN_IF_ERROR(MakePluginDirectory(config, endpoint));
   // Before anything is mounted: a second plugin must change nothing.
-  FAMFS_RETURN_IF_ERROR(
-      AwaitSockets(endpoint, registration_socket, settings, signals.fd()));
+  FAMFS_RETURN_IF_ERROR(AwaitSockets(
+      endpoint,
+      RegistrationSocket(config.driver.kubelet_path, config.driver.name),
+      settings, signals.fd()));
   std::weak_ptr<NodeService> watched;
   FAMFS_ASSIGN_OR_RETURN(
       const auto end_limit, csi::EndLimit::Start([&watched]() -> std::string {
@@ -105,37 +143,12 @@ absl::Status Run(const Flags& flags) {
       csi::GrpcServer::Start(endpoint, {identity.get(), node.get()}));
   spdlog::info("{} {} serves node {} on {}", config.driver.name, FAMFS_VERSION,
                config.driver.node_id, config.driver.endpoint);
-  std::unique_ptr<Registration> registration;
-  if (settings.mode == RegistrationMode::kSelf) {
-    FAMFS_ASSIGN_OR_RETURN(
-        registration,
-        Registration::Start(
-            {.driver_name = config.driver.name,
-             .csi_socket = endpoint.path,
-             .socket = registration_socket,
-             .pool_patience = settings.pool_wait,
-             .open_pools = [&node] { return node->volumes().open_pools(); },
-             .closed_pools = [&node] { return node->volumes().closed_pools(); },
-             .pools = config.pools.size()}));
-  }
-  metrics.Add([&node](csi::Exposition& page) { node->Collect(page); });
-  if (registration != nullptr) {
-    metrics.Add([&registration](csi::Exposition& page) {
-      CollectRegistration(registration->Report(), page);
-    });
-  }
+  FAMFS_ASSIGN_OR_RETURN(
+      const std::unique_ptr<Registration> registration,
+      StartRegistration(config, settings, endpoint.path, *node));
   FAMFS_ASSIGN_OR_RETURN(
       const auto http,
-      csi::StartHttp(
-          {.http_endpoint = flags.http_endpoint,
-           .csi_endpoint = server->endpoint(),
-           .live =
-               [&registration] {
-                 return registration == nullptr ? absl::OkStatus()
-                                                : registration->Health();
-               },
-           .ready = [&node] { return node->volumes().CheckAllOpen(); },
-           .pages = {{"/metrics", [&metrics] { return metrics.Page(); }}}}));
+      StartNodeHttp(flags, *server, *node, registration.get(), metrics));
   spdlog::info("signal {}: stopping; mounts and famfs-fused stay",
                signals.Wait());
   // Closing a device that hangs may take for ever.

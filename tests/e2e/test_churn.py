@@ -53,7 +53,8 @@ def both_at_once(workspace, claim):
 
 def pod_from_under_kubelet(workspace, claim):
     """Force: the API forgets the pod before kubelet has unmounted anything."""
-    workspace.cluster.kubectl("delete", "pod", claim, "-n", workspace.name, "--force", "--grace-period=0", "--wait=false")
+    force = ("--force", "--grace-period=0", "--wait=false")
+    workspace.cluster.kubectl("delete", "pod", claim, "-n", workspace.name, *force)
     workspace.delete_claim(claim, wait=False)
 
 

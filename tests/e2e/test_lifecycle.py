@@ -42,8 +42,8 @@ def uninstall(helm, release):
 def first_chart(directory):
     """The chart as it was first committed."""
 
-    def git(*arguments, **options):
-        return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, **options)
+    def git(*arguments, check=False):
+        return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, check=check)
 
     if git("rev-parse", "--is-shallow-repository").stdout.strip() != b"false":
         pytest.skip("needs the history of the repository")
@@ -103,7 +103,7 @@ def test_upgrade_from_the_first_chart_under_live_pods(
     )
     driver_facts.everything_ready()
     workspace.claim("before")
-    for letter, node in zip("ab", three_nodes):
+    for letter, node in zip("ab", three_nodes, strict=False):
         workspace.pod(letter, "before", node=node, propagation="HostToContainer")
     workspace.run("a", "famfs-demo-pod", "write", DATA)
     checksum = data_checksum(workspace, "b")

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.smoke
 def pods(workspace, three_nodes):
     """One claim, and a pod on each node that has it."""
     workspace.claim("shared", size="256Mi", modes=["ReadWriteMany"])
-    for letter, node in zip("abc", three_nodes):
+    for letter, node in zip("abc", three_nodes, strict=True):
         workspace.pod(letter, "shared", node=node, running=False)
     for letter in "abc":
         workspace.running(letter)

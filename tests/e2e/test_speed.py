@@ -74,7 +74,7 @@ def spent(driver):
 
 def report(tell, method, before, after, at_least=1):
     """Tells the mean of what came between, and returns it in seconds."""
-    calls, seconds = (a - b for a, b in zip(after[method], before.get(method, (0, 0))))
+    calls, seconds = (a - b for a, b in zip(after[method], before.get(method, (0, 0)), strict=True))
     assert calls >= at_least, f"{method}: the histogram counted {calls} calls"
     tell(f"{method}, mean of {calls:.0f} (the driver's histogram), ms", f"{1000 * seconds / calls:.2f}")
     return seconds / calls

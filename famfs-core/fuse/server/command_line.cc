@@ -23,10 +23,7 @@ line; 3 the device cannot be opened or holds no sound instance; 4 the data path
 cannot be served here; 5 the mount point cannot be used; 6 the lock file is held
 by another process.)";
 
-void AddOptions(CLI::App& app, FusedOptions& options) {
-  ServerOptions& server = options.server;
-  // A wrapper may append options of its own to a supervisor's.
-  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+void AddDevices(CLI::App& app, FusedOptions& options) {
   app.add_option("DEVICE", options.device, "The instance's primary device")
       ->required();
   app.add_option("--device", options.others,
@@ -41,6 +38,9 @@ void AddOptions(CLI::App& app, FusedOptions& options) {
                  "whenever a device is missing, so one can be named while the "
                  "mount is served")
       ->type_name("FILE");
+}
+
+void AddMount(CLI::App& app, ServerOptions& server) {
   app.add_option("MOUNTPOINT", server.mount_point,
                  "A directory that is not a mount point yet")
       ->required();
@@ -66,6 +66,10 @@ void AddOptions(CLI::App& app, FusedOptions& options) {
   app.add_option("--threads", server.threads,
                  "Threads that answer the kernel (default 4)")
       ->check(CLI::Range(1, 256));
+}
+
+void AddSupervision(CLI::App& app, FusedOptions& options) {
+  ServerOptions& server = options.server;
   app.add_flag_callback(
       "--foreground", [] {}, "Stay in the foreground (it always does)");
   CLI::Option* const ready =
@@ -93,12 +97,9 @@ void AddOptions(CLI::App& app, FusedOptions& options) {
                "is a Unix socket then")
       ->needs(ready)
       ->excludes(unmount);
-  app.add_flag("--allow-existing-mount", server.allow_existing_mount,
-               "Mount over a mount point");
-  app.add_flag("--salvage", server.salvage,
-               "Serve a damaged instance as far as it is whole, for reading "
-               "alone; the log tells what is not. Such a server never "
-               "registers as a host");
+}
+
+void AddLog(CLI::App& app, FusedOptions& options) {
   const std::map<std::string, LogFormat> formats = {{"text", LogFormat::kText},
                                                     {"json", LogFormat::kJson}};
   app.add_option("--log-format", options.log_format, "text or json, on stderr")
@@ -107,6 +108,23 @@ void AddOptions(CLI::App& app, FusedOptions& options) {
   app.add_option("--log-level", options.log_level,
                  "debug, info, warning or error (default info)")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
+}
+
+/// In the order of --help.
+void AddOptions(CLI::App& app, FusedOptions& options) {
+  ServerOptions& server = options.server;
+  // A wrapper may append options of its own to a supervisor's.
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  AddDevices(app, options);
+  AddMount(app, server);
+  AddSupervision(app, options);
+  app.add_flag("--allow-existing-mount", server.allow_existing_mount,
+               "Mount over a mount point");
+  app.add_flag("--salvage", server.salvage,
+               "Serve a damaged instance as far as it is whole, for reading "
+               "alone; the log tells what is not. Such a server never "
+               "registers as a host");
+  AddLog(app, options);
 }
 
 }  // namespace

@@ -103,6 +103,47 @@ void WarnOfDamage(const Reader& reader) {
   }
 }
 
+/// With a warning of what is missing or damaged.
+absl::StatusOr<std::unique_ptr<Reader>> OpenInstance(
+    const FusedOptions& options) {
+  const bool salvage = options.server.salvage;
+  FAMFS_ASSIGN_OR_RETURN(
+      auto devices,
+      DeviceSet::Open(options.device, options.others,
+                      salvage ? Access::kRead : Access::kReadWrite));
+  if (!options.device_list.empty()) {
+    devices->SetSource(
+        [file = options.device_list] { return DevicesListedIn(file); });
+  }
+  auto reader = salvage ? Reader::OpenSalvaged(std::move(devices))
+                        : Reader::Open(std::move(devices));
+  if (!reader.ok()) return Annotate(reader.status(), options.device);
+  WarnOfMissingDevices(*(*reader)->devices());
+  WarnOfDamage(**reader);
+  return reader;
+}
+
+/// After a signal: the mount stays behind, or is detached if that was asked
+/// for.
+[[noreturn]] void EndBySignal(const FusedOptions& options, Server& server) {
+  const std::string& mount_point = options.server.mount_point;
+  if (options.unmount_on_exit) {
+    if (const absl::Status gone = Unmount(mount_point); !gone.ok()) {
+      spdlog::warn("{}", Message(gone));
+    } else {
+      server.LeaveHostTable();
+    }
+  } else {
+    spdlog::info("ended by a signal; {} stays mounted without a server",
+                 mount_point);
+  }
+  server.EndServing();
+  spdlog::shutdown();
+  // Threads wait in read(2) for a kernel that may never speak again, and a
+  // destructor would unmount: end here.
+  ::_exit(static_cast<int>(FusedExit::kOk));
+}
+
 int Serve(const FusedOptions& options) {
   auto signals = TakeSignals();
   if (!signals.ok()) {
@@ -124,23 +165,9 @@ int Serve(const FusedOptions& options) {
         options.server.mount_point, options.server.allow_existing_mount);
     if (!usable.ok()) return Fail(options, FusedExit::kMountPoint, usable);
   }
-  const bool salvage = options.server.salvage;
-  auto devices = DeviceSet::Open(options.device, options.others,
-                                 salvage ? Access::kRead : Access::kReadWrite);
-  if (!devices.ok()) return Fail(options, FusedExit::kDevice, devices.status());
-  if (!options.device_list.empty()) {
-    (*devices)->SetSource(
-        [file = options.device_list] { return DevicesListedIn(file); });
-  }
-  auto reader = salvage ? Reader::OpenSalvaged(*std::move(devices))
-                        : Reader::Open(*std::move(devices));
-  if (!reader.ok()) {
-    return Fail(options, FusedExit::kDevice,
-                Annotate(reader.status(), options.device));
-  }
-  WarnOfMissingDevices(*(*reader)->devices());
+  auto reader = OpenInstance(options);
+  if (!reader.ok()) return Fail(options, FusedExit::kDevice, reader.status());
   const std::vector<UseMark> marks = MarkAsServed(*(*reader)->devices());
-  WarnOfDamage(**reader);
   auto server = Server::Start(*std::move(reader), options.server);
   if (!server.ok()) {
     return Fail(options,
@@ -165,22 +192,7 @@ int Serve(const FusedOptions& options) {
     server->reset();
     return static_cast<int>(failed ? FusedExit::kFailed : FusedExit::kOk);
   }
-  if (options.unmount_on_exit) {
-    if (const absl::Status gone = Unmount(options.server.mount_point);
-        !gone.ok()) {
-      spdlog::warn("{}", Message(gone));
-    } else {
-      (*server)->LeaveHostTable();
-    }
-  } else {
-    spdlog::info("ended by a signal; {} stays mounted without a server",
-                 options.server.mount_point);
-  }
-  (*server)->EndServing();
-  spdlog::shutdown();
-  // Threads wait in read(2) for a kernel that may never speak again, and a
-  // destructor would unmount: end here.
-  ::_exit(static_cast<int>(FusedExit::kOk));
+  EndBySignal(options, **server);
 }
 
 }  // namespace

@@ -1,11 +1,43 @@
 // What a Reader tells of deleted and promised space.
 #include <algorithm>
+#include <iterator>
 #include <map>
 
 #include "instance/deletion/space.h"
 #include "instance/reader/reader.h"
 
 namespace famfs {
+namespace {
+
+/// Adds to the report what is promised of the devices that are present. What
+/// was promised before `epoch` is lost.
+void CountPromised(const std::vector<Reservation>& promised,
+                   std::uint64_t epoch, const std::vector<bool>& present,
+                   const LogPlayer& player, SpaceReport& report) {
+  PoolFigures& figures = report.figures;
+  // Looked up in copies: the reader's own player must not take promised space.
+  std::map<std::uint64_t, ExtentAllocator> free;
+  for (const Reservation& row : promised) {
+    const MediaExtent& extent = row.record.extent;
+    // Figures counts nothing of a missing device.
+    if (extent.device_index >= present.size() ||
+        !present[extent.device_index]) {
+      continue;
+    }
+    // A scrub promises what is pending and not free.
+    ExtentAllocator& allocator =
+        free.try_emplace(extent.device_index,
+                         player.allocator(extent.device_index))
+            .first->second;
+    if (!allocator.Take({extent.offset, extent.length}).ok()) continue;
+    report.promised.push_back(extent);
+    figures.free -= extent.length;
+    (row.record.epoch < epoch ? figures.quarantined : figures.reserved) +=
+        extent.length;
+  }
+}
+
+}  // namespace
 
 std::vector<HostStatus> Reader::Hosts(const ThisHost& self) const {
   const std::vector<HostRow> rows =
@@ -45,34 +77,16 @@ SpaceReport Reader::Space(const ThisHost& self) const {
   const std::uint64_t epoch =
       owner.ok() && owner->has_value() ? (*owner)->epoch : 0;
   std::vector<Reservation> lost;
-  PoolFigures& figures = report.figures;
+  std::copy_if(
+      promised.begin(), promised.end(), std::back_inserter(lost),
+      [epoch](const Reservation& row) { return row.record.epoch < epoch; });
   // Looking for a missing device may take its time: before the lock.
   std::vector<bool> present;
   for (std::size_t i = 0; i < devices_->size(); ++i) {
     present.push_back(devices_->Find(i) != nullptr);
   }
   const std::shared_lock lock(mutex_);
-  // Looked up in copies: the reader's own player must not take promised space.
-  std::map<std::uint64_t, ExtentAllocator> free;
-  for (const Reservation& row : promised) {
-    const MediaExtent& extent = row.record.extent;
-    const bool is_lost = row.record.epoch < epoch;
-    if (is_lost) lost.push_back(row);
-    // Figures counts nothing of a missing device.
-    if (extent.device_index >= present.size() ||
-        !present[extent.device_index]) {
-      continue;
-    }
-    // A scrub promises what is pending and not free.
-    ExtentAllocator& allocator =
-        free.try_emplace(extent.device_index,
-                         player_->allocator(extent.device_index))
-            .first->second;
-    if (!allocator.Take({extent.offset, extent.length}).ok()) continue;
-    report.promised.push_back(extent);
-    figures.free -= extent.length;
-    (is_lost ? figures.quarantined : figures.reserved) += extent.length;
-  }
+  CountPromised(promised, epoch, present, *player_, report);
   const std::uint64_t let_go = LetGoByAll(rows, self);
   for (const auto& [directory, volume] : player_->pending()) {
     report.deleted.push_back(
@@ -86,9 +100,9 @@ SpaceReport Reader::Space(const ThisHost& self) const {
               return a.directory < b.directory;
             });
   if (waits) {
-    JudgePending(rows, self, player_->pending(), clean, lost, figures);
+    JudgePending(rows, self, player_->pending(), clean, lost, report.figures);
   } else {
-    figures.releasable = figures.pending;
+    report.figures.releasable = report.figures.pending;
   }
   return report;
 }

@@ -50,26 +50,8 @@ std::string GivenCommand(const CLI::App& app) {
   return given.empty() ? std::string() : given.front()->get_name() + " ";
 }
 
-int Main(int argc, char** argv) {
-  SetUpLog("famfs", LogFormat::kText, "warning");
-  struct sigaction action {};
-  action.sa_handler = OnBusError;
-  ::sigaction(SIGBUS, &action, nullptr);
-
-  CLI::App app(
-      "Makes, checks, shows and fills famfs instances: file systems "
-      "whose files are shared memory.",
-      "famfs");
-  app.set_version_flag("--version", "famfs " FAMFS_VERSION);
-  app.add_flag_callback(
-      "-v,--verbose", [] { spdlog::set_level(spdlog::level::debug); },
-      "Say on stderr what is being done");
-  app.fallthrough();  // an option of all may also follow the subcommand
-  app.require_subcommand(1);
-  app.footer(kExamples);
-  // Each file of commands adds its own; the order is the one of a first visit.
-  ExitCode exit = ExitCode::kOk;
-  Command famfs(&app);
+/// Each file of commands adds its own; the order is the one of a first visit.
+void AddCommands(Command& famfs, ExitCode& exit) {
   AddOtherDevices(famfs);
   AddMkfs(famfs, exit);
   AddDevadd(famfs, exit);
@@ -94,6 +76,28 @@ int Main(int argc, char** argv) {
   AddChkread(famfs, exit);
   AddMount(famfs, exit);
   AddUmount(famfs, exit);
+}
+
+int Main(int argc, char** argv) {
+  SetUpLog("famfs", LogFormat::kText, "warning");
+  struct sigaction action {};
+  action.sa_handler = OnBusError;
+  ::sigaction(SIGBUS, &action, nullptr);
+
+  CLI::App app(
+      "Makes, checks, shows and fills famfs instances: file systems "
+      "whose files are shared memory.",
+      "famfs");
+  app.set_version_flag("--version", "famfs " FAMFS_VERSION);
+  app.add_flag_callback(
+      "-v,--verbose", [] { spdlog::set_level(spdlog::level::debug); },
+      "Say on stderr what is being done");
+  app.fallthrough();  // an option of all may also follow the subcommand
+  app.require_subcommand(1);
+  app.footer(kExamples);
+  ExitCode exit = ExitCode::kOk;
+  Command famfs(&app);
+  AddCommands(famfs, exit);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {

@@ -8,7 +8,6 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
 
-
 class CommandFailed(Exception):
     """A command in a container, or kubectl itself, ended with an error."""
 
@@ -37,7 +36,7 @@ class Cluster:
     def kubectl(self, *arguments, stdin=None, timeout=300):
         """Runs kubectl and returns what it prints."""
         command = ["kubectl", "--kubeconfig", self.kubeconfig, *arguments]
-        result = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout)
+        result = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
         if result.returncode != 0:
             raise CommandFailed(command, result)
         return result.stdout

@@ -25,7 +25,7 @@ class Helm:
             self.namespace,
             *arguments,
         ]
-        result = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+        result = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
         if result.returncode != 0:
             raise CommandFailed(command, result)
         return result.stdout + result.stderr

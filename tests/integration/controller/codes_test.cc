@@ -74,53 +74,58 @@ class CodesTest : public ControllerTest {
   std::string id_;
 };
 
+using Change = std::function<void(pb::CreateVolumeRequest&)>;
+
 struct Wish {
   const char* name;
-  std::function<void(pb::CreateVolumeRequest&)> change;
+  Change change;
   Code code;
 };
 
-/// All in one controller's life, since none may leave a trace.
-TEST_F(CodesTest, CreateVolume) {
-  const auto named = [](const char* name) {
-    return [name](auto& r) { r.set_name(name); };
+Change Named(const char* name) {
+  return [name](auto& r) { r.set_name(name); };
+}
+
+Change Parameter(const char* key, const char* value) {
+  return [=](auto& r) { (*r.mutable_parameters())[key] = value; };
+}
+
+Change SizeRange(std::int64_t required, std::int64_t limit,
+                 const char* name = "new") {
+  return [=](auto& r) {
+    r.set_name(name);
+    r.mutable_capacity_range()->set_required_bytes(required);
+    r.mutable_capacity_range()->set_limit_bytes(limit);
   };
-  const auto parameter = [](const char* key, const char* value) {
-    return [=](auto& r) { (*r.mutable_parameters())[key] = value; };
+}
+
+Change InMode(Mode::Mode asked, const char* pool) {
+  return [=](auto& r) {
+    *r.mutable_volume_capabilities(0) = CapabilityOf(asked);
+    (*r.mutable_parameters())["pool"] = pool;
   };
-  const auto range = [](std::int64_t required, std::int64_t limit,
-                        const char* name = "new") {
-    return [=](auto& r) {
-      r.set_name(name);
-      r.mutable_capacity_range()->set_required_bytes(required);
-      r.mutable_capacity_range()->set_limit_bytes(limit);
-    };
-  };
-  const auto mode = [](Mode::Mode asked, const char* pool) {
-    return [=](auto& r) {
-      *r.mutable_volume_capabilities(0) = CapabilityOf(asked);
-      (*r.mutable_parameters())["pool"] = pool;
-    };
-  };
-  const std::int64_t huge = 1LL << 40;
-  const std::vector<Wish> wishes = {
-      {"NoName", named(""), Code::kInvalidArgument},
-      {"ALineFeedIsAllowedABellIsNot", named("a\a"), Code::kInvalidArgument},
+}
+
+/// What no pool could fulfil.
+std::vector<Wish> InvalidArguments() {
+  return {
+      {"NoName", Named(""), Code::kInvalidArgument},
+      {"ALineFeedIsAllowedABellIsNot", Named("a\a"), Code::kInvalidArgument},
       {"NoCapability", [](auto& r) { r.clear_volume_capabilities(); },
        Code::kInvalidArgument},
       {"Block",
        [](auto& r) { r.mutable_volume_capabilities(0)->mutable_block(); },
        Code::kInvalidArgument},
-      {"OneWritingNodeOfMany", mode(Mode::MULTI_NODE_SINGLE_WRITER, "fast"),
+      {"OneWritingNodeOfMany", InMode(Mode::MULTI_NODE_SINGLE_WRITER, "fast"),
        Code::kInvalidArgument},
-      {"ManyWritingNodesOnAnImage", mode(Mode::MULTI_NODE_MULTI_WRITER, "flat"),
+      {"ManyWritingNodesOnAnImage",
+       InMode(Mode::MULTI_NODE_MULTI_WRITER, "flat"), Code::kInvalidArgument},
+      {"UnknownParameter", Parameter("garbage", "x"), Code::kInvalidArgument},
+      {"UnknownPool", Parameter("pool", "nope"), Code::kInvalidArgument},
+      {"BadValue", Parameter("mode", "rwx"), Code::kInvalidArgument},
+      {"FmapOnAnEmulatedDevice", Parameter("dataPath", "fmap"),
        Code::kInvalidArgument},
-      {"UnknownParameter", parameter("garbage", "x"), Code::kInvalidArgument},
-      {"UnknownPool", parameter("pool", "nope"), Code::kInvalidArgument},
-      {"BadValue", parameter("mode", "rwx"), Code::kInvalidArgument},
-      {"FmapOnAnEmulatedDevice", parameter("dataPath", "fmap"),
-       Code::kInvalidArgument},
-      {"StripsWherePassthroughCanBe", parameter("interleave.strips", "2"),
+      {"StripsWherePassthroughCanBe", Parameter("interleave.strips", "2"),
        Code::kInvalidArgument},
       {"ASource",
        [](auto& r) {
@@ -128,20 +133,28 @@ TEST_F(CodesTest, CreateVolume) {
              "v1:00000000:x");
        },
        Code::kInvalidArgument},
-      {"NegativeRequired", range(-1, 0), Code::kOutOfRange},
-      {"NegativeLimit", range(0, -1), Code::kOutOfRange},
-      {"CrossedBounds", range(8 << 20, 4 << 20), Code::kOutOfRange},
-      {"NegativeRequiredOfOneThatExists", range(-1, 0, "exists"),
+  };
+}
+
+/// What depends on sizes, on the pools that are there and on "exists".
+std::vector<Wish> SizesAndPools() {
+  const std::int64_t huge = 1LL << 40;
+  return {
+      {"NegativeRequired", SizeRange(-1, 0), Code::kOutOfRange},
+      {"NegativeLimit", SizeRange(0, -1), Code::kOutOfRange},
+      {"CrossedBounds", SizeRange(8 << 20, 4 << 20), Code::kOutOfRange},
+      {"NegativeRequiredOfOneThatExists", SizeRange(-1, 0, "exists"),
        Code::kOutOfRange},
-      {"NegativeLimitOfOneThatExists", range(0, -1, "exists"),
+      {"NegativeLimitOfOneThatExists", SizeRange(0, -1, "exists"),
        Code::kOutOfRange},
-      {"CrossedBoundsOfOneThatExists", range(kSize, kSize - 1, "exists"),
+      {"CrossedBoundsOfOneThatExists", SizeRange(kSize, kSize - 1, "exists"),
        Code::kOutOfRange},
-      {"LargerThanThePool", range(huge, 0), Code::kOutOfRange},
+      {"LargerThanThePool", SizeRange(huge, 0), Code::kOutOfRange},
       {"LargerThanAllNumbers",
-       range(std::numeric_limits<std::int64_t>::max(), 0), Code::kOutOfRange},
-      {"OtherSize", range(2 * kSize, 0, "exists"), Code::kAlreadyExists},
-      {"LargerThanThePoolOfOneThatExists", range(huge, 0, "exists"),
+       SizeRange(std::numeric_limits<std::int64_t>::max(), 0),
+       Code::kOutOfRange},
+      {"OtherSize", SizeRange(2 * kSize, 0, "exists"), Code::kAlreadyExists},
+      {"LargerThanThePoolOfOneThatExists", SizeRange(huge, 0, "exists"),
        Code::kAlreadyExists},
       {"OtherOwner",
        [](auto& r) {
@@ -155,12 +168,19 @@ TEST_F(CodesTest, CreateVolume) {
          (*topology.add_requisite()->mutable_segments())["elsewhere"] = "true";
        },
        Code::kResourceExhausted},
-      {"NoRoom", range(static_cast<std::int64_t>(8 * kGiB), 0),
+      {"NoRoom", SizeRange(static_cast<std::int64_t>(8 * kGiB), 0),
        Code::kResourceExhausted},
-      {"ThePoolIsAway", mode(Mode::SINGLE_NODE_WRITER, "away"),
+      {"ThePoolIsAway", InMode(Mode::SINGLE_NODE_WRITER, "away"),
        Code::kUnavailable},
-      {"AsItIs", named("exists"), Code::kOk},
+      {"AsItIs", Named("exists"), Code::kOk},
   };
+}
+
+/// All in one controller's life, since none may leave a trace.
+TEST_F(CodesTest, CreateVolume) {
+  std::vector<Wish> wishes = InvalidArguments();
+  const std::vector<Wish> more = SizesAndPools();
+  wishes.insert(wishes.end(), more.begin(), more.end());
   for (const Wish& wish : wishes) {
     SCOPED_TRACE(wish.name);
     pb::CreateVolumeRequest request = NewVolume();
