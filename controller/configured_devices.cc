@@ -41,7 +41,7 @@ absl::Status ConfiguredDevices::TryAdd(const std::string& spec,
 }
 
 void ConfiguredDevices::AddTo(Writer& writer) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (const std::string& spec : specs_) {
     if (members_.contains(spec)) continue;
     const absl::Status status = TryAdd(spec, writer);
@@ -60,7 +60,7 @@ void ConfiguredDevices::AddTo(Writer& writer) {
 }
 
 std::vector<std::string> ConfiguredDevices::Missing() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<std::string> missing;
   for (const auto& [spec, error] : told_) {
     // An error begins with the device, as a rule.
@@ -70,7 +70,7 @@ std::vector<std::string> ConfiguredDevices::Missing() const {
 }
 
 void ConfiguredDevices::Forget() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   members_.clear();
   told_.clear();
 }

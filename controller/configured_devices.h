@@ -6,12 +6,12 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/status.h"
 #include "dax/device.h"
 #include "instance/writer/writer.h"
@@ -46,9 +46,11 @@ class ConfiguredDevices {
   const std::string pool_;
   const std::vector<std::string> specs_;
   const DeviceOpener open_device_;
-  mutable std::mutex mutex_;                 // one AddTo at a time
-  std::set<std::string> members_;            // specs that are done with
-  std::map<std::string, std::string> told_;  // spec -> error
+  mutable Mutex mutex_;  // one AddTo at a time
+  /// Specs that are done with.
+  std::set<std::string> members_ ABSL_GUARDED_BY(mutex_);
+  /// Spec -> error.
+  std::map<std::string, std::string> told_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace famfs::controller

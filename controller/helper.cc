@@ -29,27 +29,29 @@ void Helper::Join() {
 }
 
 void Helper::Stop() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   stopping_ = true;
-  wanted_.notify_all();
-  for (const auto& item : queue_) item->changed.notify_all();
-  if (under_way_ != nullptr) under_way_->changed.notify_all();
+  wanted_.NotifyAll();
+  for (const auto& item : queue_) item->changed.NotifyAll();
+  if (under_way_ != nullptr) under_way_->changed.NotifyAll();
 }
 
 bool Helper::Do(Job job, milliseconds limit) {
-  std::unique_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (stopping_ || BusyLocked() > limit) return false;
   const auto item = std::make_shared<Item>();
   item->job = std::move(job);
   queue_.push_back(item);
-  wanted_.notify_one();
-  item->changed.wait_for(lock, limit, [&] { return item->done || stopping_; });
+  wanted_.NotifyOne();
+  const auto end = Clock::now() + limit;
+  while (!item->done && !stopping_ && item->changed.WaitUntil(mutex_, end)) {
+  }
   if (!item->begun) std::erase(queue_, item);
   return item->done;
 }
 
 milliseconds Helper::busy() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return BusyLocked();
 }
 
@@ -58,34 +60,35 @@ milliseconds Helper::BusyLocked() const {
   return std::chrono::duration_cast<milliseconds>(Clock::now() - *busy_since_);
 }
 
-void Helper::RunOne(std::unique_lock<std::mutex>& lock, const Job& job) {
+void Helper::RunOne(const Job& job) {
   busy_since_ = Clock::now();
-  lock.unlock();
-  try {
-    job();
-  } catch (const std::exception& error) {
-    spdlog::error("an unexpected failure of the driver: {}", error.what());
+  {
+    const MutexUnlock unlock(mutex_);
+    try {
+      job();
+    } catch (const std::exception& error) {
+      spdlog::error("an unexpected failure of the driver: {}", error.what());
+    }
   }
-  lock.lock();
   busy_since_.reset();
 }
 
 void Helper::Run() {
   Clock::time_point next_tick = Clock::now();
-  std::unique_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   while (!stopping_) {
     if (Clock::now() >= next_tick) {
-      RunOne(lock, tick_);
+      RunOne(tick_);
       next_tick = Clock::now() + interval_;
     } else if (queue_.empty()) {
-      wanted_.wait_until(lock, next_tick);
+      wanted_.WaitUntil(mutex_, next_tick);
     } else {
       under_way_ = std::move(queue_.front());
       queue_.pop_front();
       under_way_->begun = true;
-      RunOne(lock, under_way_->job);
+      RunOne(under_way_->job);
       under_way_->done = true;
-      under_way_->changed.notify_all();
+      under_way_->changed.NotifyAll();
       under_way_.reset();
     }
   }

@@ -4,15 +4,14 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 
+#include "base/mutex.h"
 #include "base/status.h"
 
 namespace famfs::controller {
@@ -49,28 +48,32 @@ class Helper {
 
  private:
   using Clock = std::chrono::steady_clock;
+  /// Under mutex_: reached by queue_ and under_way_ alone.
   struct Item {
     Job job;
     bool begun = false;
     bool done = false;
-    std::condition_variable changed;
+    CondVar changed;
   };
 
   Helper(Job tick, std::chrono::milliseconds interval)
       : tick_(std::move(tick)), interval_(interval) {}
   void Run();
-  void RunOne(std::unique_lock<std::mutex>& lock, const Job& job);
-  [[nodiscard]] std::chrono::milliseconds BusyLocked() const;
+  /// Without the lock meanwhile.
+  void RunOne(const Job& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  [[nodiscard]] std::chrono::milliseconds BusyLocked() const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Job tick_;
   const std::chrono::milliseconds interval_;
 
-  mutable std::mutex mutex_;  // all that follows; held for moments
-  std::condition_variable wanted_;
-  std::deque<std::shared_ptr<Item>> queue_;
-  std::shared_ptr<Item> under_way_;  // no longer in the queue
-  std::optional<Clock::time_point> busy_since_;
-  bool stopping_ = false;
+  mutable Mutex mutex_;  // held for moments
+  CondVar wanted_;
+  std::deque<std::shared_ptr<Item>> queue_ ABSL_GUARDED_BY(mutex_);
+  /// No longer in the queue.
+  std::shared_ptr<Item> under_way_ ABSL_GUARDED_BY(mutex_);
+  std::optional<Clock::time_point> busy_since_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 
   std::thread thread_;  // last: runs on the members above
 };

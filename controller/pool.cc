@@ -102,12 +102,12 @@ absl::StatusOr<std::shared_ptr<Writer>> Pool::Look() {
     if (standing.ok()) reclaimer_.Soon();  // what an earlier one left
   }
   if (standing.ok()) return opener_.writer();
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return standing_;
 }
 
 void Pool::Publish(const absl::Status& standing) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   // Whatever the cause, a later call may find it mended, and a provisioner that
   // is told a final code would forget a volume that may exist.
   standing_ = standing.ok() ? standing
@@ -138,7 +138,7 @@ void Pool::RenewSnapshot(const Writer& writer) {
       last != nullptr && changes == snapshot_changes_ ? last->volumes
                                                       : nullptr));
   snapshot_changes_ = changes;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   snapshot_ = std::move(renewed);
 }
 
@@ -153,7 +153,7 @@ void Pool::TellScrub(const Writer& writer) {
 }
 
 void Pool::TellLongCalls() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (Call& call : calls_) {
     if (Clock::now() - call.begun < kLongCall) return;  // nor those after it
     if (std::exchange(call.told, true)) continue;
@@ -226,9 +226,11 @@ absl::StatusOr<std::shared_ptr<Writer>> Pool::Open() {
 }
 
 absl::StatusOr<std::list<Pool::Call>::iterator> Pool::Enter() {
-  std::unique_lock lock(mutex_);
-  if (!left_.wait_for(lock, options_.patience,
-                      [this] { return calls_.size() < kMaxCalls; })) {
+  const auto end = Clock::now() + options_.patience;
+  const MutexLock lock(mutex_);
+  while (calls_.size() >= kMaxCalls && left_.WaitUntil(mutex_, end)) {
+  }
+  if (calls_.size() >= kMaxCalls) {
     return Unavailable(
         "pool {} is not available: {} calls are under way there, the oldest "
         "for {} s; either they zero much, or what {} lies on does not answer",
@@ -240,9 +242,9 @@ absl::StatusOr<std::list<Pool::Call>::iterator> Pool::Enter() {
 
 void Pool::Leave(std::list<Call>::iterator call) {
   ++changes_;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   calls_.erase(call);
-  left_.notify_one();
+  left_.NotifyOne();
 }
 
 std::vector<std::string> Pool::MissingDevices(Writer& writer) {
@@ -259,35 +261,35 @@ std::vector<std::string> Pool::MissingDevices(Writer& writer) {
 }
 
 std::shared_ptr<Writer> Pool::OpenedWriter() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return writer_;
 }
 
 absl::Status Pool::Standing() {
   if (helper_->busy() > options_.patience) return NotAnswering();
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return standing_;
 }
 
 std::optional<Uuid> Pool::fs_uuid() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return fs_uuid_;
 }
 
 PoolLosses Pool::losses() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return losses_;
 }
 
 std::shared_ptr<const PoolSnapshot> Pool::snapshot() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return snapshot_;
 }
 
 std::string Pool::UnderWay() const {
   std::vector<std::string> work;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!calls_.empty())
       work.push_back(fmt::format("calls: {}", calls_.size()));
   }

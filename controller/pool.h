@@ -14,16 +14,15 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <functional>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/status.h"
 #include "controller/configured_devices.h"
 #include "controller/helper.h"
@@ -152,14 +151,16 @@ class Pool {
   /// Grows when volumes may have been made or deleted.
   std::atomic<std::uint64_t> changes_ = 0;
 
-  mutable std::mutex mutex_;  // held for moments; all that follows
-  std::condition_variable left_;
-  std::list<Call> calls_;  // the oldest first
-  absl::Status standing_;  // as of the last look
-  std::shared_ptr<Writer> writer_;
-  std::optional<Uuid> fs_uuid_;
-  PoolLosses losses_;
-  std::shared_ptr<const PoolSnapshot> snapshot_;
+  mutable Mutex mutex_;  // held for moments
+  CondVar left_;
+  /// The oldest first.
+  std::list<Call> calls_ ABSL_GUARDED_BY(mutex_);
+  /// As of the last look.
+  absl::Status standing_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<Writer> writer_ ABSL_GUARDED_BY(mutex_);
+  std::optional<Uuid> fs_uuid_ ABSL_GUARDED_BY(mutex_);
+  PoolLosses losses_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<const PoolSnapshot> snapshot_ ABSL_GUARDED_BY(mutex_);
 
   // Last: their threads use the members above.
   Reclaimer reclaimer_;

@@ -52,39 +52,40 @@ void Reclaimer::Join() {
 
 void Reclaimer::Soon() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     soon_ = true;
   }
-  wanted_.notify_one();
+  wanted_.NotifyOne();
 }
 
 void Reclaimer::Stop() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
   }
   if (const auto writer = options_.writer(); writer != nullptr) {
     writer->CancelReclaim();
   }
-  wanted_.notify_one();
+  wanted_.NotifyOne();
 }
 
 void Reclaimer::Run() {
   milliseconds pause = options_.interval;
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (true) {
-    const bool asked =
-        wanted_.wait_for(lock, pause, [this] { return soon_ || stopping_; });
+    const auto end = Clock::now() + pause;
+    while (!soon_ && !stopping_ && wanted_.WaitUntil(mutex_, end)) {
+    }
     if (stopping_) return;
-    soon_ = false;
-    lock.unlock();
+    const bool asked = std::exchange(soon_, false);
+    lock.Unlock();
     bool waits = false;
     if (const auto writer = options_.writer(); writer != nullptr) {
       busy_ = true;
       waits = TryRound(*writer);
       busy_ = false;
     }
-    lock.lock();
+    lock.Lock();
     if (!waits) {
       pause = options_.interval;
     } else {

@@ -16,14 +16,13 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
 
+#include "base/mutex.h"
 #include "instance/writer/writer.h"
 
 namespace famfs::controller {
@@ -74,10 +73,10 @@ class Reclaimer {
   const ReclaimerOptions options_;
   std::atomic<bool> busy_ = false;
 
-  std::mutex mutex_;
-  std::condition_variable wanted_;
-  bool soon_ = false;
-  bool stopping_ = false;
+  Mutex mutex_;
+  CondVar wanted_;
+  bool soon_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 
   // The thread's own.
   Clock::time_point waiting_since_{};

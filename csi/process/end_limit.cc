@@ -19,26 +19,28 @@ absl::StatusOr<std::unique_ptr<EndLimit>> EndLimit::Start(
 
 EndLimit::~EndLimit() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ended_ = true;
-    changed_.notify_all();
+    changed_.NotifyAll();
   }
   if (thread_.joinable()) thread_.join();
 }
 
 void EndLimit::Begin(std::chrono::milliseconds limit) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (limit_.has_value()) return;
   limit_ = limit;
-  changed_.notify_all();
+  changed_.NotifyAll();
 }
 
 void EndLimit::Run() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return limit_.has_value() || ended_; });
-  if (ended_ || changed_.wait_for(lock, *limit_, [this] { return ended_; })) {
-    return;
+  const MutexLock lock(mutex_);
+  while (!limit_.has_value() && !ended_) changed_.Wait(mutex_);
+  if (ended_) return;
+  const auto end = std::chrono::steady_clock::now() + *limit_;
+  while (!ended_ && changed_.WaitUntil(mutex_, end)) {
   }
+  if (ended_) return;
   const std::string rest = under_way_();
   spdlog::error(
       "the end has taken {} ms and does not come ({}): exits without waiting "

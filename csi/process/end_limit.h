@@ -13,14 +13,13 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 
+#include "base/mutex.h"
 #include "base/status.h"
 
 namespace famfs::csi {
@@ -46,10 +45,11 @@ class EndLimit {
   void Run();
 
   const std::function<std::string()> under_way_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::optional<std::chrono::milliseconds> limit_;  // set: the end has begun
-  bool ended_ = false;
+  Mutex mutex_;
+  CondVar changed_;
+  /// Set: the end has begun.
+  std::optional<std::chrono::milliseconds> limit_ ABSL_GUARDED_BY(mutex_);
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;  // last: runs on the members above
 };
 

@@ -30,13 +30,13 @@ void KeyedMutex::Guard::Release() {
 
 KeyedMutex::Guard KeyedMutex::Lock(std::string_view key) {
   Guard guard(std::string(key), /*shared=*/false);
-  std::unique_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   // Elements of a map stay where they are: `entry` is good while we wait, since
   // an entry with somebody waiting is never erased.
   Entry& entry = entries_[guard.key_];
   ++entry.waiting;
   ++entry.waiting_alone;
-  entry.freed.wait(lock, [&] { return !entry.held && entry.sharers == 0; });
+  while (!entry.is_free()) entry.freed.Wait(mutex_);
   --entry.waiting;
   --entry.waiting_alone;
   entry.held = true;
@@ -47,17 +47,18 @@ KeyedMutex::Guard KeyedMutex::Lock(std::string_view key) {
 std::optional<KeyedMutex::Guard> KeyedMutex::LockWithin(
     std::string_view key, std::chrono::milliseconds limit) {
   Guard guard(std::string(key), /*shared=*/false);
-  std::unique_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   Entry& entry = entries_[guard.key_];
   ++entry.waiting;
   ++entry.waiting_alone;
-  const bool freed = entry.freed.wait_for(
-      lock, limit, [&] { return !entry.held && entry.sharers == 0; });
+  const auto end = std::chrono::steady_clock::now() + limit;
+  while (!entry.is_free() && entry.freed.WaitUntil(mutex_, end)) {
+  }
   --entry.waiting;
   --entry.waiting_alone;
-  if (!freed) {
+  if (!entry.is_free()) {
     // Who wants to share it may have waited for us alone.
-    if (!entry.held) entry.freed.notify_all();
+    if (!entry.held) entry.freed.NotifyAll();
     return std::nullopt;
   }
   entry.held = true;
@@ -67,11 +68,10 @@ std::optional<KeyedMutex::Guard> KeyedMutex::LockWithin(
 
 KeyedMutex::Guard KeyedMutex::LockShared(std::string_view key) {
   Guard guard(std::string(key), /*shared=*/true);
-  std::unique_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   Entry& entry = entries_[guard.key_];
   ++entry.waiting;
-  entry.freed.wait(lock,
-                   [&] { return !entry.held && entry.waiting_alone == 0; });
+  while (entry.held || entry.waiting_alone > 0) entry.freed.Wait(mutex_);
   --entry.waiting;
   ++entry.sharers;
   guard.owner_ = this;
@@ -80,7 +80,7 @@ KeyedMutex::Guard KeyedMutex::LockShared(std::string_view key) {
 
 std::optional<KeyedMutex::Guard> KeyedMutex::TryLock(std::string_view key) {
   Guard guard(std::string(key), /*shared=*/false);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   Entry& entry = entries_[guard.key_];
   // Somebody who waits goes first, also in the moment between a release and
   // their waking up.
@@ -93,7 +93,7 @@ std::optional<KeyedMutex::Guard> KeyedMutex::TryLock(std::string_view key) {
 }
 
 void KeyedMutex::Unlock(const std::string& key, bool shared) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto it = entries_.find(key);
   if (shared) {
     --it->second.sharers;
@@ -101,14 +101,14 @@ void KeyedMutex::Unlock(const std::string& key, bool shared) {
     it->second.held = false;
   }
   if (it->second.waiting > 0) {
-    it->second.freed.notify_all();
+    it->second.freed.NotifyAll();
   } else if (it->second.sharers == 0) {
     entries_.erase(it);
   }
 }
 
 std::size_t KeyedMutex::waiters(std::string_view key) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto it = entries_.find(key);
   if (it == entries_.end()) return 0;
   // Between a release and the waking of who waited, that one has the key in all
@@ -117,7 +117,7 @@ std::size_t KeyedMutex::waiters(std::string_view key) const {
 }
 
 std::size_t KeyedMutex::size() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return entries_.size();
 }
 

@@ -4,13 +4,13 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "base/mutex.h"
 
 namespace famfs::csi {
 
@@ -59,17 +59,18 @@ class KeyedMutex {
 
  private:
   struct Entry {
+    /// Of somebody who wants it alone.
+    [[nodiscard]] bool is_free() const { return !held && sharers == 0; }
     bool held = false;  // by one alone
     std::size_t sharers = 0;
     std::size_t waiting = 0;        // all who wait
     std::size_t waiting_alone = 0;  // those who wait to hold it alone
-    std::condition_variable freed;
+    CondVar freed;
   };
   void Unlock(const std::string& key, bool shared);
 
-  mutable std::mutex
-      mutex_;  // held for a few instructions, never while waiting
-  std::map<std::string, Entry, std::less<>> entries_;
+  mutable Mutex mutex_;  // for a few instructions, never while waiting
+  std::map<std::string, Entry, std::less<>> entries_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace famfs::csi

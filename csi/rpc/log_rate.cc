@@ -8,7 +8,7 @@
 namespace famfs::csi {
 
 std::optional<std::uint64_t> LogRate::Pass() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto earned = (Clock::now() - since_) / pause_;
   if (earned > 0) {
     left_ = static_cast<int>(std::min<std::int64_t>(burst_, left_ + earned));

@@ -7,9 +7,10 @@
 
 #include <chrono>
 #include <cstdint>
-#include <mutex>
 #include <optional>
 #include <string>
+
+#include "base/mutex.h"
 
 namespace famfs::csi {
 
@@ -31,10 +32,10 @@ class LogRate {
   using Clock = std::chrono::steady_clock;
   const int burst_;
   const std::chrono::milliseconds pause_;
-  std::mutex mutex_;
-  int left_;  // under mutex_, like all that follows
-  Clock::time_point since_ = Clock::now();
-  std::uint64_t held_back_ = 0;
+  Mutex mutex_;
+  int left_ ABSL_GUARDED_BY(mutex_);
+  Clock::time_point since_ ABSL_GUARDED_BY(mutex_) = Clock::now();
+  std::uint64_t held_back_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace famfs::csi

@@ -6,11 +6,10 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
-#include <shared_mutex>
 #include <string_view>
 #include <vector>
 
+#include "base/mutex.h"
 #include "csi/csi.pb.h"
 
 namespace famfs::csi {
@@ -58,18 +57,31 @@ Plan MakePlan(const Descriptor* type) {
   return plan;
 }
 
-const Plan& PlanFor(const Descriptor* type) {
-  static std::shared_mutex mutex;
-  // Never destroyed: a call may still be logged while statics are torn down.
-  static auto& plans =
-      *new std::map<const Descriptor*, std::unique_ptr<const Plan>>;
-  {
-    const std::shared_lock lock(mutex);
-    if (const auto it = plans.find(type); it != plans.end()) return *it->second;
+/// The plans of all types that were asked for. Thread-safe.
+class Plans {
+ public:
+  const Plan& For(const Descriptor* type) {
+    {
+      const ReaderMutexLock lock(mutex_);
+      if (const auto it = plans_.find(type); it != plans_.end()) {
+        return *it->second;
+      }
+    }
+    auto plan = std::make_unique<const Plan>(MakePlan(type));
+    const WriterMutexLock lock(mutex_);
+    return *plans_.try_emplace(type, std::move(plan)).first->second;
   }
-  auto plan = std::make_unique<const Plan>(MakePlan(type));
-  const std::unique_lock lock(mutex);
-  return *plans.try_emplace(type, std::move(plan)).first->second;
+
+ private:
+  SharedMutex mutex_;
+  std::map<const Descriptor*, std::unique_ptr<const Plan>> plans_
+      ABSL_GUARDED_BY(mutex_);
+};
+
+const Plan& PlanFor(const Descriptor* type) {
+  // Never destroyed: a call may still be logged while statics are torn down.
+  static auto& plans = *new Plans;
+  return plans.For(type);
 }
 
 void RedactSecret(Message& message, const FieldDescriptor* field) {

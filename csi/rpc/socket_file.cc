@@ -137,12 +137,12 @@ bool SocketFile::Names() const {
 }
 
 bool SocketFile::IsOurs() const {
-  const std::lock_guard lock(moving_);
+  const MutexLock lock(moving_);
   return Names();
 }
 
 absl::Status SocketFile::Reappear() {
-  const std::lock_guard lock(moving_);
+  const MutexLock lock(moving_);
   const std::string aside = TemporaryPath(path_);
   const auto not_ours = [this] {
     return FailedPrecondition("{} is not this server's", path_);
@@ -158,7 +158,7 @@ absl::Status SocketFile::Reappear() {
 }
 
 void SocketFile::Remove() {
-  const std::lock_guard lock(moving_);
+  const MutexLock lock(moving_);
   // Not moved aside first, to be looked at once more: kubelet forgets a plugin
   // whose socket is deleted, and does not see one that is moved. It answers
   // still, so nobody else takes it for stale.

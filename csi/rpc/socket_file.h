@@ -11,10 +11,10 @@
 #include <sys/types.h>
 
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 
+#include "base/mutex.h"
 #include "base/status.h"
 #include "base/unique_fd.h"
 
@@ -55,12 +55,13 @@ class SocketFile {
   /// Nothing is left at `bound` when it fails.
   absl::Status Bind(mode_t mode, const std::string& bound);
   absl::Status ListenAt(mode_t mode, const std::string& bound);
-  bool Names() const;
+  /// Whether the path names our socket.
+  [[nodiscard]] bool Names() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(moving_);
 
   const std::string path_;
   const UniqueFd fd_;
   Identity identity_;
-  mutable std::mutex moving_;  // held while the name is away
+  mutable Mutex moving_;  // held while the name is away
 };
 
 }  // namespace famfs::csi

@@ -6,12 +6,11 @@
 #include <grpcpp/server_builder.h>
 #include <grpcpp/server_posix.h>
 
-#include <condition_variable>
-#include <mutex>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/thread.h"
 
 namespace famfs::csi {
@@ -80,11 +79,13 @@ class UnaryServer::Impl {
   std::unique_ptr<Acceptor> acceptor_;
   std::vector<std::thread> threads_;
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool stopping_ = false;             // under mutex_, like what follows
-  std::size_t there_ = 0;             // Calls, with those that are waited for
-  std::map<std::string, int> calls_;  // that have come, by peer
+  Mutex mutex_;
+  CondVar changed_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  /// Calls, with those that are waited for.
+  std::size_t there_ ABSL_GUARDED_BY(mutex_) = 0;
+  /// That have come, by peer.
+  std::map<std::string, int> calls_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Deletes itself when it has ended. gRPC hands it from one thread to another,
@@ -202,7 +203,7 @@ void UnaryServer::Impl::Build() {
 UnaryServer::Impl::~Impl() {
   if (acceptor_ != nullptr) acceptor_->Stop();
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
   }
   if (server_ != nullptr) {
@@ -211,8 +212,8 @@ UnaryServer::Impl::~Impl() {
   }
   {
     // What is cancelled still begins its last step, on a queue that is open.
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return there_ == 0; });
+    const MutexLock lock(mutex_);
+    while (there_ > 0) changed_.Wait(mutex_);
   }
   if (queue_ != nullptr) queue_->Shutdown();
   if (queue_ != nullptr && threads_.empty()) Run();  // a queue ends drained
@@ -226,23 +227,23 @@ void UnaryServer::Impl::Run() {
 }
 
 void UnaryServer::Impl::Expect() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (stopping_) return;
   ++there_;
   (new Call(*this))->Expect();
 }
 
 bool UnaryServer::Impl::Enter(const std::string& peer) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return ++calls_[peer] <= kCallsNoted * limits_.calls;
 }
 
 void UnaryServer::Impl::Leave(const std::string& peer) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   --there_;
   const auto calls = calls_.find(peer);
   if (calls != calls_.end() && --calls->second == 0) calls_.erase(calls);
-  changed_.notify_all();
+  changed_.NotifyAll();
 }
 
 absl::StatusOr<std::unique_ptr<UnaryServer>> UnaryServer::Start(

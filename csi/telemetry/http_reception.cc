@@ -48,7 +48,7 @@ absl::Status HttpReception::Open() {
 
 HttpReception::~HttpReception() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
   }
   if (!thread_.joinable()) return;
@@ -60,7 +60,7 @@ void HttpReception::Take(UniqueFd fd) {
   std::string address = PeerAddress(fd.get());
   std::vector<Asked> asked;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     NoteArrivalLocked(address);
     MakeRoomLocked(address, asked);
     const std::uint64_t id = next_id_++;
@@ -154,7 +154,7 @@ void HttpReception::HandOver(std::vector<Asked> asked) const {
 }
 
 int HttpReception::Timeout() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (waiting_.empty()) return -1;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(
       waiting_.front().end - Clock::now());
@@ -174,7 +174,7 @@ void HttpReception::Run() {
       }
       eventfd_t value = 0;
       ::eventfd_read(wake_.get(), &value);
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (stopping_) return;
     }
     EndLate();
@@ -184,7 +184,7 @@ void HttpReception::Run() {
 void HttpReception::Read(std::uint64_t id) {
   std::vector<Asked> asked;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto at = std::find_if(waiting_.begin(), waiting_.end(),
                                  [id](const Waiting& w) { return w.id == id; });
     if (at == waiting_.end()) return;  // it was pushed out a moment ago
@@ -196,7 +196,7 @@ void HttpReception::Read(std::uint64_t id) {
 void HttpReception::EndLate() {
   std::vector<Asked> late;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const Clock::time_point now = Clock::now();
     while (!waiting_.empty() && waiting_.front().end <= now) {
       Waiting& first = waiting_.front();

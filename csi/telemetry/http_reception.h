@@ -14,11 +14,11 @@
 #include <list>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/status.h"
 #include "base/unique_fd.h"
 #include "csi/telemetry/http_connection.h"
@@ -73,14 +73,20 @@ class HttpReception {
   /// Until the next one's time is over; -1: nobody waits.
   int Timeout();
 
-  // With mutex_ held; what has asked is added to `asked`.
-  void MakeRoomLocked(const std::string& address, std::vector<Asked>& asked);
-  Place ChooseLocked(const std::string* address);
+  // What has asked is added to `asked`.
+  void MakeRoomLocked(const std::string& address, std::vector<Asked>& asked)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Place ChooseLocked(const std::string* address)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   /// Whether it does not wait any more: it has asked, or has gone.
-  bool TryReadLocked(Place at, std::vector<Asked>& asked);
-  [[nodiscard]] std::size_t CountLocked(const std::string& address) const;
-  void NoteArrivalLocked(const std::string& address);
-  [[nodiscard]] std::uint32_t ArrivalsLocked(const std::string& address) const;
+  bool TryReadLocked(Place at, std::vector<Asked>& asked)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  [[nodiscard]] std::size_t CountLocked(const std::string& address) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void NoteArrivalLocked(const std::string& address)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  [[nodiscard]] std::uint32_t ArrivalsLocked(const std::string& address) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void HandOver(std::vector<Asked> asked) const;
 
   const HttpLimits limits_;
@@ -88,14 +94,16 @@ class HttpReception {
   UniqueFd epoll_;
   UniqueFd wake_;  // an eventfd: there is somebody, or it is time to end
 
-  std::mutex mutex_;            // all that follows; held for moments
-  std::list<Waiting> waiting_;  // the oldest first
-  std::uint64_t next_id_ = 1;
+  Mutex mutex_;  // held for moments
+  /// The oldest first.
+  std::list<Waiting> waiting_ ABSL_GUARDED_BY(mutex_);
+  std::uint64_t next_id_ ABSL_GUARDED_BY(mutex_) = 1;
   // How many came from where: since arrivals_since_, and in the second before.
-  std::map<std::string, std::uint32_t> arrivals_;
-  std::map<std::string, std::uint32_t> earlier_arrivals_;
-  Clock::time_point arrivals_since_{};
-  bool stopping_ = false;
+  std::map<std::string, std::uint32_t> arrivals_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::uint32_t> earlier_arrivals_
+      ABSL_GUARDED_BY(mutex_);
+  Clock::time_point arrivals_since_ ABSL_GUARDED_BY(mutex_){};
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 
   std::thread thread_;  // last: runs on the members above
 };

@@ -33,11 +33,11 @@ class HttpServing::Page {
   /// Made now. While another thread makes it: the last one if it is new
   /// enough, else what that thread makes.
   std::shared_ptr<const HttpAnswer> Get() {
-    std::unique_lock lock(mutex_);
-    if (!being_made_) return MakeLocked(lock);
+    const MutexLock lock(mutex_);
+    if (!being_made_) return MakeLocked();
     if (last_ == nullptr || Clock::now() - last_made_ > kNewEnough) {
       const std::uint64_t made = made_;
-      changed_.wait(lock, [&] { return made_ != made; });
+      while (made_ == made) changed_.Wait(mutex_);
     }
     return last_;
   }
@@ -45,17 +45,19 @@ class HttpServing::Page {
  private:
   using Clock = std::chrono::steady_clock;
 
-  std::shared_ptr<const HttpAnswer> MakeLocked(
-      std::unique_lock<std::mutex>& lock) {
+  std::shared_ptr<const HttpAnswer> MakeLocked()
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     being_made_ = true;
-    lock.unlock();
-    auto answer = Share(Make());
-    lock.lock();
+    std::shared_ptr<const HttpAnswer> answer;
+    {
+      const MutexUnlock unlock(mutex_);
+      answer = Share(Make());
+    }
     being_made_ = false;
     ++made_;
     last_ = answer;
     last_made_ = Clock::now();
-    changed_.notify_all();
+    changed_.NotifyAll();
     return answer;
   }
 
@@ -69,12 +71,13 @@ class HttpServing::Page {
 
   const std::string path_;
   const std::function<HttpAnswer()> make_;
-  std::mutex mutex_;  // all that follows
-  std::condition_variable changed_;
-  bool being_made_ = false;
-  std::uint64_t made_ = 0;  // times
-  std::shared_ptr<const HttpAnswer> last_;
-  Clock::time_point last_made_{};
+  Mutex mutex_;
+  CondVar changed_;
+  bool being_made_ ABSL_GUARDED_BY(mutex_) = false;
+  /// Times.
+  std::uint64_t made_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::shared_ptr<const HttpAnswer> last_ ABSL_GUARDED_BY(mutex_);
+  Clock::time_point last_made_ ABSL_GUARDED_BY(mutex_){};
 };
 
 namespace {
@@ -95,7 +98,7 @@ HttpServing::HttpServing(HttpPages pages, const HttpLimits& limits)
 HttpServing::~HttpServing() = default;
 
 void HttpServing::Take(HttpReception::Asked asked) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!MakeRoomLocked(asked.address)) return;
   const auto at = open_.insert(
       open_.end(),
@@ -153,19 +156,19 @@ void HttpServing::PushOutLocked(Connection& connection) {
 }
 
 void HttpServing::PushOutAllAndWait() {
-  std::unique_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   for (Connection& connection : open_) {
     if (!connection.pushed_out) PushOutLocked(connection);
   }
-  changed_.wait(lock, [this] { return open_.empty(); });
+  while (!open_.empty()) changed_.Wait(mutex_);
 }
 
 void HttpServing::Run(Place at, const HttpReading& reading) {
   Serve(at, reading);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!at->pushed_out) --in_time_;
   open_.erase(at);
-  changed_.notify_all();
+  changed_.NotifyAll();
 }
 
 void HttpServing::Serve(Place at, const HttpReading& reading) {
@@ -176,7 +179,7 @@ void HttpServing::Serve(Place at, const HttpReading& reading) {
     answer = Share(HttpAnswer::Text(503, "too many wait for large pages\n"));
   }
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     at->sends = true;
   }
   const bool with_body = !reading.ok || reading.request.method != "HEAD";
@@ -200,14 +203,14 @@ std::shared_ptr<const HttpAnswer> HttpServing::AnswerTo(
 
 // Whether so many bytes more may wait for their readers; one page always may.
 bool HttpServing::Keep(std::size_t bytes) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const bool fits = kept_ == 0 || kept_ + bytes <= kMaxKept;
   kept_ += bytes;
   return fits || bytes == 0;
 }
 
 void HttpServing::Release(std::size_t bytes) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   kept_ -= bytes;
 }
 

@@ -7,15 +7,14 @@
 // most; a page that is being made is never given up.
 #pragma once
 
-#include <condition_variable>
 #include <cstddef>
 #include <functional>
 #include <list>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 
+#include "base/mutex.h"
 #include "base/unique_fd.h"
 #include "csi/telemetry/http_connection.h"
 #include "csi/telemetry/http_reception.h"
@@ -55,20 +54,26 @@ class HttpServing : public std::enable_shared_from_this<HttpServing> {
   bool Keep(std::size_t bytes);
   void Release(std::size_t bytes);
 
-  // With mutex_ held.
-  bool MakeRoomLocked(const std::string& address);
-  bool PushOutReaderLocked(const std::string* address);
-  void PushOutLocked(Connection& connection);
-  [[nodiscard]] std::size_t CountLocked(const std::string& address) const;
+  bool MakeRoomLocked(const std::string& address)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool PushOutReaderLocked(const std::string* address)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void PushOutLocked(Connection& connection)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  [[nodiscard]] std::size_t CountLocked(const std::string& address) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::map<std::string, std::unique_ptr<Page>> pages_;
   const HttpLimits limits_;
 
-  std::mutex mutex_;  // all that follows
-  std::condition_variable changed_;
-  std::list<Connection> open_;  // the oldest first
-  std::size_t in_time_ = 0;     // of them, not pushed out
-  std::size_t kept_ = 0;        // bytes of large pages
+  Mutex mutex_;
+  CondVar changed_;
+  /// The oldest first.
+  std::list<Connection> open_ ABSL_GUARDED_BY(mutex_);
+  /// Of them, not pushed out.
+  std::size_t in_time_ ABSL_GUARDED_BY(mutex_) = 0;
+  /// Bytes of large pages.
+  std::size_t kept_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace famfs::csi

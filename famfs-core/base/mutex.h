@@ -2,6 +2,9 @@
 // touches data marked ABSL_GUARDED_BY(mutex_), or calls what is marked
 // ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) or ABSL_SHARED_LOCKS_REQUIRED(mutex_),
 // holds the lock. tests/lint/run compiles the tree so; g++ sees nothing of it.
+// It refuses a mutex that no annotation names, too, unless the comment at it
+// has the words "guards no member" and says what it is for: one that keeps two
+// from writing a file at once, say.
 //
 // They are the standard's mutexes in annotated clothes, not absl::Mutex: the
 // distribution's abseil is built without ThreadSanitizer, which then sees data
@@ -15,8 +18,14 @@
 //       changed_.NotifyAll();
 //     }
 //     void AwaitTen() {
-//       MutexLock lock(mutex_);
+//       const MutexLock lock(mutex_);
 //       while (count_ < 10) changed_.Wait(mutex_);
+//     }
+//     bool AwaitTenUntil(std::chrono::steady_clock::time_point end) {
+//       const MutexLock lock(mutex_);
+//       while (count_ < 10 && changed_.WaitUntil(mutex_, end)) {
+//       }
+//       return count_ >= 10;
 //     }
 //
 //    private:
@@ -29,12 +38,22 @@
 // function of its own to the compiler, which holds nothing.
 #pragma once
 
+#include <absl/base/attributes.h>
 #include <absl/base/thread_annotations.h>
 
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <shared_mutex>
+
+// Abseil names only the release of either kind, which does not do for a scope
+// that locks again at its end.
+#if ABSL_HAVE_ATTRIBUTE(release_capability)
+#define FAMFS_EXCLUSIVE_UNLOCK_FUNCTION(mutex) \
+  __attribute__((release_capability(mutex)))
+#else
+#define FAMFS_EXCLUSIVE_UNLOCK_FUNCTION(mutex)
+#endif
 
 namespace famfs {
 
@@ -68,6 +87,7 @@ class ABSL_LOCKABLE SharedMutex {
   void ReaderUnlock() ABSL_UNLOCK_FUNCTION() { mutex_.unlock_shared(); }
 
  private:
+  friend class SharedCondVar;
   std::shared_mutex mutex_;
 };
 
@@ -78,6 +98,10 @@ class ABSL_SCOPED_LOCKABLE MutexLock {
       : mutex_(mutex) {
     mutex_.Lock();
   }
+  /// Of a mutex that the caller has locked, by TryLock.
+  MutexLock(Mutex& mutex, std::adopt_lock_t /*locked*/)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex)
+      : mutex_(mutex) {}
   ~MutexLock() ABSL_UNLOCK_FUNCTION() {
     if (held_) mutex_.Unlock();
   }
@@ -98,7 +122,23 @@ class ABSL_SCOPED_LOCKABLE MutexLock {
   bool held_ = true;
 };
 
-/// The same for a SharedMutex, exclusively.
+/// Gives up a Mutex that the caller holds, and has it again when it ends.
+class ABSL_SCOPED_LOCKABLE MutexUnlock {
+ public:
+  explicit MutexUnlock(Mutex& mutex) FAMFS_EXCLUSIVE_UNLOCK_FUNCTION(mutex)
+      : mutex_(mutex) {
+    mutex_.Unlock();
+  }
+  // Its end undoes what its beginning did, which is an unlocking.
+  ~MutexUnlock() ABSL_UNLOCK_FUNCTION() { mutex_.Lock(); }
+  MutexUnlock(const MutexUnlock&) = delete;
+  MutexUnlock& operator=(const MutexUnlock&) = delete;
+
+ private:
+  Mutex& mutex_;
+};
+
+/// The same as MutexLock for a SharedMutex, exclusively.
 class ABSL_SCOPED_LOCKABLE WriterMutexLock {
  public:
   explicit WriterMutexLock(SharedMutex& mutex)
@@ -164,6 +204,22 @@ class CondVar {
 
  private:
   std::condition_variable changed_;
+};
+
+/// The same for a SharedMutex that is held exclusively.
+class SharedCondVar {
+ public:
+  /// False when the time has come.
+  template <typename Clock, typename Duration>
+  bool WaitUntil(SharedMutex& mutex,
+                 const std::chrono::time_point<Clock, Duration>& end)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    return changed_.wait_until(mutex.mutex_, end) == std::cv_status::no_timeout;
+  }
+  void NotifyAll() { changed_.notify_all(); }
+
+ private:
+  std::condition_variable_any changed_;
 };
 
 }  // namespace famfs

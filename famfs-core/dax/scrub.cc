@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <memory>
-#include <mutex>
 #include <system_error>
 #include <thread>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/thread.h"
 
 namespace famfs {
@@ -18,11 +18,11 @@ constexpr unsigned kMostThreads = 4;
 class Chunks {
  public:
   Chunks(std::vector<Range> ranges, const ScrubOptions& options)
-      : ranges_(std::move(ranges)), options_(options) {}
+      : options_(options), ranges_(std::move(ranges)) {}
 
   /// False when there is none left, or the scrub is to end.
   bool Next(Range& chunk) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     while (at_ < ranges_.size() && ranges_[at_].length == 0) ++at_;
     if (!status_.ok() || at_ == ranges_.size()) return false;
     if (options_.step) status_ = options_.step(given_);
@@ -35,18 +35,21 @@ class Chunks {
   }
   /// Ends the scrub.
   void Fail(absl::Status status) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (status_.ok()) status_ = std::move(status);
   }
-  [[nodiscard]] const absl::Status& status() const { return status_; }
+  [[nodiscard]] absl::Status status() const {
+    const MutexLock lock(mutex_);
+    return status_;
+  }
 
  private:
-  std::mutex mutex_;
-  std::vector<Range> ranges_;
   const ScrubOptions& options_;
-  std::size_t at_ = 0;
-  std::uint64_t given_ = 0;
-  absl::Status status_;
+  mutable Mutex mutex_;
+  std::vector<Range> ranges_ ABSL_GUARDED_BY(mutex_);
+  std::size_t at_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::uint64_t given_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace

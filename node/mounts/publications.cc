@@ -9,13 +9,13 @@ Publications::Publications(const VolumeMounts& mounts) {
 }
 
 void Publications::Add(const std::string& directory, const std::string& path) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   paths_[directory].insert(path);
 }
 
 void Publications::Remove(const std::string& directory,
                           const std::string& path) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto it = paths_.find(directory);
   if (it == paths_.end()) return;
   it->second.erase(path);
@@ -23,7 +23,7 @@ void Publications::Remove(const std::string& directory,
 }
 
 std::vector<std::string> Publications::Of(const std::string& directory) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto it = paths_.find(directory);
   if (it == paths_.end()) return {};
   return {it->second.begin(), it->second.end()};

@@ -5,11 +5,11 @@
 #pragma once
 
 #include <map>
-#include <mutex>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "node/mounts/volume_mounts.h"
 
 namespace famfs::node {
@@ -26,8 +26,8 @@ class Publications {
   [[nodiscard]] std::vector<std::string> Of(const std::string& directory) const;
 
  private:
-  mutable std::mutex mutex_;
-  std::map<std::string, std::set<std::string>> paths_;
+  mutable Mutex mutex_;
+  std::map<std::string, std::set<std::string>> paths_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace famfs::node

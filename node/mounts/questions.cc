@@ -1,14 +1,13 @@
 #include "node/mounts/questions.h"
 
-#include <condition_variable>
 #include <deque>
 #include <exception>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
 
+#include "base/mutex.h"
 #include "base/thread.h"
 
 namespace famfs::node {
@@ -20,6 +19,7 @@ constexpr int kMaxHelpers = 16;
 
 }  // namespace
 
+// Under the mutex of the State whose question it is.
 struct Questions::Item {
   std::string question;
   Work work;
@@ -27,15 +27,23 @@ struct Questions::Item {
   bool overdue = false;
   std::size_t askers = 0;
   std::optional<Result> result;
-  std::condition_variable changed;  // answered, or all is stopped
+  CondVar changed;  // answered, or all is stopped
 };
 
-struct Questions::State {
-  mutable std::mutex mutex;  // of all below, and of every Item
-  std::map<std::string, std::shared_ptr<Item>> open;  // not answered yet
-  std::deque<std::shared_ptr<Item>> queue;            // of them: not begun
-  int helpers = 0;
-  bool stopped = false;
+struct Questions::State : public std::enable_shared_from_this<State> {
+  /// A helper's life: as long as there is something to ask.
+  void Help();
+  /// The question under way, or a new one.
+  std::shared_ptr<Item> Open(const std::string& question, Work work)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+
+  mutable Mutex mutex;
+  /// Not answered yet.
+  std::map<std::string, std::shared_ptr<Item>> open ABSL_GUARDED_BY(mutex);
+  /// Of them: not begun.
+  std::deque<std::shared_ptr<Item>> queue ABSL_GUARDED_BY(mutex);
+  int helpers ABSL_GUARDED_BY(mutex) = 0;
+  bool stopped ABSL_GUARDED_BY(mutex) = false;
 };
 
 Questions::Questions(std::string whom, std::string advice)
@@ -54,43 +62,42 @@ absl::StatusOr<Questions::Answer> Questions::Guarded(const Work& work) {
   }
 }
 
-// A helper's life: as long as there is something to ask.
-void Questions::Help(const std::shared_ptr<State>& state) {
-  std::unique_lock lock(state->mutex);
-  while (!state->queue.empty()) {
-    const std::shared_ptr<Item> item = std::move(state->queue.front());
-    state->queue.pop_front();
+void Questions::State::Help() {
+  MutexLock lock(mutex);
+  while (!queue.empty()) {
+    const std::shared_ptr<Item> item = std::move(queue.front());
+    queue.pop_front();
     item->begun = true;
-    lock.unlock();
+    lock.Unlock();
     absl::StatusOr<Answer> answer = Guarded(item->work);
-    lock.lock();
-    state->open.erase(item->question);
+    lock.Lock();
+    open.erase(item->question);
     if (answer.ok()) {
       item->result = std::make_shared<const Answer>(*std::move(answer));
     } else {
       item->result = answer.status();
     }
-    item->changed.notify_all();
+    item->changed.NotifyAll();
   }
-  --state->helpers;
+  --helpers;
 }
 
-// The question under way, or a new one.
-std::shared_ptr<Questions::Item> Questions::Open(const std::string& question,
-                                                 Work work) {
-  std::shared_ptr<Item>& item = state_->open[question];
+std::shared_ptr<Questions::Item> Questions::State::Open(
+    const std::string& question, Work work) {
+  std::shared_ptr<Item>& item = open[question];
   if (item != nullptr) return item;
   item = std::make_shared<Item>();
   item->question = question;
   item->work = std::move(work);
-  state_->queue.push_back(item);
-  if (state_->helpers < kMaxHelpers) {
+  queue.push_back(item);
+  if (helpers < kMaxHelpers) {
     // Where there is no thread now, the helpers there are come to it, or its
     // time runs out.
-    if (auto helper = StartThread([state = state_] { Help(state); });
+    if (auto helper =
+            StartThread([state = shared_from_this()] { state->Help(); });
         helper.ok()) {
       helper->detach();
-      ++state_->helpers;
+      ++helpers;
     }
   }
   return item;
@@ -98,12 +105,14 @@ std::shared_ptr<Questions::Item> Questions::Open(const std::string& question,
 
 Questions::Result Questions::Ask(const std::string& question,
                                  std::chrono::milliseconds limit, Work work) {
-  std::unique_lock lock(state_->mutex);
+  const auto end = std::chrono::steady_clock::now() + limit;
+  const MutexLock lock(state_->mutex);
   if (state_->stopped) return Unavailable("{}: the plugin ends", question);
-  const std::shared_ptr<Item> item = Open(question, std::move(work));
+  const std::shared_ptr<Item> item = state_->Open(question, std::move(work));
   ++item->askers;
-  item->changed.wait_for(
-      lock, limit, [&] { return item->result.has_value() || state_->stopped; });
+  while (!item->result.has_value() && !state_->stopped &&
+         item->changed.WaitUntil(state_->mutex, end)) {
+  }
   --item->askers;
   if (item->result.has_value()) return *item->result;
   if (item->begun) {
@@ -119,18 +128,18 @@ Questions::Result Questions::Ask(const std::string& question,
 }
 
 void Questions::Stop() {
-  const std::lock_guard lock(state_->mutex);
+  const MutexLock lock(state_->mutex);
   state_->stopped = true;
-  for (const auto& [question, item] : state_->open) item->changed.notify_all();
+  for (const auto& [question, item] : state_->open) item->changed.NotifyAll();
 }
 
 bool Questions::stopped() const {
-  const std::lock_guard lock(state_->mutex);
+  const MutexLock lock(state_->mutex);
   return state_->stopped;
 }
 
 std::size_t Questions::overdue() const {
-  const std::lock_guard lock(state_->mutex);
+  const MutexLock lock(state_->mutex);
   std::size_t count = 0;
   for (const auto& [question, item] : state_->open) {
     if (item->overdue) ++count;
@@ -139,7 +148,7 @@ std::size_t Questions::overdue() const {
 }
 
 std::size_t Questions::waiting() const {
-  const std::lock_guard lock(state_->mutex);
+  const MutexLock lock(state_->mutex);
   std::size_t count = 0;
   for (const auto& [question, item] : state_->open) count += item->askers;
   return count;

@@ -60,8 +60,6 @@ class Questions {
   struct Item;
   struct State;
   static absl::StatusOr<Answer> Guarded(const Work& work);
-  static void Help(const std::shared_ptr<State>& state);
-  std::shared_ptr<Item> Open(const std::string& question, Work work);
 
   const std::string whom_;
   const std::string advice_;

@@ -167,7 +167,7 @@ void Pool::LookForDevices(Instance& instance) {
     const auto device = devices.At(i);
     if (!device.ok()) missing.emplace(i, device.status());
   }
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(instance.mutex);
   instance.missing = std::move(missing);
 }
 
@@ -182,12 +182,12 @@ absl::Status Pool::Serve(std::shared_ptr<Instance> instance) {
   fused.device_list = fused.mount_point + ".devices";
   fused.log_format = settings_.log_format;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     former_.erase(instance->reader->superblock().fs_uuid);  // it is back
   }
   FAMFS_RETURN_IF_ERROR(WriteDeviceList(fused.device_list, section_.devices));
   // Its thread asks for the instance.
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (interrupted_) return Unavailable("the plugin ends");
   FAMFS_ASSIGN_OR_RETURN(
       instance->server,
@@ -203,7 +203,7 @@ void Pool::Replace(const absl::Status& why) {
       "pool {}: {}; what is mounted of its volumes on this node is dead for "
       "good: end those pods",
       section_.name, Message(why));
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   ++replacements_;
   earlier_starts_ += instance_->server->Now().starts;
   instance_->server->Interrupt();
@@ -212,7 +212,7 @@ void Pool::Replace(const absl::Status& why) {
 }
 
 Pool::Instances Pool::TakeEnded() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   // Copies are made of instance_ alone, so a count of one stays so.
   const auto ended = std::stable_partition(
       replaced_.begin(), replaced_.end(), [](const auto& instance) {
@@ -225,12 +225,13 @@ Pool::Instances Pool::TakeEnded() {
 }
 
 absl::StatusOr<std::shared_ptr<Pool::Instance>> Pool::Now() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (instance_ != nullptr) return instance_;
   return Unavailable("pool {} is being opened; call again", section_.name);
 }
 
 void Pool::WarnOfMissingDevices(const Instance& instance) const {
+  const MutexLock lock(instance.mutex);
   for (const auto& [index, status] : instance.missing) {
     spdlog::warn(
         "pool {}: {}; volumes on it cannot be used on this node until it is "
@@ -246,7 +247,7 @@ std::optional<Uuid> Pool::fs_uuid() const {
 }
 
 bool Pool::WasReplaced(const Uuid& fs_uuid) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return former_.contains(fs_uuid);
 }
 
@@ -270,7 +271,7 @@ absl::StatusOr<Volume> Pool::Find(const csi::VolumeId& id) const {
     volume.sealed = node->volume->state == VolumeState::kSealed;
     AddDevices(*tree, *node, devices);
   }
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(instance->mutex);
   for (const std::uint64_t index : devices) {
     const auto missing = instance->missing.find(index);
     if (missing == instance->missing.end()) continue;
@@ -284,7 +285,7 @@ absl::StatusOr<Volume> Pool::Find(const csi::VolumeId& id) const {
 }
 
 std::optional<PoolServing> Pool::serving() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (instance_ == nullptr) {
     if (replacements_ == 0) return std::nullopt;
     return PoolServing{.served = std::nullopt, .starts = earlier_starts_};
@@ -302,7 +303,7 @@ absl::StatusOr<ServedPool> Pool::Served() {
 }
 
 void Pool::Interrupt() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   interrupted_ = true;  // of one that is opened later, too
   if (instance_ != nullptr) instance_->server->Interrupt();
 }
@@ -311,7 +312,7 @@ void Pool::Stop() {
   Interrupt();
   Instances all;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     all = replaced_;
     if (instance_ != nullptr) all.push_back(instance_);
   }

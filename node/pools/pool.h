@@ -22,12 +22,12 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/status.h"
 #include "csi/config/config.h"
 #include "csi/volume/volume_id.h"
@@ -103,8 +103,9 @@ class Pool {
   struct Instance {
     std::unique_ptr<Reader> reader;
     std::unique_ptr<PoolServer> server;
-    /// Why further devices cannot be used, by index. Under mutex_.
-    std::map<std::uint64_t, absl::Status> missing{};
+    mutable Mutex mutex{};  // for moments
+    /// Why further devices cannot be used, by index.
+    std::map<std::uint64_t, absl::Status> missing ABSL_GUARDED_BY(mutex){};
   };
   using Instances = std::vector<std::shared_ptr<Instance>>;
 
@@ -133,12 +134,16 @@ class Pool {
   std::atomic<std::chrono::steady_clock::rep> look_began_ = 0;
   std::string told_;  // the error of the last look; a look's own
 
-  mutable std::mutex mutex_;            // held for moments; all that follows
-  std::shared_ptr<Instance> instance_;  // null: none was opened, or replaced
-  Instances replaced_;                  // until their servers have ended
-  std::set<Uuid> former_;               // of all that were replaced
-  std::uint64_t earlier_starts_ = 0;    // of servers of replaced instances
-  bool interrupted_ = false;
+  mutable Mutex mutex_;  // held for moments
+  /// Null: none was opened, or replaced.
+  std::shared_ptr<Instance> instance_ ABSL_GUARDED_BY(mutex_);
+  /// Until their servers have ended.
+  Instances replaced_ ABSL_GUARDED_BY(mutex_);
+  /// Of all that were replaced.
+  std::set<Uuid> former_ ABSL_GUARDED_BY(mutex_);
+  /// Of servers of replaced instances.
+  std::uint64_t earlier_starts_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool interrupted_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace famfs::node

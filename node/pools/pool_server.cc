@@ -44,10 +44,11 @@ void SignalProcess(const FusedProcess& process, int number) {
 PoolServer::PoolServer(FusedOptions options, Serving serving)
     : options_(std::move(options)),
       serving_(std::move(serving)),
+      questions_(std::make_shared<Questions>(
+          "famfs-fused", "see its log, and restart it if it hangs")),
       stop_(::eventfd(0, EFD_CLOEXEC)) {
   served_.mount_point = options_.mount_point;
-  served_.questions = std::make_shared<Questions>(
-      "famfs-fused", "see its log, and restart it if it hangs");
+  served_.questions = questions_;
 }
 
 absl::StatusOr<std::unique_ptr<PoolServer>> PoolServer::Start(
@@ -73,13 +74,13 @@ void PoolServer::Stop() {
 
 void PoolServer::Interrupt() {
   ::eventfd_write(stop_.get(), 1);
-  served_.questions->Stop();
-  const std::lock_guard lock(mutex_);
-  changed_.notify_all();
+  questions_->Stop();
+  const MutexLock lock(mutex_);
+  changed_.NotifyAll();
 }
 
 bool PoolServer::HasEnded() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (process_.pid < 0) return true;
   if (!Readable(process_.pidfd.get())) return false;
   spdlog::info(
@@ -100,7 +101,8 @@ bool PoolServer::WaitForEvent(int fd, short events, int timeout_ms) const {
 }
 
 absl::StatusOr<ServedPool> PoolServer::Wait(milliseconds limit) {
-  std::unique_lock lock(mutex_);
+  const auto end = std::chrono::steady_clock::now() + limit;
+  const MutexLock lock(mutex_);
   // Dead already, though its watcher has not woken up yet?
   if (state_ == State::kServing && Readable(process_.pidfd.get())) {
     state_ = State::kStarting;
@@ -109,17 +111,18 @@ absl::StatusOr<ServedPool> PoolServer::Wait(milliseconds limit) {
   if (state_ == State::kFailed) {
     state_ = State::kStarting;
     wanted_ = true;
-    changed_.notify_all();
+    changed_.NotifyAll();
   }
-  const bool decided = changed_.wait_for(
-      lock, limit, [&] { return state_ != State::kStarting || Stopping(); });
+  while (state_ == State::kStarting && !Stopping() &&
+         changed_.WaitUntil(mutex_, end)) {
+  }
   if (Stopping()) {
     return Unavailable(
         "{} is not served any more: the plugin ends, or the "
         "device was made anew; call again",
         options_.device);
   }
-  if (!decided) {
+  if (state_ == State::kStarting) {
     return Unavailable(
         "famfs-fused for {} still starts (a long log takes its time); call "
         "again",
@@ -130,10 +133,10 @@ absl::StatusOr<ServedPool> PoolServer::Wait(milliseconds limit) {
 }
 
 PoolServing PoolServer::Now() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   PoolServing now{.served = std::nullopt,
                   .starts = starts_,
-                  .overdue = served_.questions->overdue()};
+                  .overdue = questions_->overdue()};
   if (state_ == State::kServing && !Readable(process_.pidfd.get())) {
     now.served = served_;
   }
@@ -141,12 +144,12 @@ PoolServing PoolServer::Now() {
 }
 
 void PoolServer::Publish(State state, absl::Status error, DataPath data_path) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   state_ = state;
   error_ = std::move(error);
   served_.data_path = data_path;
   wanted_ = false;
-  changed_.notify_all();
+  changed_.NotifyAll();
 }
 
 void PoolServer::Run() {
@@ -161,34 +164,42 @@ void PoolServer::Run() {
           "{} is not served: {}; trying again", options_.device,
           Message(data_path.status()));
       Publish(State::kFailed, data_path.status(), DataPath::kAuto);
-      std::unique_lock lock(mutex_);
-      changed_.wait_for(lock, pause, [&] { return wanted_ || Stopping(); });
+      const auto end = std::chrono::steady_clock::now() + pause;
+      const MutexLock lock(mutex_);
+      while (!wanted_ && !Stopping() && changed_.WaitUntil(mutex_, end)) {
+      }
       state_ = State::kStarting;
       pause = std::min(pause * 2, kLongestPause);
       continue;
     }
     pause = kFirstPause;
     spdlog::info("{} is served at {} by process {}, data path {}",
-                 options_.device, options_.mount_point, process_.pid,
+                 options_.device, options_.mount_point, own_process().pid,
                  ToString(*data_path));
     Publish(State::kServing, absl::OkStatus(), *data_path);
     if (!Watch()) return;
     spdlog::error("famfs-fused (process {}) of {} {}; starting another",
-                  process_.pid, options_.device, DescribeEnd(process_.pid));
-    const std::lock_guard lock(mutex_);
+                  own_process().pid, options_.device,
+                  DescribeEnd(own_process().pid));
+    const MutexLock lock(mutex_);
     state_ = State::kStarting;
   }
 }
 
 bool PoolServer::Watch() {
+  ServedPool served;
+  {
+    const MutexLock lock(mutex_);
+    served = served_;
+  }
   milliseconds pause = kFirstPause;
-  while (!serving_(served_)) {
+  while (!serving_(served)) {
     const int timeout = static_cast<int>(pause.count());
-    if (WaitForEvent(process_.pidfd.get(), POLLIN, timeout)) return false;
-    if (Readable(process_.pidfd.get())) return true;
+    if (WaitForEvent(own_process().pidfd.get(), POLLIN, timeout)) return false;
+    if (Readable(own_process().pidfd.get())) return true;
     pause = std::min(pause * 2, kLongestPause);
   }
-  return !WaitForEvent(process_.pidfd.get(), POLLIN, -1);
+  return !WaitForEvent(own_process().pidfd.get(), POLLIN, -1);
 }
 
 absl::StatusOr<DataPath> PoolServer::Ensure() {
@@ -210,7 +221,7 @@ bool PoolServer::WaitForMount(milliseconds limit) {
   while (!IsMounted()) {
     const auto left = std::chrono::duration_cast<milliseconds>(
         end - std::chrono::steady_clock::now());
-    if (left.count() <= 0 || Readable(process_.pidfd.get())) return false;
+    if (left.count() <= 0 || Readable(own_process().pidfd.get())) return false;
     // The kernel tells of every change of the table; once a second suffices to
     // notice a server that ends meanwhile.
     const int timeout =
@@ -222,23 +233,23 @@ bool PoolServer::WaitForMount(milliseconds limit) {
 
 absl::StatusOr<DataPath> PoolServer::Adopt(FusedProcess process) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     process_ = std::move(process);
   }
   if (WaitForMount(kMountPatience)) {
-    auto data_path = AskDataPath(options_.mount_point, *served_.questions);
+    auto data_path = AskDataPath(options_.mount_point, *questions_);
     if (data_path.ok()) {
       spdlog::info("found the famfs-fused of {} alive", options_.device);
     }
     return data_path;
   }
   if (Stopping()) return Unavailable("the plugin ends");
-  if (!Readable(process_.pidfd.get())) {
+  if (!Readable(own_process().pidfd.get())) {
     // Its clones keep it alive, but nothing new can be bound from it.
     spdlog::warn("process {} serves {} but is mounted nowhere; replacing it",
-                 process_.pid, options_.device);
-    SignalProcess(process_, SIGKILL);
-    WaitForEvent(process_.pidfd.get(), POLLIN,
+                 own_process().pid, options_.device);
+    SignalProcess(own_process(), SIGKILL);
+    WaitForEvent(own_process().pidfd.get(), POLLIN,
                  static_cast<int>(milliseconds(kEndPatience).count()));
   }
   return StartServer();
@@ -265,7 +276,7 @@ absl::StatusOr<DataPath> PoolServer::StartServer() {
   if (error) return ErrnoError(error.value(), options_.mount_point);
   FAMFS_ASSIGN_OR_RETURN(StartingFused starting, StartFused(options_));
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     process_ = std::move(starting.process);
     ++starts_;
   }
@@ -279,11 +290,11 @@ absl::StatusOr<DataPath> PoolServer::StartServer() {
   auto data_path = ParseServedPath(answer.line);
   if (!data_path.ok()) {
     // It ends by itself; reap it, so that no zombie stays.
-    WaitForEvent(process_.pidfd.get(), POLLIN,
+    WaitForEvent(own_process().pidfd.get(), POLLIN,
                  static_cast<int>(milliseconds(kEndPatience).count()));
     return Annotate(data_path.status(),
                     fmt::format("famfs-fused for {} {}", options_.device,
-                                DescribeEnd(process_.pid)));
+                                DescribeEnd(own_process().pid)));
   }
   // Without its mount the server ends by itself.
   if (::move_mount(answer.mount.get(), "", AT_FDCWD,

@@ -10,15 +10,14 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 
+#include "base/mutex.h"
 #include "base/status.h"
 #include "base/unique_fd.h"
 #include "node/fused/fused.h"
@@ -88,22 +87,31 @@ class PoolServer {
   /// it left bound again.
   bool Watch();
   void Publish(State state, absl::Status error, DataPath data_path);
+  /// For the thread: it alone changes it, so that it may look without the
+  /// mutex, which the analysis cannot know.
+  [[nodiscard]] const FusedProcess& own_process() const
+      ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return process_;
+  }
   /// True: stop was asked for.
   bool WaitForEvent(int fd, short events, int timeout_ms) const;
   [[nodiscard]] bool Stopping() const;
 
   const FusedOptions options_;
   const Serving serving_;
+  const std::shared_ptr<Questions> questions_;
   UniqueFd stop_;  // eventfd, readable for good once we are to stop
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  State state_ = State::kStarting;  // under mutex_, like all that follows
-  bool wanted_ = false;             // somebody asks while it has failed
-  absl::Status error_;              // of the last attempt
-  ServedPool served_;
-  FusedProcess process_;
-  std::uint64_t starts_ = 0;
+  Mutex mutex_;
+  CondVar changed_;
+  State state_ ABSL_GUARDED_BY(mutex_) = State::kStarting;
+  /// Somebody asks while it has failed.
+  bool wanted_ ABSL_GUARDED_BY(mutex_) = false;
+  /// Of the last attempt.
+  absl::Status error_ ABSL_GUARDED_BY(mutex_);
+  ServedPool served_ ABSL_GUARDED_BY(mutex_);
+  FusedProcess process_ ABSL_GUARDED_BY(mutex_);
+  std::uint64_t starts_ ABSL_GUARDED_BY(mutex_) = 0;
 
   std::thread thread_;  // last: runs on the members above
 };

@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/mutex.h"
 #include "base/thread.h"
 
 namespace famfs::node {
@@ -31,21 +32,25 @@ absl::Status Guarded(const PoolWatch::Look& look, bool asked) {
 struct PoolWatch::State {
   State(std::string name, Look way)
       : pool(std::move(name)), look(std::move(way)) {}
-  [[nodiscard]] bool Hangs() const {
+  [[nodiscard]] bool Hangs() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     return began.has_value() && Clock::now() - *began > kLookPatience;
   }
 
   const std::string pool;
-  Look look;
+  Look look;  // the thread's own
 
-  std::mutex mutex;                        // all below
-  std::condition_variable changed;         // wanted, looked, or to end
-  Ticket asked = 0;                        // the last that was given
-  Ticket looked = 0;                       // looks up to it have ended
-  absl::Status outcome;                    // of the last look
-  std::optional<Clock::time_point> began;  // the look under way
-  bool stopping = false;
-  bool ended = false;
+  Mutex mutex;
+  CondVar changed;  // wanted, looked, or to end
+  /// The last that was given.
+  Ticket asked ABSL_GUARDED_BY(mutex) = 0;
+  /// Looks up to it have ended.
+  Ticket looked ABSL_GUARDED_BY(mutex) = 0;
+  /// Of the last look.
+  absl::Status outcome ABSL_GUARDED_BY(mutex);
+  /// The look under way.
+  std::optional<Clock::time_point> began ABSL_GUARDED_BY(mutex);
+  bool stopping ABSL_GUARDED_BY(mutex) = false;
+  bool ended ABSL_GUARDED_BY(mutex) = false;
 };
 
 absl::StatusOr<std::unique_ptr<PoolWatch>> PoolWatch::Start(std::string pool,
@@ -60,57 +65,60 @@ absl::StatusOr<std::unique_ptr<PoolWatch>> PoolWatch::Start(std::string pool,
 }
 
 void PoolWatch::Stop() {
-  const std::lock_guard lock(state_->mutex);
+  const MutexLock lock(state_->mutex);
   state_->stopping = true;
-  state_->changed.notify_all();
+  state_->changed.NotifyAll();
 }
 
 PoolWatch::~PoolWatch() {
   Stop();
-  std::unique_lock lock(state_->mutex);
-  state_->changed.wait_for(lock, kEndPatience, [&] { return state_->ended; });
+  const auto end = Clock::now() + kEndPatience;
+  const MutexLock lock(state_->mutex);
+  while (!state_->ended && state_->changed.WaitUntil(state_->mutex, end)) {
+  }
 }
 
 void PoolWatch::Run(const std::shared_ptr<State>& state) {
   milliseconds pause = kFirstPause;
-  std::unique_lock lock(state->mutex);
+  MutexLock lock(state->mutex);
   while (!state->stopping) {
     const Ticket ticket = state->asked;
     state->began = Clock::now();
-    lock.unlock();
-    const absl::Status outcome = Guarded(state->look, ticket != state->looked);
-    lock.lock();
+    const bool asked = ticket != state->looked;
+    lock.Unlock();
+    const absl::Status outcome = Guarded(state->look, asked);
+    lock.Lock();
     state->looked = ticket;
     state->outcome = outcome;
     state->began.reset();
-    state->changed.notify_all();
+    state->changed.NotifyAll();
     pause = outcome.ok() ? kFirstPause : std::min(pause * 2, kLongestPause);
-    state->changed.wait_for(lock, pause, [&] {
-      return state->stopping || state->asked != state->looked;
-    });
+    const auto next = Clock::now() + pause;
+    while (!state->stopping && state->asked == state->looked &&
+           state->changed.WaitUntil(state->mutex, next)) {
+    }
   }
   // Here, and not in whoever is left holding the state.
   Look look = std::move(state->look);
-  lock.unlock();
+  lock.Unlock();
   look = nullptr;
-  lock.lock();
+  lock.Lock();
   state->ended = true;
-  state->changed.notify_all();
+  state->changed.NotifyAll();
 }
 
 PoolWatch::Ticket PoolWatch::Ask() {
-  const std::lock_guard lock(state_->mutex);
-  state_->changed.notify_all();
+  const MutexLock lock(state_->mutex);
+  state_->changed.NotifyAll();
   return ++state_->asked;
 }
 
 absl::Status PoolWatch::Await(Ticket ticket, Clock::time_point end) {
-  std::unique_lock lock(state_->mutex);
-  const auto over = [&] {
-    return state_->looked >= ticket || state_->stopping;
-  };
+  const MutexLock lock(state_->mutex);
   if (state_->Hangs()) end = Clock::now();
-  state_->changed.wait_until(lock, end, over);
+  while (state_->looked < ticket && !state_->stopping &&
+         state_->changed.WaitUntil(state_->mutex, end)) {
+  }
   if (state_->looked >= ticket) return state_->outcome;
   if (state_->stopping) {
     return Unavailable("pool {}: the plugin ends", state_->pool);
@@ -124,10 +132,11 @@ absl::Status PoolWatch::Await(Ticket ticket, Clock::time_point end) {
 
 bool PoolWatch::AwaitUntil(const std::function<bool()>& done,
                            Clock::time_point end) {
-  std::unique_lock lock(state_->mutex);
-  return state_->changed.wait_until(lock, end, [&] {
-    return done() || state_->stopping;
-  }) && done();
+  const MutexLock lock(state_->mutex);
+  while (!done() && !state_->stopping &&
+         state_->changed.WaitUntil(state_->mutex, end)) {
+  }
+  return done();
 }
 
 }  // namespace famfs::node

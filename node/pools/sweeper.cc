@@ -53,19 +53,23 @@ Sweeper::~Sweeper() { Stop(); }
 void Sweeper::Stop() {
   questions_.Stop();
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
-    changed_.notify_all();
+    changed_.NotifyAll();
   }
   if (thread_.joinable()) thread_.join();
 }
 
 void Sweeper::Run() {
-  std::unique_lock lock(mutex_);
-  while (!changed_.wait_for(lock, kInterval, [this] { return stopping_; })) {
-    lock.unlock();
+  MutexLock lock(mutex_);
+  for (;;) {
+    const auto end = std::chrono::steady_clock::now() + kInterval;
+    while (!stopping_ && changed_.WaitUntil(mutex_, end)) {
+    }
+    if (stopping_) return;
+    lock.Unlock();
     Sweep();
-    lock.lock();
+    lock.Lock();
   }
 }
 

@@ -4,13 +4,12 @@
 // gone, so does the rest, with the server if it still lives.
 #pragma once
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/status.h"
 #include "base/uuid.h"
 #include "node/mounts/questions.h"
@@ -50,9 +49,9 @@ class Sweeper {
   Questions questions_;
   std::string told_;  // the last error
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool stopping_ = false;
+  Mutex mutex_;
+  CondVar changed_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 
   std::thread thread_;  // last: runs on the members above
 };

@@ -82,21 +82,24 @@ Registration::~Registration() { Stop(); }
 void Registration::Stop() {
   std::unique_ptr<csi::GrpcServer> server;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
-    changed_.notify_all();
+    changed_.NotifyAll();
   }
   if (thread_.joinable()) thread_.join();
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     server = std::move(server_);
   }
   if (server != nullptr) server->Stop();  // its calls take our mutex
 }
 
 bool Registration::Pause(milliseconds time) {
-  std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, time, [this] { return stopping_; });
+  const auto end = std::chrono::steady_clock::now() + time;
+  const MutexLock lock(mutex_);
+  while (!stopping_ && changed_.WaitUntil(mutex_, end)) {
+  }
+  return stopping_;
 }
 
 void Registration::Run() {
@@ -130,20 +133,18 @@ bool Registration::WaitForPools() {
   return true;
 }
 
-// Only this thread changes server_ while it runs, so it may look without the
-// mutex; the others look under it.
 void Registration::Look() {
-  if (server_ == nullptr) {
+  if (own_server() == nullptr) {
     Appear();
     return;
   }
-  if (server_->OwnsSocket()) {
+  if (own_server()->OwnsSocket()) {
     missed_ = false;
     const std::size_t open = options_.open_pools();
     if (open <= announced_pools_) return;
     spdlog::info("{} pools are open on this node, {} were; registering again",
                  open, announced_pools_);
-    const absl::Status moved = server_->Reappear();
+    const absl::Status moved = own_server()->Reappear();
     if (!moved.ok()) return Fail(moved);
     Appeared(open, nullptr);
     return;
@@ -163,7 +164,7 @@ void Registration::Look() {
                options_.socket);
   std::unique_ptr<csi::GrpcServer> old;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     old = std::move(server_);
   }
   old->Stop();
@@ -190,7 +191,7 @@ void Registration::Appeared(std::size_t pools,
                             std::unique_ptr<csi::GrpcServer> server) {
   missed_ = false;
   announced_pools_ = pools;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (server != nullptr) server_ = std::move(server);
   failure_ = absl::OkStatus();
   told_failure_.clear();
@@ -198,7 +199,7 @@ void Registration::Appeared(std::size_t pools,
 }
 
 void Registration::Fail(const absl::Status& status) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   failure_ = status;
   if (told_failure_ == Message(status)) return;
   told_failure_ = Message(status);
@@ -207,7 +208,7 @@ void Registration::Fail(const absl::Status& status) {
 }
 
 void Registration::OnStatus(bool registered, const std::string& error) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   report_.registered = registered;
   if (registered) {
     told_refusal_.clear();
@@ -222,7 +223,7 @@ void Registration::OnStatus(bool registered, const std::string& error) {
 }
 
 absl::Status Registration::Health() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!failure_.ok()) return Unavailable("{}", Message(failure_));
   if (server_ == nullptr || server_->OwnsSocket()) return absl::OkStatus();
   return Unavailable("the registration socket {} is not ours any more",
@@ -230,7 +231,7 @@ absl::Status Registration::Health() const {
 }
 
 RegistrationReport Registration::Report() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return report_;
 }
 

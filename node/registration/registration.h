@@ -16,15 +16,14 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 
+#include "base/mutex.h"
 #include "base/status.h"
 #include "csi/rpc/server.h"
 
@@ -83,6 +82,12 @@ class Registration {
   bool WaitForCsiSocket();
   bool WaitForPools();
   void Look();
+  /// For the thread: it alone changes it while it runs, so that it may look
+  /// without the mutex, which the analysis cannot know.
+  [[nodiscard]] csi::GrpcServer* own_server() const
+      ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return server_.get();
+  }
   void Appear();
   /// The socket has appeared with so many pools; null: it had been there.
   void Appeared(std::size_t pools, std::unique_ptr<csi::GrpcServer> server);
@@ -94,14 +99,16 @@ class Registration {
   const RegistrationOptions options_;
   const std::unique_ptr<Service> service_;
 
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  bool stopping_ = false;  // under mutex_, like all that follows
-  std::unique_ptr<csi::GrpcServer> server_;
-  RegistrationReport report_;
-  absl::Status failure_;      // of the last attempt to appear
-  std::string told_failure_;  // logged already
-  std::string told_refusal_;  // logged already
+  mutable Mutex mutex_;
+  CondVar changed_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::unique_ptr<csi::GrpcServer> server_ ABSL_GUARDED_BY(mutex_);
+  RegistrationReport report_ ABSL_GUARDED_BY(mutex_);
+  /// Of the last attempt to appear.
+  absl::Status failure_ ABSL_GUARDED_BY(mutex_);
+  // Logged already.
+  std::string told_failure_ ABSL_GUARDED_BY(mutex_);
+  std::string told_refusal_ ABSL_GUARDED_BY(mutex_);
 
   // The thread's own.
   std::size_t announced_pools_ = 0;

@@ -61,7 +61,7 @@ struct stat Attributes::OfRemoved(const FileShape& shape) const {
 void Attributes::ApplyTimes(NodeId id, timespec created,
                             struct stat& attr) const {
   attr.st_atim = attr.st_mtim = attr.st_ctim = created;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (const auto set = times_.find(id); set != times_.end()) {
     attr.st_atim = set->second.access;
     attr.st_mtim = set->second.change;
@@ -70,12 +70,12 @@ void Attributes::ApplyTimes(NodeId id, timespec created,
 
 void Attributes::SetTimes(NodeId id, const timespec& access,
                           const timespec& change) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   times_[id] = Times{access, change};
 }
 
 void Attributes::Forget(NodeId id) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   times_.erase(id);
 }
 

@@ -10,8 +10,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-#include <mutex>
-
+#include "base/mutex.h"
 #include "fuse/files/file_memory.h"
 #include "instance/reader/reader.h"
 #include "instance/tree/namespace.h"
@@ -39,8 +38,8 @@ class Attributes {
   void ApplyTimes(NodeId id, timespec created, struct stat& attr) const;
 
   timespec start_{};
-  mutable std::mutex mutex_;
-  absl::flat_hash_map<NodeId, Times> times_;
+  mutable Mutex mutex_;
+  absl::flat_hash_map<NodeId, Times> times_ ABSL_GUARDED_BY(mutex_);
 };
 
 /// Inside a volume: its size, nothing used (docs/design.md §3).

@@ -32,7 +32,7 @@ int MemoryErrors::Note(const std::string& path, const absl::Status& why) {
   std::uint64_t count = 0;
   bool is_due = false;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     std::string name = Printable(path);
     if (counts_.size() >= kMostFiles && !counts_.contains(name)) name = "...";
     count = ++counts_[name];
@@ -49,11 +49,11 @@ int MemoryErrors::Note(const std::string& path, const absl::Status& why) {
 }
 
 void MemoryErrors::Report() {
-  const std::unique_lock one(report_mutex_, std::try_to_lock);
-  if (report_file_.empty() || !one.owns_lock()) return;
+  if (report_file_.empty() || !report_mutex_.TryLock()) return;
+  const MutexLock one(report_mutex_, std::adopt_lock);
   std::map<std::string, std::uint64_t> counts;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!changed_) return;
     changed_ = false;
     reported_ = std::chrono::steady_clock::now();

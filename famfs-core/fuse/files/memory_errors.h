@@ -11,9 +11,9 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <string>
 
+#include "base/mutex.h"
 #include "base/status.h"
 
 namespace famfs {
@@ -36,11 +36,13 @@ class MemoryErrors {
   static constexpr std::size_t kMostFiles = 256;
 
   const std::string report_file_;
-  std::mutex report_mutex_;  // of one who writes the file; before mutex_
-  std::mutex mutex_;         // all that follows; for moments
-  std::map<std::string, std::uint64_t> counts_;  // by printable path
-  bool changed_ = false;
-  std::chrono::steady_clock::time_point reported_{};
+  // Guards no member: one at a time writes the file.
+  Mutex report_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
+  Mutex mutex_;  // for moments
+  /// By printable path.
+  std::map<std::string, std::uint64_t> counts_ ABSL_GUARDED_BY(mutex_);
+  bool changed_ ABSL_GUARDED_BY(mutex_) = false;
+  std::chrono::steady_clock::time_point reported_ ABSL_GUARDED_BY(mutex_){};
 };
 
 }  // namespace famfs

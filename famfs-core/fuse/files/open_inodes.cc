@@ -21,44 +21,49 @@ bool CanPassThrough(const FileShape& shape, DeviceSet& devices) {
 }
 
 OpenInodes::~OpenInodes() {
-  for (const auto& [id, file] : files_) Close(*file);
+  for (const auto& [id, slot] : files_) Close(*slot.file);
+}
+
+bool OpenInodes::IsBusy(NodeId id) const {
+  const auto found = files_.find(id);
+  return found != files_.end() && found->second.busy;
 }
 
 absl::StatusOr<std::shared_ptr<OpenInode>> OpenInodes::Join(
     const FileShape& shape, std::shared_ptr<OpenInode>& begun) {
   const NodeId id = shape.node.id;
-  std::unique_lock lock(mutex_);
-  const auto is_free = [this, id] {
-    const auto found = files_.find(id);
-    return found == files_.end() || !found->second->busy_;
-  };
-  if (!finished_.wait_for(lock, kPatience, is_free)) {
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  const WriterMutexLock lock(mutex_);
+  while (IsBusy(id) && finished_.WaitUntil(mutex_, end)) {
+  }
+  if (IsBusy(id)) {
     return Unavailable(
         "another open of the file has not ended for {} s; does its device "
         "answer?",
         kPatience.count());
   }
-  std::shared_ptr<OpenInode>& slot = files_[id];
-  if (slot == nullptr) {
-    slot = begun = std::make_shared<OpenInode>(shape);
-    slot->busy_ = true;
+  Slot& slot = files_[id];
+  if (slot.file == nullptr) {
+    slot.file = begun = std::make_shared<OpenInode>(shape);
+    slot.busy = true;
     return nullptr;
   }
-  if (slot->removed_) {
+  if (slot.removed) {
     return FailedPrecondition("a deleted file of the same name is open");
   }
-  ++slot->opens_;
-  return slot;
+  ++slot.opens;
+  return slot.file;
 }
 
 void OpenInodes::Finish(OpenInode& file, bool is_open) {
   {
-    const std::lock_guard lock(mutex_);
-    file.busy_ = false;
-    file.opens_ = is_open ? 1 : 0;
-    if (!is_open) files_.erase(NodeId{file.shape_.node.id});
+    const WriterMutexLock lock(mutex_);
+    const auto slot = files_.find(file.shape_.node.id);
+    slot->second.busy = false;
+    slot->second.opens = is_open ? 1 : 0;
+    if (!is_open) files_.erase(slot);
   }
-  finished_.notify_all();
+  finished_.NotifyAll();
 }
 
 absl::StatusOr<std::shared_ptr<OpenInode>> OpenInodes::Open(
@@ -104,15 +109,15 @@ void OpenInodes::Close(OpenInode& file) const {
 void OpenInodes::Release(NodeId id) {
   std::shared_ptr<OpenInode> last;
   {
-    const std::lock_guard lock(mutex_);
+    const WriterMutexLock lock(mutex_);
     const auto found = files_.find(id);
     // A release that nobody's open belongs to is not to end one that begins.
-    if (found == files_.end() || found->second->busy_ ||
-        --found->second->opens_ > 0) {
+    if (found == files_.end() || found->second.busy ||
+        --found->second.opens > 0) {
       return;
     }
-    last = found->second;
-    last->busy_ = true;
+    last = found->second.file;
+    found->second.busy = true;
   }
   // Where its places are looked up it counts as open until this is done.
   Close(*last);
@@ -120,26 +125,27 @@ void OpenInodes::Release(NodeId id) {
 }
 
 std::shared_ptr<OpenInode> OpenInodes::Find(NodeId id) const {
-  const std::shared_lock lock(mutex_);
+  const ReaderMutexLock lock(mutex_);
   const auto found = files_.find(id);
-  if (found == files_.end() || found->second->busy_) return nullptr;
-  return found->second;
+  if (found == files_.end() || found->second.busy) return nullptr;
+  return found->second.file;
 }
 
 void OpenInodes::MarkRemoved(NodeId id) {
-  const std::lock_guard lock(mutex_);
+  const WriterMutexLock lock(mutex_);
   if (const auto found = files_.find(id); found != files_.end()) {
-    found->second->removed_ = true;
+    found->second.removed = true;
   }
 }
 
 absl::flat_hash_set<std::pair<std::uint64_t, std::uint64_t>>
 OpenInodes::OpenPlaces() const {
   absl::flat_hash_set<std::pair<std::uint64_t, std::uint64_t>> places;
-  const std::shared_lock lock(mutex_);
-  for (const auto& [id, file] : files_) {
-    if (file->shape_.is_meta()) continue;
-    for (const MediaExtent& extent : file->shape_.node.extents) {
+  const ReaderMutexLock lock(mutex_);
+  for (const auto& [id, slot] : files_) {
+    const FileShape& shape = slot.file->shape_;
+    if (shape.is_meta()) continue;
+    for (const MediaExtent& extent : shape.node.extents) {
       places.emplace(extent.device_index, extent.offset);
     }
   }

@@ -15,13 +15,11 @@
 #include <absl/container/flat_hash_map.h>
 #include <absl/container/flat_hash_set.h>
 
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
-#include <mutex>
-#include <shared_mutex>
 #include <utility>
 
+#include "base/mutex.h"
 #include "base/status.h"
 #include "fuse/files/file_memory.h"
 #include "fuse/files/still_mapped.h"
@@ -30,7 +28,7 @@
 
 namespace famfs {
 
-/// One open inode.
+/// One open inode, as it was made.
 class OpenInode {
  public:
   explicit OpenInode(FileShape shape) : shape_(std::move(shape)) {}
@@ -47,11 +45,6 @@ class OpenInode {
   FileShape shape_;
   int backing_id_ = 0;
   bool exact_ = false;
-  // Under the mutex of OpenInodes; all else is as it was made when `busy_`
-  // ends.
-  bool busy_ = false;                     // being made or ended, by one thread
-  bool removed_ = false;                  // from the tree, since it was opened
-  std::uint64_t opens_ = 0;               // not yet released
   std::shared_ptr<DaxDevice> served_on_;  // null: nothing is served for it
   std::unique_ptr<FileMemory> memory_;
 };
@@ -92,12 +85,21 @@ class OpenInodes {
       const FileShape& shape, std::shared_ptr<OpenInode>& begun);
   void Finish(OpenInode& file, bool is_open);
 
+  struct Slot {
+    std::shared_ptr<OpenInode> file;
+    bool busy = false;        // being made or ended, by one thread
+    bool removed = false;     // from the tree, since it was opened
+    std::uint64_t opens = 0;  // not yet released
+  };
+  [[nodiscard]] bool IsBusy(NodeId id) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   std::shared_ptr<DeviceSet> devices_;
   const Wire& wire_;
   StillMapped& still_mapped_;
-  mutable std::shared_mutex mutex_;  // for moments
-  std::condition_variable_any finished_;
-  absl::flat_hash_map<NodeId, std::shared_ptr<OpenInode>> files_;
+  mutable SharedMutex mutex_;  // for moments
+  SharedCondVar finished_;
+  absl::flat_hash_map<NodeId, Slot> files_ ABSL_GUARDED_BY(mutex_);
 };
 
 /// Whether a file can be one backing file: one extent, which is a file, on a

@@ -7,7 +7,7 @@
 namespace famfs {
 
 void StillMapped::Add(std::shared_ptr<DaxDevice> device, std::uint64_t offset) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const Place place(device.get(), offset);
   waiting_[place] = {.device = std::move(device),
                      .next = Clock::time_point{},
@@ -17,14 +17,14 @@ void StillMapped::Add(std::shared_ptr<DaxDevice> device, std::uint64_t offset) {
 }
 
 std::size_t StillMapped::size() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return waiting_.size();
 }
 
 std::vector<std::pair<StillMapped::Place, StillMapped::Waiting>>
 StillMapped::Due(Clock::time_point now) {
   std::vector<std::pair<Place, Waiting>> due;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (now < next_) return due;
   next_ = Clock::time_point::max();
   for (const auto& one : waiting_) {
@@ -44,7 +44,7 @@ void StillMapped::Look(const Place& place, const Waiting& waiting,
                        Clock::time_point now) {
   const auto over = waiting.device->EndServing(place.second);
   if (!over.ok()) spdlog::warn("{}", Message(over.status()));
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = waiting_.find(place);
   // Added again meanwhile: opened and closed once more, so look once more.
   if (found == waiting_.end() || found->second.added != waiting.added) return;
@@ -61,7 +61,7 @@ void StillMapped::Round(Clock::time_point now) {
   auto due = Due(now);
   if (due.size() > kLooksPerRound) {
     due.resize(kLooksPerRound);
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     next_ = now;
   }
   for (const auto& [place, waiting] : due) Look(place, waiting, now);

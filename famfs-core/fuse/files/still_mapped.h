@@ -13,10 +13,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <utility>
 #include <vector>
 
+#include "base/mutex.h"
 #include "dax/device.h"
 
 namespace famfs {
@@ -53,10 +53,11 @@ class StillMapped {
   std::vector<std::pair<Place, Waiting>> Due(Clock::time_point now);
   void Look(const Place& place, const Waiting& waiting, Clock::time_point now);
 
-  mutable std::mutex mutex_;  // all that follows
-  absl::flat_hash_map<Place, Waiting> waiting_;
-  Clock::time_point next_{};  // not before, anything is due
-  std::uint64_t added_ = 0;
+  mutable Mutex mutex_;
+  absl::flat_hash_map<Place, Waiting> waiting_ ABSL_GUARDED_BY(mutex_);
+  /// Not before, anything is due.
+  Clock::time_point next_ ABSL_GUARDED_BY(mutex_){};
+  std::uint64_t added_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace famfs

@@ -17,7 +17,7 @@ void Zeroing::Add(fuse_req_t request, std::shared_ptr<OpenInode> file,
                   Range range) {
   int refused = 0;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (stopping_) {
       refused = EINTR;
     } else if (jobs_.size() >= kMostJobs) {
@@ -29,7 +29,7 @@ void Zeroing::Add(fuse_req_t request, std::shared_ptr<OpenInode> file,
   if (refused != 0) {
     fuse_reply_err(request, refused);
   } else {
-    wake_.notify_one();
+    wake_.NotifyOne();
   }
 }
 
@@ -46,26 +46,27 @@ bool Zeroing::Step(Job& job) {
 }
 
 void Zeroing::Run() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   for (;;) {
-    wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+    while (!stopping_ && jobs_.empty()) wake_.Wait(mutex_);
     if (stopping_) break;
     Job job = std::move(jobs_.front());
     jobs_.pop_front();
-    lock.unlock();
+    lock.Unlock();
     const bool answered = Step(job);
-    lock.lock();
+    lock.Lock();
     if (!answered) jobs_.push_back(std::move(job));
   }
 }
 
 void Zeroing::Stop() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
   }
-  wake_.notify_all();
+  wake_.NotifyAll();
   if (thread_.joinable()) thread_.join();
+  const MutexLock lock(mutex_);
   for (const Job& job : jobs_) fuse_reply_err(job.request, EINTR);
   jobs_.clear();
 }

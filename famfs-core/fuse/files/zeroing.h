@@ -6,14 +6,13 @@
 // zeros are there.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <thread>
 
+#include "base/mutex.h"
 #include "base/range.h"
 #include "base/status.h"
 #include "fuse/files/open_inodes.h"
@@ -58,10 +57,10 @@ class Zeroing {
   [[nodiscard]] bool Step(Job& job);
 
   const ZeroPart zero_part_;
-  std::mutex mutex_;  // below
-  std::condition_variable wake_;
-  std::deque<Job> jobs_;
-  bool stopping_ = false;
+  Mutex mutex_;
+  CondVar wake_;
+  std::deque<Job> jobs_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

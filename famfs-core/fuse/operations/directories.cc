@@ -21,20 +21,20 @@ void Directories::Listing::Add(std::string_view name, NodeId id,
 }
 
 std::uint64_t Directories::Open(std::shared_ptr<const Listing> listing) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   open_[next_] = {.listing = std::move(listing), .begun = false};
   return next_++;
 }
 
 void Directories::Replace(std::uint64_t handle,
                           std::shared_ptr<const Listing> listing) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   open_[handle] = {.listing = std::move(listing), .begun = true};
 }
 
 std::shared_ptr<const Directories::Listing> Directories::Find(
     std::uint64_t handle, bool from_start) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = open_.find(handle);
   if (found == open_.end()) return nullptr;
   if (from_start && std::exchange(found->second.begun, true)) return nullptr;
@@ -42,7 +42,7 @@ std::shared_ptr<const Directories::Listing> Directories::Find(
 }
 
 void Directories::Close(std::uint64_t handle) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   open_.erase(handle);
 }
 

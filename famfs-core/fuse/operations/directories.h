@@ -12,11 +12,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/mutex.h"
 #include "instance/tree/namespace.h"
 
 namespace famfs {
@@ -63,9 +63,9 @@ class Directories {
     bool begun = false;  // read from its start
   };
 
-  std::mutex mutex_;
-  std::uint64_t next_ = 1;
-  absl::flat_hash_map<std::uint64_t, Handle> open_;
+  Mutex mutex_;
+  std::uint64_t next_ ABSL_GUARDED_BY(mutex_) = 1;
+  absl::flat_hash_map<std::uint64_t, Handle> open_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace famfs

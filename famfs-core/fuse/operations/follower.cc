@@ -25,10 +25,10 @@ Follower::~Follower() {
 
 void Follower::Stop() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
   }
-  wake_.notify_all();
+  wake_.NotifyAll();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -41,7 +41,7 @@ absl::Status Follower::CatchUp() {
   for (const Change& change : *changes) {
     if (change.kind == Change::Kind::kRemoved) removed_(change.id);
   }
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!last_error_.empty()) {
     spdlog::info("the log can be followed again");
     last_error_.clear();
@@ -53,12 +53,12 @@ absl::Status Follower::CatchUp() {
     untold_.push_back(std::move(change));
     added = true;
   }
-  if (added) wake_.notify_all();
+  if (added) wake_.NotifyAll();
   return absl::OkStatus();
 }
 
 void Follower::LogError(const absl::Status& error) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (last_error_ == Message(error)) return;
   last_error_ = std::string(Message(error));
   if (IsReplaced(error)) {
@@ -81,40 +81,46 @@ void Follower::LogError(const absl::Status& error) {
 }
 
 void Follower::Run(std::chrono::milliseconds interval) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (!stopping_) {
-    if (!wake_.wait_for(lock, interval,
-                        [this] { return stopping_ || !untold_.empty(); })) {
-      lock.unlock();
+    const auto end = std::chrono::steady_clock::now() + interval;
+    while (!stopping_ && untold_.empty() && wake_.WaitUntil(mutex_, end)) {
+    }
+    if (!stopping_ && untold_.empty()) {
+      lock.Unlock();
       always_();
       const absl::Status caught_up = CatchUp();
-      lock.lock();
+      lock.Lock();
       // What it found is told in the next turn, before the round.
       if (!untold_.empty()) continue;
-      lock.unlock();
+      lock.Unlock();
       if (caught_up.ok()) round_();
-      lock.lock();
+      lock.Lock();
       continue;
     }
     std::deque<Change> batch;
     batch.swap(untold_);
-    lock.unlock();
+    lock.Unlock();
     for (const Change& change : batch) {
       Tell(change, {.read_only = false});
       Tell(change, {.read_only = true});
     }
     always_();
     round_();
-    lock.lock();
+    lock.Lock();
   }
 }
 
 void Follower::LookAtDevices(std::chrono::milliseconds interval) {
-  std::unique_lock lock(mutex_);
-  while (!wake_.wait_for(lock, interval, [this] { return stopping_; })) {
-    lock.unlock();
+  MutexLock lock(mutex_);
+  for (;;) {
+    const auto end = std::chrono::steady_clock::now() + interval;
+    while (!stopping_ && wake_.WaitUntil(mutex_, end)) {
+    }
+    if (stopping_) return;
+    lock.Unlock();
     reader_.devices()->Verify();
-    lock.lock();
+    lock.Lock();
   }
 }
 

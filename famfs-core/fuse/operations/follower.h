@@ -10,14 +10,13 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "base/mutex.h"
 #include "fuse/kernel/low_level.h"
 #include "fuse/operations/view.h"
 #include "instance/reader/reader.h"
@@ -68,11 +67,11 @@ class Follower {
   std::function<void()> always_;
 
   std::atomic<bool> replaced_ = false;
-  std::mutex mutex_;  // below
-  std::condition_variable wake_;
-  std::deque<Change> untold_;
-  std::string last_error_;
-  bool stopping_ = false;
+  Mutex mutex_;
+  CondVar wake_;
+  std::deque<Change> untold_ ABSL_GUARDED_BY(mutex_);
+  std::string last_error_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
   std::thread devices_thread_;
 };

@@ -234,7 +234,7 @@ absl::Status Server::StartThreads() {
 }
 
 absl::Status Server::AddWorker() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   FAMFS_ASSIGN_OR_RETURN(std::thread worker, StartThread([this] { Work(); }));
   workers_.push_back(std::move(worker));
   return absl::OkStatus();
@@ -250,8 +250,11 @@ void Server::WatchWorkers() {
   std::size_t workers = 0;
   for (;;) {
     {
-      std::unique_lock lock(mutex_);
-      if (wake_.wait_for(lock, kWhile, [this] { return ending_; })) return;
+      const auto end = std::chrono::steady_clock::now() + kWhile;
+      const MutexLock lock(mutex_);
+      while (!ending_ && wake_.WaitUntil(mutex_, end)) {
+      }
+      if (ending_) return;
       workers = workers_.size();
     }
     const std::uint64_t before = std::exchange(taken, taken_.load());
@@ -293,10 +296,10 @@ Server::~Server() {
     IgnoreError(Unmount(options_.mount_point), "it may be gone");
   }
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ending_ = true;
   }
-  wake_.notify_all();
+  wake_.NotifyAll();
   if (watch_.joinable()) watch_.join();  // adds no worker from here on
   for (std::thread& worker : workers_) worker.join();
   if (service_.zeroing != nullptr) service_.zeroing->Stop();

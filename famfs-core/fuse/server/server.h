@@ -7,15 +7,14 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/status.h"
 #include "base/unique_fd.h"
 #include "dax/device.h"
@@ -102,10 +101,10 @@ class Server {
 
   std::atomic<unsigned> idle_ = 0;        // workers that wait for a request
   std::atomic<std::uint64_t> taken_ = 0;  // requests
-  std::mutex mutex_;                      // all that follows
-  std::condition_variable wake_;
-  bool ending_ = false;
-  std::vector<std::thread> workers_;
+  Mutex mutex_;
+  CondVar wake_;
+  bool ending_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<std::thread> workers_ ABSL_GUARDED_BY(mutex_);
   std::thread watch_;
 };
 

@@ -52,6 +52,7 @@ absl::StatusOr<std::shared_ptr<DeviceSet>> DeviceSet::Open(
   auto set = std::make_shared<DeviceSet>(std::move(device));
   set->access_ = access;
   set->opener_ = std::move(opener);
+  const MutexLock lock(set->mutex_);
   for (std::string& spec : candidates) {
     set->candidates_.push_back(
         {.spec = std::move(spec), .device = nullptr, .refused = {}});
@@ -60,48 +61,51 @@ absl::StatusOr<std::shared_ptr<DeviceSet>> DeviceSet::Open(
 }
 
 void DeviceSet::AddCandidate(std::shared_ptr<DaxDevice> device) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   candidates_.push_back(
       {.spec = {}, .device = std::move(device), .refused = {}});
 }
 
 void DeviceSet::SetSource(SpecSource source) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   source_ = std::move(source);
 }
 
 void DeviceSet::SetTable(const Uuid& fs_uuid,
                          std::span<const MediaAddDaxdev> added) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   fs_uuid_ = fs_uuid;
   added_.assign(added.begin(), added.end());
   while (slots_.size() < added_.size()) slots_.emplace_back();
 }
 
 std::size_t DeviceSet::size() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return added_.size() + 1;
 }
 
-bool DeviceSet::TakeTurn(Lock& lock, bool& busy) {
-  if (!turn_ended_.wait_for(lock, kPatience, [&busy] { return !busy; })) {
-    return false;
+bool DeviceSet::TakeTurn(bool& busy) {
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (busy && turn_ended_.WaitUntil(mutex_, end)) {
   }
+  if (busy) return false;
   busy = true;
   return true;
 }
 
 void DeviceSet::EndTurn(bool& busy) {
   busy = false;
-  turn_ended_.notify_all();
+  turn_ended_.NotifyAll();
 }
 
-void DeviceSet::AskSourceLocked(Lock& lock) {
+void DeviceSet::AskSource() {
   if (source_ == nullptr) return;
   const SpecSource source = source_;
-  lock.unlock();
-  std::vector<std::string> specs = source();
-  lock.lock();
+  std::vector<std::string> specs;
+  {
+    const MutexUnlock unlock(mutex_);
+    specs = source();
+  }
   for (std::string& spec : specs) {
     const bool known = std::any_of(
         candidates_.begin(), candidates_.end(),
@@ -112,7 +116,7 @@ void DeviceSet::AskSourceLocked(Lock& lock) {
   }
 }
 
-DeviceSet::Wanted DeviceSet::WantedLocked(std::uint64_t index) const {
+DeviceSet::Wanted DeviceSet::WantedAt(std::uint64_t index) const {
   return {.fs_uuid = fs_uuid_, .index = index, .added = added_};
 }
 
@@ -171,15 +175,16 @@ absl::StatusOr<DeviceSet::Found> DeviceSet::Try(
   return found;
 }
 
-void DeviceSet::TryLocked(Lock& lock, Candidate& candidate,
-                          std::uint64_t index) {
+void DeviceSet::TryCandidate(Candidate& candidate, std::uint64_t index) {
   candidate.busy = true;
   candidate.refused = "does not answer";  // until it does
   std::shared_ptr<DaxDevice> device = candidate.device;
-  const Wanted wanted = WantedLocked(index);
-  lock.unlock();
-  absl::StatusOr<Found> found = Try(candidate.spec, device, wanted);
-  lock.lock();
+  const Wanted wanted = WantedAt(index);
+  absl::StatusOr<Found> found;
+  {
+    const MutexUnlock unlock(mutex_);
+    found = Try(candidate.spec, device, wanted);
+  }
   candidate.refused = std::string(Message(found.status()));
   Slot& slot = slots_[index - 1];
   // By another name, somebody else may have found it meanwhile.
@@ -191,9 +196,9 @@ void DeviceSet::TryLocked(Lock& lock, Candidate& candidate,
 }
 
 /// Passes over candidates that others try, and comes back to them.
-void DeviceSet::LookForLocked(Lock& lock, std::uint64_t index) {
+void DeviceSet::LookFor(std::uint64_t index) {
   const auto end = std::chrono::steady_clock::now() + kPatience;
-  AskSourceLocked(lock);
+  AskSource();
   const Slot& slot = slots_[index - 1];
   std::deque<bool> tried;  // by candidate
   for (bool left = true; left;) {
@@ -208,16 +213,14 @@ void DeviceSet::LookForLocked(Lock& lock, std::uint64_t index) {
         continue;
       }
       tried[i] = true;
-      TryLocked(lock, candidate, index);
+      TryCandidate(candidate, index);
     }
     if (slot.found.device != nullptr) return;
-    if (left && turn_ended_.wait_until(lock, end) == std::cv_status::timeout) {
-      return;
-    }
+    if (left && !turn_ended_.WaitUntil(mutex_, end)) return;
   }
 }
 
-void DeviceSet::LoseLocked(std::uint64_t index, const absl::Status& why) {
+void DeviceSet::Lose(std::uint64_t index, const absl::Status& why) {
   Found& found = slots_[index - 1].found;
   spdlog::error(
       "device {} of the instance is lost: {} {}; files on it cannot be used",
@@ -245,51 +248,53 @@ absl::Status DeviceSet::LookAgain(const Found& found, const Wanted& wanted) {
   return CheckIdentity(*found.device, head, wanted);
 }
 
-bool DeviceSet::LookAtLocked(Lock& lock, std::uint64_t index) {
+bool DeviceSet::LookAt(std::uint64_t index) {
   Slot& slot = slots_[index - 1];
-  if (!TakeTurn(lock, slot.busy)) return false;
+  if (!TakeTurn(slot.busy)) return false;
   if (slot.found.device != nullptr) {
     const Found found = slot.found;
-    const Wanted wanted = WantedLocked(index);
-    lock.unlock();
-    const absl::Status status = LookAgain(found, wanted);
-    lock.lock();
-    if (!status.ok()) LoseLocked(index, status);
+    const Wanted wanted = WantedAt(index);
+    absl::Status status;
+    {
+      const MutexUnlock unlock(mutex_);
+      status = LookAgain(found, wanted);
+    }
+    if (!status.ok()) Lose(index, status);
   }
   EndTurn(slot.busy);
   return true;
 }
 
 void DeviceSet::Verify() {
-  Lock lock(mutex_);
-  for (std::size_t i = 1; i <= added_.size(); ++i) LookAtLocked(lock, i);
+  const MutexLock lock(mutex_);
+  for (std::size_t i = 1; i <= added_.size(); ++i) LookAt(i);
 }
 
 std::shared_ptr<DaxDevice> DeviceSet::Find(std::uint64_t index) {
   if (index == 0) return primary_;
-  Lock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (index > added_.size()) return nullptr;
   const Slot& slot = slots_[index - 1];
-  if (slot.found.device == nullptr) LookForLocked(lock, index);
+  if (slot.found.device == nullptr) LookFor(index);
   return slot.found.device;
 }
 
 absl::StatusOr<std::shared_ptr<DaxDevice>> DeviceSet::At(std::uint64_t index) {
   if (index == 0) return primary_;
-  Lock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (index > added_.size()) {
     return Internal("device {} is in no entry of the log", index);
   }
   const Slot& slot = slots_[index - 1];
-  if (!LookAtLocked(lock, index)) {
+  if (!LookAt(index)) {
     return Unavailable("device {} of the instance does not answer: {}", index,
                        slot.found.device == nullptr
                            ? "it is being looked for"
                            : slot.found.device->spec());
   }
-  if (slot.found.device == nullptr) LookForLocked(lock, index);
+  if (slot.found.device == nullptr) LookFor(index);
   if (slot.found.device != nullptr) return slot.found.device;
-  return MissingLocked(index);
+  return Missing(index);
 }
 
 bool DeviceSet::IsOurs(std::uint64_t index) const {
@@ -297,7 +302,7 @@ bool DeviceSet::IsOurs(std::uint64_t index) const {
   std::shared_ptr<Mapping> head;
   Uuid fs_uuid;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (index > added_.size()) return false;
     const Found& found = slots_[index - 1].found;
     if (found.device == nullptr) return false;
@@ -308,7 +313,7 @@ bool DeviceSet::IsOurs(std::uint64_t index) const {
   return BearsSuperblockOf(*head, fs_uuid) && head->Check().ok();
 }
 
-absl::Status DeviceSet::MissingLocked(std::uint64_t index) const {
+absl::Status DeviceSet::Missing(std::uint64_t index) const {
   const MediaAddDaxdev& wanted = added_[index - 1];
   std::string tried;
   for (const Candidate& candidate : candidates_) {

@@ -15,17 +15,16 @@
 // device.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/status.h"
 #include "dax/device.h"
 #include "instance/devices/secondary.h"
@@ -108,24 +107,26 @@ class DeviceSet {
     std::uint64_t index = 0;
     std::vector<MediaAddDaxdev> added;
   };
-  using Lock = std::unique_lock<std::mutex>;
 
-  // The lock is held when they are called and when they return, and given up
-  // while a device is waited for.
-  bool TakeTurn(Lock& lock, bool& busy);
-  void EndTurn(bool& busy);
-  void LookForLocked(Lock& lock, std::uint64_t index);
-  void TryLocked(Lock& lock, Candidate& candidate, std::uint64_t index);
-  void AskSourceLocked(Lock& lock);
+  // The lock is given up while a device is waited for.
+  bool TakeTurn(bool& busy) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void EndTurn(bool& busy) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void LookFor(std::uint64_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TryCandidate(Candidate& candidate, std::uint64_t index)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AskSource() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   /// Looks at a device that was found; false: it does not answer.
-  bool LookAtLocked(Lock& lock, std::uint64_t index);
-  void LoseLocked(std::uint64_t index, const absl::Status& why);
+  bool LookAt(std::uint64_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Lose(std::uint64_t index, const absl::Status& why)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   static absl::Status CheckIdentity(const DaxDevice& device,
                                     const DeviceHead& head,
                                     const Wanted& wanted);
-  [[nodiscard]] Wanted WantedLocked(std::uint64_t index) const;
-  [[nodiscard]] absl::Status MissingLocked(std::uint64_t index) const;
+  [[nodiscard]] Wanted WantedAt(std::uint64_t index) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  [[nodiscard]] absl::Status Missing(std::uint64_t index) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   /// OK: it is the device that is wanted. Opens `device` if it is null.
   absl::StatusOr<Found> Try(const std::string& spec,
                             std::shared_ptr<DaxDevice>& device,
@@ -135,13 +136,15 @@ class DeviceSet {
   std::shared_ptr<DaxDevice> primary_;
   Access access_ = Access::kReadWrite;
   Opener opener_ = OpenDevice;
-  mutable std::mutex mutex_;  // all that follows; for moments
-  std::condition_variable turn_ended_;
-  Uuid fs_uuid_;
-  std::vector<MediaAddDaxdev> added_;
-  std::deque<Slot> slots_;            // by index - 1; never fewer
-  std::deque<Candidate> candidates_;  // never fewer
-  SpecSource source_;
+  mutable Mutex mutex_;  // for moments
+  CondVar turn_ended_;
+  Uuid fs_uuid_ ABSL_GUARDED_BY(mutex_);
+  std::vector<MediaAddDaxdev> added_ ABSL_GUARDED_BY(mutex_);
+  /// By index - 1; never fewer.
+  std::deque<Slot> slots_ ABSL_GUARDED_BY(mutex_);
+  /// Never fewer.
+  std::deque<Candidate> candidates_ ABSL_GUARDED_BY(mutex_);
+  SpecSource source_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace famfs

@@ -4,12 +4,11 @@
 
 #include <algorithm>
 #include <array>
-#include <condition_variable>
 #include <cstring>
-#include <mutex>
 #include <utility>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/text.h"
 #include "base/thread.h"
 #include "media/checksum.h"
@@ -106,40 +105,40 @@ class Conveyor {
   // The first stage's: an empty batch, null when nobody wants more; then the
   // same batch, filled.
   Batch* NextEmpty() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return stopped_ || filled_ - used_ < kBatches; });
+    const MutexLock lock(mutex_);
+    while (!stopped_ && filled_ - used_ >= kBatches) changed_.Wait(mutex_);
     return stopped_ ? nullptr : &batches_[filled_ % kBatches];
   }
   void Filled() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ++filled_;
-    changed_.notify_one();
+    changed_.NotifyOne();
   }
 
   // The second stage's.
   const Batch& NextFilled() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return filled_ > used_; });
+    const MutexLock lock(mutex_);
+    while (filled_ <= used_) changed_.Wait(mutex_);
     return batches_[used_ % kBatches];
   }
   void Used() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ++used_;
-    changed_.notify_one();
+    changed_.NotifyOne();
   }
   void Stop() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopped_ = true;
-    changed_.notify_one();
+    changed_.NotifyOne();
   }
 
  private:
-  std::vector<Batch> batches_;
-  std::mutex mutex_;
-  std::condition_variable changed_;  // waited for by one of the two at a time
-  std::size_t filled_ = 0;
-  std::size_t used_ = 0;
-  bool stopped_ = false;
+  std::vector<Batch> batches_;  // each is one stage's at a time
+  Mutex mutex_;
+  CondVar changed_;  // waited for by one of the two at a time
+  std::size_t filled_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::size_t used_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 bool HasSecondProcessor() {

@@ -81,10 +81,23 @@ absl::StatusOr<std::unique_ptr<Reader>> Reader::Open(
   return reader;
 }
 
-Reader::View Reader::Tree() const { return {mutex_, player_}; }
+// The view holds the lock for its owner: no balance within this function.
+Reader::View Reader::Tree() const ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  return {mutex_, player_};
+}
 
 const MediaSuperblock& Reader::superblock() const {
   return layout_.superblock();
+}
+
+std::vector<const ExtentAllocator*> Reader::AllocatorsOf(
+    const std::vector<std::shared_ptr<DaxDevice>>& present) const {
+  std::vector<const ExtentAllocator*> by_index(present.size(), nullptr);
+  for (std::size_t i = 0; i < present.size(); ++i) {
+    if (present[i] == nullptr || i > player_->devices().size()) continue;
+    by_index[i] = &player_->allocator(i);
+  }
+  return by_index;
 }
 
 PoolFigures Reader::Figures() const {
@@ -94,24 +107,16 @@ PoolFigures Reader::Figures() const {
   for (std::size_t i = 0; i < devices_->size(); ++i) {
     present.push_back(devices_->Find(i));
   }
-  const auto allocators = [&] {
-    std::vector<const ExtentAllocator*> by_index(present.size(), nullptr);
-    for (std::size_t i = 0; i < present.size(); ++i) {
-      if (present[i] == nullptr || i > player_->devices().size()) continue;
-      by_index[i] = &player_->allocator(i);
-    }
-    return by_index;
-  };
   std::vector<std::uint64_t> taken;
   {
-    const std::shared_lock lock(mutex_);
-    taken = TakenOf(allocators());
+    const ReaderMutexLock lock(mutex_);
+    taken = TakenOf(AllocatorsOf(present));
   }
   const std::vector<BackingAnswer> backings = AskBackings(present, taken);
-  const std::shared_lock lock(mutex_);
+  const ReaderMutexLock lock(mutex_);
   PoolFigures figures{.entries = player_->next_index(),
                       .slots = LastIndex(layout_.superblock().log_length) + 1};
-  const std::vector<const ExtentAllocator*> of_present = allocators();
+  const std::vector<const ExtentAllocator*> of_present = AllocatorsOf(present);
   for (std::size_t i = 0; i < of_present.size(); ++i) {
     if (of_present[i] == nullptr) continue;
     figures.size +=
@@ -128,17 +133,18 @@ PoolFigures Reader::Figures() const {
 
 /// Devices are only ever added: an entry that does it is kept for good.
 void Reader::ShareTable() {
-  if (devices_->size() != player_->devices().size() + 1) {
-    devices_->SetTable(layout_.superblock().fs_uuid, player_->devices());
+  const std::vector<MediaAddDaxdev>& named = own_player()->devices();
+  if (devices_->size() != named.size() + 1) {
+    devices_->SetTable(layout_.superblock().fs_uuid, named);
   }
 }
 
 absl::StatusOr<std::vector<Change>> Reader::Refresh() {
-  const std::lock_guard lock(refresh_mutex_);
+  const MutexLock lock(refresh_mutex_);
   FAMFS_RETURN_IF_ERROR(replaced_);
   // What was missing in an earlier pass may be there again.
   FAMFS_RETURN_IF_ERROR(layout_.Renew());
-  auto changes = salvage_ ? RefreshSalvaged() : TryRefresh();
+  auto changes = salvaging_ ? RefreshSalvaged() : TryRefresh();
   if (IsReplaced(changes.status())) replaced_ = changes.status();
   return changes;
 }
@@ -165,7 +171,7 @@ absl::StatusOr<std::vector<Change>> Reader::TryRefresh() {
 /// each pass: an instance made anew is never taken for this one's next state.
 absl::StatusOr<Reader::Moment> Reader::LoadMoment() const {
   // Of a damaged superblock nothing can be told.
-  if (!salvage_) FAMFS_RETURN_IF_ERROR(layout_.identity().Check());
+  if (!salvaging_) FAMFS_RETURN_IF_ERROR(layout_.identity().Check());
   absl::Status last;
   for (int attempt = 0; attempt < kLoadRetries; ++attempt) {
     if (attempt > 0) Pause(attempt);
@@ -239,7 +245,7 @@ absl::StatusOr<Reader::Source> Reader::OpenSource(const Moment& moment,
 
 absl::StatusOr<Reader::Pass> Reader::Read(const Moment& moment,
                                           bool trust_log) {
-  const bool known = player_ != nullptr && moment == moment_;
+  const bool known = own_player() != nullptr && moment == moment_;
   // Nothing is appended while a compaction is under way.
   if (known && moment.in_image()) return Pass{};
   FAMFS_ASSIGN_OR_RETURN(const Source source, OpenSource(moment, trust_log));
@@ -257,7 +263,7 @@ absl::StatusOr<Reader::Pass> Reader::ReadFrom(const Source& source,
   Pass pass;
   const std::uint64_t end = source.header.next_index;
   if (known) {
-    const std::uint64_t played = player_->next_index();
+    const std::uint64_t played = own_player()->next_index();
     if (end == played) return pass;
     if (end < played) {
       return DataLoss(
@@ -293,31 +299,27 @@ absl::StatusOr<std::unique_ptr<LogPlayer>> Reader::ReadWhole(
 
 absl::Status Reader::ReadAll(const Moment& moment, const Source& source,
                              std::uint64_t end, LogPlayer& player) {
-  absl::Status status;
+  std::optional<BrokenEntry> broken;
   ForEachEntry(
       *source.bytes, 0, end, [&](std::uint64_t index, MediaEntry& entry) {
-        const absl::Status applied = player.Apply(index, entry);
+        absl::Status applied = player.Apply(index, entry);
         if (applied.ok()) return true;
         if (index + 1 == source.header.next_index && LooksTorn(entry, index)) {
           if (StillInvisible(source, index, entry)) return false;
-          status = player.Apply(index, entry);
-        } else {
-          status = applied;
+          applied = player.Apply(index, entry);
         }
-        if (!status.ok()) {
-          status = Break(moment, index, entry, std::move(status));
-        }
-        return status.ok();
+        if (!applied.ok()) broken = BrokenEntry{moment, index, entry, applied};
+        return applied.ok();
       });
-  return status;
+  return broken ? Break(*std::move(broken)) : absl::OkStatus();
 }
 
 absl::Status Reader::ReadAppended(const Moment& moment, const Source& source,
                                   std::vector<MediaEntry>& entries) {
-  const std::uint64_t begin = player_->next_index();
+  const std::uint64_t begin = own_player()->next_index();
   const std::uint64_t end = source.header.next_index;
   entries.reserve(end - begin);
-  absl::Status status;
+  std::optional<BrokenEntry> broken;
   ForEachEntry(
       *source.bytes, begin, end, [&](std::uint64_t index, MediaEntry& entry) {
         if (LooksTorn(entry, index)) {
@@ -327,14 +329,15 @@ absl::Status Reader::ReadAppended(const Moment& moment, const Source& source,
           if (LooksTorn(entry, index)) {
             LogPlayer judge(layout_.superblock(), layout_.device_size());
             judge.SkipTo(index);
-            status = Break(moment, index, entry, judge.Apply(index, entry));
+            broken =
+                BrokenEntry{moment, index, entry, judge.Apply(index, entry)};
             return false;
           }
         }
         entries.push_back(entry);
         return true;
       });
-  return status;
+  return broken ? Break(*std::move(broken)) : absl::OkStatus();
 }
 
 /// Looks at the last entry a few more times; `entry` is what was seen last.
@@ -349,11 +352,10 @@ bool Reader::StillInvisible(const Source& source, std::uint64_t index,
   return true;
 }
 
-absl::Status Reader::Break(const Moment& moment, std::uint64_t index,
-                           const MediaEntry& entry, absl::Status status) {
-  status = Annotate(status, device_->spec());
-  broken_ = BrokenEntry{moment, index, entry, status};
-  return status;
+absl::Status Reader::Break(BrokenEntry broken) {
+  broken.status = Annotate(broken.status, device_->spec());
+  broken_ = std::move(broken);
+  return broken_->status;
 }
 
 bool Reader::StillBroken(const Moment& moment) const {
@@ -373,12 +375,12 @@ absl::StatusOr<std::vector<Change>> Reader::Commit(const Moment& moment,
     return Append(moment, pass.appended);
   }
   std::vector<Change> changes;
-  if (player_ != nullptr) {
-    changes = DiffTrees(player_->tree(), pass.player->tree());
+  if (own_player() != nullptr) {
+    changes = DiffTrees(own_player()->tree(), pass.player->tree());
   }
   pass.player->RecordChanges();
   {
-    const std::lock_guard lock(mutex_);
+    const WriterMutexLock lock(mutex_);
     player_.swap(pass.player);
   }
   moment_ = moment;
@@ -391,13 +393,13 @@ absl::StatusOr<std::vector<Change>> Reader::Append(
   if (entries.empty()) return std::vector<Change>{};
   std::uint64_t start = 0;
   {
-    const std::lock_guard lock(mutex_);
+    const WriterMutexLock lock(mutex_);
     start = player_->next_index();
     for (const MediaEntry& entry : entries) {
       const std::uint64_t index = player_->next_index();
       const absl::Status applied = player_->ApplyIntact(index, entry);
       if (!applied.ok()) {
-        IgnoreError(Break(moment, index, entry, applied), "kept in broken_");
+        IgnoreError(Break({moment, index, entry, applied}), "kept in broken_");
         break;
       }
     }
@@ -421,7 +423,7 @@ absl::Status Reader::Rebuild(const Moment& moment, std::uint64_t end) {
                          ReadWhole(moment, source, end));
   broken_ = broken;
   player->RecordChanges();
-  const std::lock_guard lock(mutex_);
+  const WriterMutexLock lock(mutex_);
   player_.swap(player);
   return absl::OkStatus();
 }

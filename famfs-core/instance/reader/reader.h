@@ -14,8 +14,10 @@
 #include <mutex>
 #include <optional>
 #include <shared_mutex>
+#include <utility>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/status.h"
 #include "dax/device.h"
 #include "instance/deletion/figures.h"
@@ -46,16 +48,20 @@ class Reader {
   /// short; a thread that holds one must not call Refresh.
   class View {
    public:
-    View(std::shared_mutex& mutex, const Namespace& tree)
-        : lock_(mutex), tree_(&tree) {}
+    View(SharedMutex& mutex, const Namespace& tree)
+        : lock_(std::in_place, mutex), tree_(&tree) {}
     /// For a player that may be replaced: looked at under the lock.
-    View(std::shared_mutex& mutex, const std::unique_ptr<LogPlayer>& player)
-        : lock_(mutex), tree_(&player->tree()) {}
+    View(SharedMutex& mutex, const std::unique_ptr<LogPlayer>& player)
+        : lock_(std::in_place, mutex), tree_(&player->tree()) {}
+    // Until the writer's mutex is a SharedMutex; then lock_ needs no optional.
+    View(std::shared_mutex& mutex, const Namespace& tree)
+        : writers_(mutex), tree_(&tree) {}
     const Namespace& operator*() const { return *tree_; }
     const Namespace* operator->() const { return tree_; }
 
    private:
-    std::shared_lock<std::shared_mutex> lock_;
+    std::optional<ReaderMutexLock> lock_;
+    std::shared_lock<std::shared_mutex> writers_;
     const Namespace* tree_;
   };
   [[nodiscard]] View Tree() const;
@@ -132,59 +138,89 @@ class Reader {
     absl::Status status;
   };
 
-  /// What a reader of a damaged instance remembers of its last pass.
-  struct SalvageState {
+  /// What a reader of a damaged instance knows of it from its opening.
+  struct Salvaging {
     absl::Status superblock;      // which rule it breaks, if any
     bool tells_identity = false;  // a later one is known to be another's
+  };
+  /// What it remembers of its last pass.
+  struct SalvagedLog {
     MediaLogHeader header;
     MediaEntry tail{};  // the last entry: it may not have been visible
-    DamageList damage;  // under mutex_
   };
 
   Reader(std::shared_ptr<DeviceSet> devices, Layout layout);
 
-  absl::StatusOr<std::vector<Change>> TryRefresh();
+  absl::StatusOr<std::vector<Change>> TryRefresh()
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(refresh_mutex_);
   absl::StatusOr<Moment> LoadMoment() const;
   absl::StatusOr<MediaLogHeader> LoadHeader() const;
   absl::StatusOr<Source> OpenImage(const CompactionRecord& record) const;
   absl::StatusOr<Source> OpenSource(const Moment& moment, bool trust_log) const;
-  absl::StatusOr<Pass> Read(const Moment& moment, bool trust_log);
+  absl::StatusOr<Pass> Read(const Moment& moment, bool trust_log)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(refresh_mutex_);
   absl::StatusOr<Pass> ReadFrom(const Source& source, const Moment& moment,
-                                bool known);
+                                bool known)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(refresh_mutex_);
   absl::StatusOr<std::unique_ptr<LogPlayer>> ReadWhole(const Moment& moment,
                                                        const Source& source,
-                                                       std::uint64_t end);
+                                                       std::uint64_t end)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(refresh_mutex_);
   absl::Status ReadAll(const Moment& moment, const Source& source,
-                       std::uint64_t end, LogPlayer& player);
+                       std::uint64_t end, LogPlayer& player)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(refresh_mutex_);
   absl::Status ReadAppended(const Moment& moment, const Source& source,
-                            std::vector<MediaEntry>& entries);
+                            std::vector<MediaEntry>& entries)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(refresh_mutex_);
   bool StillInvisible(const Source& source, std::uint64_t index,
                       MediaEntry& entry) const;
-  absl::Status Break(const Moment& moment, std::uint64_t index,
-                     const MediaEntry& entry, absl::Status status);
-  bool StillBroken(const Moment& moment) const;
-  absl::StatusOr<std::vector<Change>> Commit(const Moment& moment, Pass pass);
+  absl::Status Break(BrokenEntry broken)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(refresh_mutex_);
+  bool StillBroken(const Moment& moment) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(refresh_mutex_);
+  absl::StatusOr<std::vector<Change>> Commit(const Moment& moment, Pass pass)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(refresh_mutex_);
   absl::StatusOr<std::vector<Change>> Append(
-      const Moment& moment, const std::vector<MediaEntry>& entries);
-  void ShareTable();
+      const Moment& moment, const std::vector<MediaEntry>& entries)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(refresh_mutex_);
+  void ShareTable() ABSL_EXCLUSIVE_LOCKS_REQUIRED(refresh_mutex_);
+  /// The player for the one who refreshes: nobody else changes it, so it may be
+  /// looked at without mutex_, which the analysis cannot know. Null before the
+  /// first pass.
+  [[nodiscard]] const LogPlayer* own_player() const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(refresh_mutex_)
+          ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return player_.get();
+  }
+  /// Of the devices that are there and that the log names, by index; else null.
+  [[nodiscard]] std::vector<const ExtentAllocator*> AllocatorsOf(
+      const std::vector<std::shared_ptr<DaxDevice>>& present) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   // reader_salvage.cc
-  absl::StatusOr<std::vector<Change>> RefreshSalvaged();
+  absl::StatusOr<std::vector<Change>> RefreshSalvaged()
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(refresh_mutex_);
   [[nodiscard]] Salvaged PlaySalvaged(
       const absl::StatusOr<Source>& source) const;
   [[nodiscard]] MediaEntry LastEntry(const MediaLogHeader& header) const;
-  absl::Status Rebuild(const Moment& moment, std::uint64_t end);
+  absl::Status Rebuild(const Moment& moment, std::uint64_t end)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(refresh_mutex_);
 
   std::shared_ptr<DeviceSet> devices_;
   std::shared_ptr<DaxDevice> device_;
   Layout layout_;
-  mutable std::shared_mutex mutex_;  // player_
-  std::mutex refresh_mutex_;         // one Refresh at a time
-  std::unique_ptr<LogPlayer> player_;
-  // The rest under refresh_mutex_.
-  Moment moment_;  // of the last pass that was taken up
-  std::optional<BrokenEntry> broken_;
-  std::optional<SalvageState> salvage_;  // set: what is whole counts
-  absl::Status replaced_;  // not OK: every later pass is refused with it
+  std::optional<Salvaging> salvaging_;  // set, by the opening: what is whole
+                                        // counts
+  // One Refresh at a time.
+  Mutex refresh_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
+  mutable SharedMutex mutex_;
+  std::unique_ptr<LogPlayer> player_ ABSL_GUARDED_BY(mutex_);
+  DamageList damage_ ABSL_GUARDED_BY(mutex_);
+  /// Of the last pass that was taken up.
+  Moment moment_ ABSL_GUARDED_BY(refresh_mutex_);
+  SalvagedLog salvaged_ ABSL_GUARDED_BY(refresh_mutex_);
+  std::optional<BrokenEntry> broken_ ABSL_GUARDED_BY(refresh_mutex_);
+  /// Not OK: every later pass is refused with it.
+  absl::Status replaced_ ABSL_GUARDED_BY(refresh_mutex_);
 };
 
 }  // namespace famfs

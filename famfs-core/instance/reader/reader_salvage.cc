@@ -33,21 +33,19 @@ absl::StatusOr<std::unique_ptr<Reader>> Reader::OpenSalvaged(
                          Layout::OpenDamaged(*devices->primary(), superblock));
   std::unique_ptr<Reader> reader(
       new Reader(std::move(devices), std::move(layout)));
-  SalvageState state;
-  state.superblock = superblock;
-  state.tells_identity =
-      !IsReplaced(reader->layout_.identity().CheckSuperblock());
-  reader->salvage_ = std::move(state);
+  reader->salvaging_ =
+      Salvaging{.superblock = superblock,
+                .tells_identity =
+                    !IsReplaced(reader->layout_.identity().CheckSuperblock())};
   FAMFS_RETURN_IF_ERROR(reader->Refresh().status());
   return reader;
 }
 
 absl::Status Reader::CheckIdentity() const {
   absl::Status same;
-  // Set when it was opened, and never again.
-  if (!salvage_) {
+  if (!salvaging_) {
     same = layout_.identity().CheckSuperblock();
-  } else if (salvage_->tells_identity) {
+  } else if (salvaging_->tells_identity) {
     same = layout_.identity().CheckSuperblock();
     if (!IsReplaced(same)) same = absl::OkStatus();
   }
@@ -55,8 +53,8 @@ absl::Status Reader::CheckIdentity() const {
 }
 
 DamageList Reader::Damage() const {
-  const std::shared_lock lock(mutex_);
-  return salvage_ ? salvage_->damage : DamageList();
+  const ReaderMutexLock lock(mutex_);
+  return damage_;
 }
 
 MediaEntry Reader::LastEntry(const MediaLogHeader& header) const {
@@ -66,7 +64,7 @@ MediaEntry Reader::LastEntry(const MediaLogHeader& header) const {
 }
 
 absl::StatusOr<std::vector<Change>> Reader::RefreshSalvaged() {
-  if (salvage_->tells_identity) {
+  if (salvaging_->tells_identity) {
     const absl::Status same = layout_.identity().Check();
     if (IsReplaced(same)) return same;
   }
@@ -77,9 +75,9 @@ absl::StatusOr<std::vector<Change>> Reader::RefreshSalvaged() {
     const Moment moment = before.value_or(Moment());
     const MediaLogHeader header = layout_.LoadLogHeader();
     const MediaEntry tail = LastEntry(header);
-    if (player_ != nullptr && moment == moment_ &&
-        SameBytes(header, salvage_->header) &&
-        SameBytes(tail, salvage_->tail)) {
+    if (own_player() != nullptr && moment == moment_ &&
+        SameBytes(header, salvaged_.header) &&
+        SameBytes(tail, salvaged_.tail)) {
       return std::vector<Change>{};
     }
     absl::StatusOr<Source> source = OpenSource(moment, last);
@@ -89,15 +87,16 @@ absl::StatusOr<std::vector<Change>> Reader::RefreshSalvaged() {
 
     if (!before.ok())
       salvaged.damage.Add(::famfs::Damage("region", before.status()));
-    if (!salvage_->superblock.ok()) {
-      salvaged.damage.Add(::famfs::Damage("superblock", salvage_->superblock));
+    if (!salvaging_->superblock.ok()) {
+      salvaged.damage.Add(
+          ::famfs::Damage("superblock", salvaging_->superblock));
     }
     {
-      const std::lock_guard lock(mutex_);
-      salvage_->damage = std::move(salvaged.damage);
+      const WriterMutexLock lock(mutex_);
+      damage_ = std::move(salvaged.damage);
     }
-    salvage_->header = header;
-    salvage_->tail = tail;
+    salvaged_.header = header;
+    salvaged_.tail = tail;
     Pass pass;
     pass.player = std::move(salvaged.player);
     return Commit(moment, std::move(pass));

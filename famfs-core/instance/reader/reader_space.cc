@@ -42,13 +42,13 @@ void CountPromised(const std::vector<Reservation>& promised,
 std::vector<HostStatus> Reader::Hosts(const ThisHost& self) const {
   const std::vector<HostRow> rows =
       LoadHosts(layout_.head(), layout_.superblock().fs_uuid);
-  const std::shared_lock lock(mutex_);
+  const ReaderMutexLock lock(mutex_);
   return JudgeHosts(rows, self, player_->pending());
 }
 
 std::vector<PendingVolume> Reader::Deletions(std::uint64_t above) const {
   std::vector<PendingVolume> deletions;
-  const std::shared_lock lock(mutex_);
+  const ReaderMutexLock lock(mutex_);
   for (const auto& [directory, volume] : player_->pending()) {
     if (volume.deletion_number > above) deletions.push_back(volume);
   }
@@ -56,7 +56,7 @@ std::vector<PendingVolume> Reader::Deletions(std::uint64_t above) const {
 }
 
 std::vector<MediaAddDaxdev> Reader::AddedDevices() const {
-  const std::shared_lock lock(mutex_);
+  const ReaderMutexLock lock(mutex_);
   return player_->devices();
 }
 
@@ -85,7 +85,7 @@ SpaceReport Reader::Space(const ThisHost& self) const {
   for (std::size_t i = 0; i < devices_->size(); ++i) {
     present.push_back(devices_->Find(i) != nullptr);
   }
-  const std::shared_lock lock(mutex_);
+  const ReaderMutexLock lock(mutex_);
   CountPromised(promised, epoch, present, *player_, report);
   const std::uint64_t let_go = LetGoByAll(rows, self);
   for (const auto& [directory, volume] : player_->pending()) {

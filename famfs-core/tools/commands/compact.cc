@@ -1,8 +1,7 @@
 // famfs compact: drops dead entries from the log and frees what they held.
-#include <condition_variable>
-#include <mutex>
 #include <nlohmann/json.hpp>
 
+#include "base/mutex.h"
 #include "base/thread.h"
 #include "base/units.h"
 #include "tools/commands/commands.h"
@@ -34,10 +33,10 @@ class ScrubBar {
       : thread_(1, [this, &writer] { Draw(writer); }) {}
   ~ScrubBar() {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       ended_ = true;
     }
-    end_.notify_all();
+    end_.NotifyAll();
   }
   ScrubBar(const ScrubBar&) = delete;
   ScrubBar& operator=(const ScrubBar&) = delete;
@@ -45,17 +44,21 @@ class ScrubBar {
  private:
   void Draw(const Writer& writer) {
     ProgressBar bar("zeroing");
-    std::unique_lock lock(mutex_);
-    while (!end_.wait_for(lock, std::chrono::milliseconds(100),
-                          [this] { return ended_; })) {
+    const MutexLock lock(mutex_);
+    for (;;) {
+      const auto next =
+          std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
+      while (!ended_ && end_.WaitUntil(mutex_, next)) {
+      }
+      if (ended_) return;
       const Writer::Scrubbing scrub = writer.ScrubProgress();
       if (scrub.total > 0) bar.Update(scrub.done, scrub.total);
     }
   }
 
-  std::mutex mutex_;
-  std::condition_variable end_;
-  bool ended_ = false;
+  Mutex mutex_;
+  CondVar end_;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   // Last: it uses what stands above. Without a thread there is no bar.
   const Helpers thread_;
 };

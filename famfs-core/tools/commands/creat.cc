@@ -1,8 +1,8 @@
 // famfs creat: makes a file of zeros, to be filled through a mount, or of a
 // stream that famfs verify knows.
 #include <atomic>
-#include <mutex>
 
+#include "base/mutex.h"
 #include "tools/commands/commands.h"
 #include "tools/common/interrupt.h"
 #include "tools/common/layout_options.h"
@@ -40,15 +40,30 @@ struct Options {
   WriteOptions write;
 };
 
+/// Draws how far all threads are together.
+class Filling {
+ public:
+  explicit Filling(std::uint64_t size) : size_(size), bar_("filling") {}
+
+  void Advance(std::uint64_t bytes) {
+    const MutexLock lock(mutex_);
+    bar_.Update(done_ += bytes, size_);
+  }
+
+ private:
+  const std::uint64_t size_;
+  Mutex mutex_;
+  ProgressBar bar_ ABSL_GUARDED_BY(mutex_);
+  std::uint64_t done_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
 absl::Status CreateSeeded(Writer& writer, const Options& options,
                           const FileLayout& layout) {
   const std::uint64_t size = options.size.value_or(0);
   FAMFS_ASSIGN_OR_RETURN(const auto file,
                          writer.BeginFile(InstancePath(options.path), size,
                                           options.owner.Resolve(0644), layout));
-  ProgressBar bar("filling");
-  std::mutex mutex;  // bar, done
-  std::uint64_t done = 0;
+  Filling filling(size);
   const absl::Status filled = RunParallel(
       options.threads, (size + kStep - 1) / kStep, [&](std::size_t index) {
         FAMFS_RETURN_IF_ERROR(CheckInterrupted());
@@ -65,8 +80,7 @@ absl::Status CreateSeeded(Writer& writer, const Options& options,
         }
         // Here, by all threads; Commit would do it alone.
         file->WriteBack(at, length);
-        const std::lock_guard lock(mutex);
-        bar.Update(done += length, size);
+        filling.Advance(length);
         return file->Check();
       });
   FAMFS_RETURN_IF_ERROR(filled);

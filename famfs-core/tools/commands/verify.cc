@@ -1,7 +1,7 @@
 // famfs verify: whether a file holds the stream that famfs creat --seed made.
-#include <mutex>
 #include <nlohmann/json.hpp>
 
+#include "base/mutex.h"
 #include "base/text.h"
 #include "tools/commands/commands.h"
 #include "tools/common/instance_file.h"
@@ -38,7 +38,7 @@ class Verdict {
 
   void Check(std::uint64_t at, std::span<const std::byte> bytes) {
     const auto difference = FirstDifference(seed_, at, bytes);
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     bar_.Update(done_ += bytes.size(), size_);
     if (!difference || (wrong_ && *wrong_ < at + *difference)) return;
     wrong_ = at + *difference;
@@ -46,6 +46,7 @@ class Verdict {
   }
 
   [[nodiscard]] ExitCode Tell(bool json) const {
+    const MutexLock lock(mutex_);
     if (json) {
       Json shown;
       PutText(shown, "file", name_);
@@ -72,11 +73,11 @@ class Verdict {
   const std::string name_;
   const std::uint64_t seed_;
   const std::uint64_t size_;
-  std::mutex mutex_;  // all that follows
-  ProgressBar bar_;
-  std::uint64_t done_ = 0;
-  std::optional<std::uint64_t> wrong_;
-  std::byte found_{};
+  mutable Mutex mutex_;
+  ProgressBar bar_ ABSL_GUARDED_BY(mutex_);
+  std::uint64_t done_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::optional<std::uint64_t> wrong_ ABSL_GUARDED_BY(mutex_);
+  std::byte found_ ABSL_GUARDED_BY(mutex_){};
 };
 
 absl::StatusOr<ExitCode> VerifyOnDevice(const Options& options) {

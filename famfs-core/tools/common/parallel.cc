@@ -2,26 +2,44 @@
 
 #include <algorithm>
 #include <atomic>
-#include <mutex>
 #include <thread>
 
+#include "base/mutex.h"
 #include "base/thread.h"
 
 namespace famfs {
+namespace {
+
+/// The first error of several threads.
+class FirstError {
+ public:
+  void Add(const absl::Status& error) {
+    const MutexLock lock(mutex_);
+    if (first_.ok()) first_ = error;
+  }
+  [[nodiscard]] absl::Status Get() const {
+    const MutexLock lock(mutex_);
+    return first_;
+  }
+
+ private:
+  mutable Mutex mutex_;
+  absl::Status first_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace
 
 absl::Status RunParallel(unsigned threads, std::size_t count,
                          const std::function<absl::Status(std::size_t)>& work) {
   std::atomic<std::size_t> next{0};
-  std::mutex mutex;  // first
-  absl::Status first;
+  FirstError error;
   const auto worker = [&] {
     for (;;) {
       const std::size_t index = next.fetch_add(1);
       if (index >= count) return;
       const absl::Status status = work(index);
       if (status.ok()) continue;
-      const std::lock_guard lock(mutex);
-      if (first.ok()) first = status;
+      error.Add(status);
       next.store(count);
     }
   };
@@ -31,7 +49,7 @@ absl::Status RunParallel(unsigned threads, std::size_t count,
     const Helpers others(wanted - 1, worker);
     worker();
   }
-  return first;
+  return error.Get();
 }
 
 void AddThreads(Command* command, unsigned& threads) {

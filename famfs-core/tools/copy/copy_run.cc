@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <mutex>
 #include <optional>
 
+#include "base/mutex.h"
 #include "instance/devices/identity.h"
 #include "tools/common/parallel.h"
 #include "tools/common/progress.h"
@@ -49,17 +49,19 @@ class Run {
                               return absl::OkStatus();
                             }),
                 "each file has its own verdict");
+    const MutexLock lock(mutex_);
     return std::move(result_);
   }
 
  private:
   enum class Phase { kNew, kCopying, kSkipped, kFailed };
   struct State {
-    std::mutex mutex;  // all that follows, but Copy itself
-    std::unique_ptr<FileCopy> copy;
     std::uint64_t size = 0;
-    std::uint64_t parts_left = 0;
-    Phase phase = Phase::kNew;
+    Mutex mutex;
+    /// Its Copy is called without the mutex.
+    std::unique_ptr<FileCopy> copy ABSL_GUARDED_BY(mutex);
+    std::uint64_t parts_left ABSL_GUARDED_BY(mutex) = 0;
+    Phase phase ABSL_GUARDED_BY(mutex) = Phase::kNew;
   };
 
   void Do(const Part& part) {
@@ -67,7 +69,7 @@ class Run {
     const std::uint64_t length = std::min(kPart, state.size - part.at);
     FileCopy* copy = nullptr;
     {
-      const std::lock_guard lock(state.mutex);
+      const MutexLock lock(state.mutex);
       if (state.phase == Phase::kNew) Begin(state);
       if (state.phase == Phase::kCopying) copy = state.copy.get();
     }
@@ -76,15 +78,15 @@ class Run {
       status = copy->Copy(part.at, length,
                           [this](std::uint64_t bytes) { Advance(bytes); });
     }
-    const std::lock_guard lock(state.mutex);
+    const MutexLock lock(state.mutex);
     if (!status.ok()) Fail(state, status);
     if (--state.parts_left == 0) End(state);
   }
 
-  void Begin(State& state) {
+  void Begin(State& state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(state.mutex) {
     if (ended_) {
       state.phase = Phase::kFailed;
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       ++result_.not_begun;
       return;
     }
@@ -99,22 +101,23 @@ class Run {
     }
   }
 
-  void Fail(State& state, const absl::Status& status) {
+  void Fail(State& state, const absl::Status& status)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(state.mutex) {
     if (state.phase == Phase::kFailed) return;  // told already
     state.phase = Phase::kFailed;
     if (EndsAll(status)) ended_ = true;
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     result_.problems.push_back(status);
   }
 
   /// The last part of a file is done.
-  void End(State& state) {
+  void End(State& state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(state.mutex) {
     if (state.phase == Phase::kCopying) {
       const absl::Status status = state.copy->Finish();
       if (!status.ok()) Fail(state, status);
     }
     state.copy.reset();
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (state.phase == Phase::kCopying) {
       ++result_.copied;
       result_.copied_bytes += state.size;
@@ -124,7 +127,7 @@ class Run {
   }
 
   void Advance(std::uint64_t bytes) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     bar_.Update(done_ += bytes, total_);
   }
 
@@ -132,10 +135,10 @@ class Run {
   std::vector<Part> parts_;
   std::uint64_t total_ = 0;
   std::atomic<bool> ended_{false};
-  std::mutex mutex_;  // all that follows; taken after a state's
-  ProgressBar bar_;
-  std::uint64_t done_ = 0;
-  CopyResult result_;
+  Mutex mutex_;  // taken after a state's
+  ProgressBar bar_ ABSL_GUARDED_BY(mutex_);
+  std::uint64_t done_ ABSL_GUARDED_BY(mutex_) = 0;
+  CopyResult result_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace
