@@ -1,13 +1,5 @@
-// The one door to memory: a DaxDevice and its mapped ranges. Three kinds, named
-// by a spec:
-//
-//   emulated:DIR   a simulated DCD (dax/emulated.h): one file per allocated
-//                  extent, on tmpfs
-//   image:FILE     one flat file, for tools and tests
-//   devdax:PATH    a character device (/dev/dax0.0); later
-//   PATH           a directory is emulated, a regular file an image, a
-//   character
-//                  device devdax
+// The one door to memory: a DaxDevice and its mapped ranges, opened by what it
+// is named (dax/device_spec.h).
 //
 // Sizes and offsets are bytes. A device may be used from several threads; a
 // Mapping's stores must be serialised by its user.
@@ -27,6 +19,7 @@
 #include "base/status.h"
 #include "base/unique_fd.h"
 #include "base/uuid.h"
+#include "dax/device_spec.h"
 
 namespace famfs {
 
@@ -106,7 +99,8 @@ class DaxDevice {
  public:
   virtual ~DaxDevice() = default;
 
-  /// "emulated:/dev/shm/pool": for messages, and OpenDevice takes it again.
+  /// "emulated:/dev/shm/pool": for messages, and DeviceSpec::Parse takes it
+  /// again.
   [[nodiscard]] virtual std::string spec() const = 0;
   [[nodiscard]] virtual std::uint64_t size() const = 0;
   /// The tag of the allocation; nil where the kind has none (image).
@@ -242,9 +236,20 @@ class DaxDevice {
 /// is a positive number of whole units, OutOfRange beyond the device.
 [[nodiscard]] absl::Status CheckExtent(const DaxDevice& device, Range range);
 
-/// Opens by spec or path. Errors name the spec and what to do (NotFound: create
-/// it with `famfs mkfs`; Unimplemented: devdax is not built in yet).
-absl::StatusOr<std::unique_ptr<DaxDevice>> OpenDevice(std::string_view spec,
+/// Errors name the spec and what to do (NotFound: create it with `famfs mkfs`;
+/// Unimplemented: devdax is not built in yet).
+absl::StatusOr<std::unique_ptr<DaxDevice>> OpenDevice(const DeviceSpec& spec,
                                                       Access access);
+/// The same by a text that DeviceSpec::Parse takes: for who has no use for the
+/// spec but this one.
+absl::StatusOr<std::unique_ptr<DaxDevice>> OpenDevice(std::string_view text,
+                                                      Access access);
+
+/// How a device is opened: kOpenDevice, or a test's own.
+using DeviceOpener = std::function<absl::StatusOr<std::unique_ptr<DaxDevice>>(
+    const DeviceSpec& spec, Access access)>;
+inline constexpr auto kOpenDevice = [](const DeviceSpec& spec, Access access) {
+  return OpenDevice(spec, access);
+};
 
 }  // namespace famfs

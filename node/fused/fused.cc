@@ -175,7 +175,7 @@ absl::StatusOr<StartingFused> SpawnFused(const FusedOptions& options,
                                     "--log-format",
                                     options.log_format,
                                     "--",
-                                    options.device,
+                                    options.device.ToString(),
                                     options.mount_point};
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
