@@ -106,6 +106,26 @@ class DaxDevice {
   /// The tag of the allocation; nil where the kind has none (image).
   [[nodiscard]] virtual Uuid tag() const = 0;
 
+  /// What a kind of device offers; always the same of a device. Each is a
+  /// question of its own, whatever the kinds of today answer to the others
+  /// (docs/data-paths.md has the table).
+  struct Capabilities {
+    /// There is a regular file for each extent, which OpenExtent answers: what
+    /// FUSE passthrough needs.
+    bool can_pass_through = false;
+    /// A removed extent lives on for whoever maps it, and its memory is never
+    /// another extent's: its space may be used again at once, and no host has
+    /// to be asked whether it has let go. Elsewhere the same bytes are the next
+    /// extent's. All devices of an instance answer alike.
+    bool removed_extents_live_on = false;
+    /// There is memory where an extent was created, and nowhere else: extents
+    /// are made, listed and removed, and a crash may leave one that no entry of
+    /// the log names, or a named one missing. Elsewhere all of the device is
+    /// there at all times.
+    bool allocates_extents = false;
+  };
+  [[nodiscard]] virtual Capabilities capabilities() const = 0;
+
   /// What the device's path leads to at the moment: equal values, the same
   /// memory. Emulated: the file of the extent at 0; image: the file. NotFound
   /// when it leads nowhere. Elsewhere always the same.
@@ -225,11 +245,6 @@ class DaxDevice {
   [[nodiscard]] virtual absl::Status Refill(Range /*extent*/) {
     return absl::OkStatus();
   }
-
-  /// Whether each extent is a file of its own (emulated): a removed extent
-  /// lives on for who maps it, so its space may be used again at once (design
-  /// §4).
-  [[nodiscard]] virtual bool has_extent_files() const = 0;
 };
 
 /// What every kind asks of a range for CreateExtent: InvalidArgument unless it

@@ -69,7 +69,11 @@ class EmulatedDevice final : public DaxDevice {
   }
   std::uint64_t size() const override { return config_.size; }
   Uuid tag() const override { return config_.tag; }
-  bool has_extent_files() const override { return true; }
+  Capabilities capabilities() const override {
+    return {.can_pass_through = true,
+            .removed_extents_live_on = true,
+            .allocates_extents = true};
+  }
   MediumProbe ProbeMedium() const override {
     return [path = PathOf(0)] { return MediumAt(path); };
   }

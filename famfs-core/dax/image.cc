@@ -27,7 +27,7 @@ class ImageDevice final : public DaxDevice {
   }
   std::uint64_t size() const override { return size_; }
   Uuid tag() const override { return {}; }
-  bool has_extent_files() const override { return false; }
+  Capabilities capabilities() const override { return {}; }
   MediumProbe ProbeMedium() const override {
     return [path = path_] { return MediumAt(path); };
   }

@@ -42,8 +42,8 @@ class GatedDevice final : public DaxDevice {
   absl::StatusOr<UniqueFd> OpenExtent(std::uint64_t offset) override {
     return device_->OpenExtent(offset);
   }
-  [[nodiscard]] bool has_extent_files() const override {
-    return device_->has_extent_files();
+  [[nodiscard]] Capabilities capabilities() const override {
+    return device_->capabilities();
   }
 
  private:
