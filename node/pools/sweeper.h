@@ -15,7 +15,7 @@
 #include "base/uuid.h"
 #include "node/mounts/questions.h"
 #include "node/mounts/volume_mounts.h"
-#include "node/pools/volumes.h"
+#include "node/pools/pools.h"
 
 namespace famfs::node {
 

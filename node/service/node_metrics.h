@@ -6,7 +6,7 @@
 #include <string>
 
 #include "csi/telemetry/exposition.h"
-#include "node/pools/volumes.h"
+#include "node/pools/pools.h"
 #include "node/registration/registration.h"
 
 namespace famfs::node {

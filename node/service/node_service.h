@@ -9,8 +9,8 @@
 
 #include "csi/config/config.h"
 #include "csi/csi.grpc.pb.h"
+#include "node/pools/pools.h"
 #include "node/pools/sweeper.h"
-#include "node/pools/volumes.h"
 #include "node/service/node_metrics.h"
 #include "node/volumes/attachments.h"
 

@@ -16,7 +16,7 @@
 #include "node/mounts/publications.h"
 #include "node/mounts/standing.h"
 #include "node/mounts/volume_mounts.h"
-#include "node/pools/volumes.h"
+#include "node/pools/pools.h"
 
 namespace famfs::node {
 

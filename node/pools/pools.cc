@@ -1,4 +1,4 @@
-#include "node/pools/volumes.h"
+#include "node/pools/pools.h"
 
 #include <algorithm>
 #include <utility>
