@@ -93,7 +93,7 @@ absl::Status Run(const Flags& flags) {
       const auto end_limit, csi::EndLimit::Start([&watched]() -> std::string {
         const auto node = watched.lock();
         if (node == nullptr) return "the pools are being closed";
-        return std::string(Message(node->volumes().CheckAllOpen()));
+        return std::string(Message(node->pools().CheckAllOpen()));
       }));
   FAMFS_ASSIGN_OR_RETURN(const std::shared_ptr<NodeService> node,
                          NodeService::Start(ToNodeOptions(config, settings)));
@@ -114,8 +114,8 @@ absl::Status Run(const Flags& flags) {
              .csi_socket = endpoint.path,
              .socket = registration_socket,
              .pool_patience = settings.pool_wait,
-             .open_pools = [&node] { return node->volumes().open_pools(); },
-             .closed_pools = [&node] { return node->volumes().closed_pools(); },
+             .open_pools = [&node] { return node->pools().open_pools(); },
+             .closed_pools = [&node] { return node->pools().closed_pools(); },
              .pools = config.pools.size()}));
   }
   metrics.Add([&node](csi::Exposition& page) { node->Collect(page); });
@@ -134,7 +134,7 @@ absl::Status Run(const Flags& flags) {
                  return registration == nullptr ? absl::OkStatus()
                                                 : registration->Health();
                },
-           .ready = [&node] { return node->volumes().CheckAllOpen(); },
+           .ready = [&node] { return node->pools().CheckAllOpen(); },
            .pages = {{"/metrics", [&metrics] { return metrics.Page(); }}}}));
   spdlog::info("signal {}: stopping; mounts and famfs-fused stay",
                signals.Wait());

@@ -22,10 +22,10 @@ namespace famfs::node {
 /// Thread-safe.
 class Sweeper {
  public:
-  /// Looks every two seconds, in a thread of its own. `volumes` outlives it.
+  /// Looks every two seconds, in a thread of its own. `pools` outlives it.
   /// Unavailable: there is no thread for it.
   static absl::StatusOr<std::unique_ptr<Sweeper>> Start(
-      const Volumes& volumes, std::string pools_directory);
+      const Pools& pools, std::string pools_directory);
   /// Stop.
   ~Sweeper();
   Sweeper(const Sweeper&) = delete;
@@ -35,7 +35,7 @@ class Sweeper {
   void Stop();
 
  private:
-  Sweeper(const Volumes& volumes, std::string pools_directory);
+  Sweeper(const Pools& pools, std::string pools_directory);
   void Run();
   void Sweep();
   /// Of instances that no pool can hold.
@@ -45,7 +45,7 @@ class Sweeper {
                                     const VolumeMounts& mounts);
   [[nodiscard]] absl::Status RemoveFiles(const std::string& mount_point) const;
 
-  const Volumes& volumes_;
+  const Pools& pools_;
   const std::string pools_directory_;
   Questions questions_;
   std::string told_;  // the last error

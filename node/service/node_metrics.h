@@ -11,7 +11,7 @@
 
 namespace famfs::node {
 
-void CollectNode(const Volumes& volumes, const std::string& pools_directory,
+void CollectNode(const Pools& pools, const std::string& pools_directory,
                  csi::Exposition& page);
 void CollectRegistration(const RegistrationReport& report,
                          csi::Exposition& page);
