@@ -31,7 +31,7 @@ absl::StatusOr<bool> IsMember(const Writer& writer, DaxDevice& device) {
 
 }  // namespace
 
-absl::Status ConfiguredDevices::TryAdd(const std::string& spec,
+absl::Status ConfiguredDevices::TryAdd(const DeviceSpec& spec,
                                        Writer& writer) const {
   FAMFS_ASSIGN_OR_RETURN(std::shared_ptr<DaxDevice> device,
                          open_device_(spec, Access::kReadWrite));
@@ -42,7 +42,7 @@ absl::Status ConfiguredDevices::TryAdd(const std::string& spec,
 
 void ConfiguredDevices::AddTo(Writer& writer) {
   const MutexLock lock(mutex_);
-  for (const std::string& spec : specs_) {
+  for (const DeviceSpec& spec : specs_) {
     if (members_.contains(spec)) continue;
     const absl::Status status = TryAdd(spec, writer);
     if (status.ok()) {
@@ -55,7 +55,7 @@ void ConfiguredDevices::AddTo(Writer& writer) {
     spdlog::error(
         "pool {}: the configured device {} is not used, and the pool goes on "
         "without it: {}",
-        pool_, spec, error);
+        pool_, spec.ToString(), error);
   }
 }
 
@@ -64,7 +64,8 @@ std::vector<std::string> ConfiguredDevices::Missing() const {
   std::vector<std::string> missing;
   for (const auto& [spec, error] : told_) {
     // An error begins with the device, as a rule.
-    missing.push_back(error.starts_with(spec) ? error : spec + ": " + error);
+    const std::string name = spec.ToString();
+    missing.push_back(error.starts_with(name) ? error : name + ": " + error);
   }
   return missing;
 }

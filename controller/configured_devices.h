@@ -3,12 +3,10 @@
 // the pool goes on with those that it has.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/mutex.h"
@@ -18,14 +16,10 @@
 
 namespace famfs::controller {
 
-/// How a pool gets its devices: OpenDevice, or a test's own.
-using DeviceOpener = std::function<absl::StatusOr<std::unique_ptr<DaxDevice>>(
-    std::string_view spec, Access access)>;
-
 /// Thread-safe.
 class ConfiguredDevices {
  public:
-  ConfiguredDevices(std::string pool, std::vector<std::string> specs,
+  ConfiguredDevices(std::string pool, std::vector<DeviceSpec> specs,
                     DeviceOpener open_device)
       : pool_(std::move(pool)),
         specs_(std::move(specs)),
@@ -40,17 +34,17 @@ class ConfiguredDevices {
   void Forget();
 
  private:
-  [[nodiscard]] absl::Status TryAdd(const std::string& spec,
+  [[nodiscard]] absl::Status TryAdd(const DeviceSpec& spec,
                                     Writer& writer) const;
 
   const std::string pool_;
-  const std::vector<std::string> specs_;
+  const std::vector<DeviceSpec> specs_;
   const DeviceOpener open_device_;
   mutable Mutex mutex_;  // one AddTo at a time
   /// Specs that are done with.
-  std::set<std::string> members_ ABSL_GUARDED_BY(mutex_);
+  std::set<DeviceSpec> members_ ABSL_GUARDED_BY(mutex_);
   /// Spec -> error.
-  std::map<std::string, std::string> told_ ABSL_GUARDED_BY(mutex_);
+  std::map<DeviceSpec, std::string> told_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace famfs::controller

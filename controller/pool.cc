@@ -160,13 +160,15 @@ void Pool::TellLongCalls() {
     spdlog::warn(
         "pool {}: a call is under way there for {} s: either it zeroes much, "
         "or what {} lies on does not answer",
-        section_.name, InSeconds(Clock::now() - call.begun), section_.device);
+        section_.name, InSeconds(Clock::now() - call.begun),
+        section_.device.ToString());
   }
 }
 
 void Pool::TellThatItAnswers() {
   if (!told_hang_.exchange(false)) return;
-  spdlog::info("pool {}: {} answers again", section_.name, section_.device);
+  spdlog::info("pool {}: {} answers again", section_.name,
+               section_.device.ToString());
 }
 
 // --- In the callers' threads
@@ -189,12 +191,12 @@ absl::Status Pool::NotAnswering() {
                     "pool {} is not available: {} is being opened for {} s; a "
                     "long log takes its time, a device or a file system that "
                     "hangs for ever",
-                    section_.name, section_.device, time)
+                    section_.name, section_.device.ToString(), time)
               : Unavailable(
                     "pool {} is not available: {} has not answered for {} s; "
                     "look whether the device, or the file system that it lies "
                     "on, hangs: the pool goes on when it answers",
-                    section_.name, section_.device, time);
+                    section_.name, section_.device.ToString(), time);
   if (!told_hang_.exchange(true)) {
     spdlog::log(opening ? spdlog::level::warn : spdlog::level::err, "{}",
                 Message(status));
@@ -235,7 +237,8 @@ absl::StatusOr<std::list<Pool::Call>::iterator> Pool::Enter() {
         "pool {} is not available: {} calls are under way there, the oldest "
         "for {} s; either they zero much, or what {} lies on does not answer",
         section_.name, calls_.size(),
-        InSeconds(Clock::now() - calls_.front().begun), section_.device);
+        InSeconds(Clock::now() - calls_.front().begun),
+        section_.device.ToString());
   }
   return calls_.insert(calls_.end(), {.begun = Clock::now()});
 }
@@ -294,7 +297,7 @@ std::string Pool::UnderWay() const {
       work.push_back(fmt::format("calls: {}", calls_.size()));
   }
   if (helper_->busy() > kLongestInterval) {
-    work.push_back(fmt::format("a look at {}", section_.device));
+    work.push_back(fmt::format("a look at {}", section_.device.ToString()));
   }
   if (reclaimer_.busy()) work.emplace_back("giving deleted space back");
   if (work.empty()) return {};

@@ -37,7 +37,7 @@ namespace famfs::controller {
 
 struct PoolOptions {
   std::chrono::milliseconds reclaim_interval{10'000};
-  DeviceOpener open_device = OpenDevice;
+  DeviceOpener open_device = kOpenDevice;
   /// How long a call waits for the pool to be looked at.
   std::chrono::milliseconds patience{3'000};
 };

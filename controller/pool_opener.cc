@@ -113,7 +113,7 @@ void PoolOpener::TakeUp(std::shared_ptr<Writer> writer) {
   WarnOfMissing(section_.name, *writer_->devices());
   const PoolFigures figures = writer_->Figures();
   spdlog::info("pool {}: opened {}, famfs {}, {} of {} free, {} volumes",
-               section_.name, section_.device, fs_uuid.ToString(),
+               section_.name, section_.device.ToString(), fs_uuid.ToString(),
                FormatSize(figures.free), FormatSize(figures.size),
                writer_->Tree()->volumes().size());
   lost_ = absl::OkStatus();

@@ -7,13 +7,14 @@
 namespace famfs::controller {
 
 DeviceKind KindOf(const DaxDevice& device) {
-  return {.spec = device.spec(), .has_extent_files = device.has_extent_files()};
+  return {.spec = device.spec(),
+          .can_pass_through = device.capabilities().can_pass_through};
 }
 
 absl::Status CheckDataPath(const csi::VolumeParameters& parameters,
                            const DeviceKind& device) {
   if (parameters.data_path == DataPath::kPassthrough &&
-      !device.has_extent_files) {
+      !device.can_pass_through) {
     return InvalidArgument(
         "dataPath passthrough needs an emulated device, and pool {} is on {}: "
         "use dataPath auto or copy",
@@ -44,7 +45,7 @@ absl::Status CheckWriters(const csi::VolumeParameters& parameters,
         "writing node",
         kWhy);
   }
-  if (parameters.data_path == DataPath::kAuto && !device.has_extent_files) {
+  if (parameters.data_path == DataPath::kAuto && !device.can_pass_through) {
     return InvalidArgument(
         "pool {} is on {}, which nodes serve by the data path copy; that {}: "
         "use a pool on an emulated device, or an access mode with one writing "

@@ -17,7 +17,7 @@ using Capabilities =
 /// What decides it, of a pool's primary device.
 struct DeviceKind {
   std::string spec;  // for messages
-  bool has_extent_files = false;
+  bool can_pass_through = false;
 };
 DeviceKind KindOf(const DaxDevice& device);
 

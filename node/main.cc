@@ -77,8 +77,8 @@ absl::StatusOr<std::unique_ptr<Registration>> StartRegistration(
        .socket =
            RegistrationSocket(config.driver.kubelet_path, config.driver.name),
        .pool_patience = settings.pool_wait,
-       .open_pools = [&node] { return node.volumes().open_pools(); },
-       .closed_pools = [&node] { return node.volumes().closed_pools(); },
+       .open_pools = [&node] { return node.pools().open_pools(); },
+       .closed_pools = [&node] { return node.pools().closed_pools(); },
        .pools = config.pools.size()});
 }
 
@@ -100,7 +100,7 @@ absl::StatusOr<std::unique_ptr<csi::HttpServer>> StartNodeHttp(
              return registration == nullptr ? absl::OkStatus()
                                             : registration->Health();
            },
-       .ready = [&node] { return node.volumes().CheckAllOpen(); },
+       .ready = [&node] { return node.pools().CheckAllOpen(); },
        .pages = {{"/metrics", [&metrics] { return metrics.Page(); }}}});
 }
 
@@ -131,7 +131,7 @@ absl::Status Run(const Flags& flags) {
       const auto end_limit, csi::EndLimit::Start([&watched]() -> std::string {
         const auto node = watched.lock();
         if (node == nullptr) return "the pools are being closed";
-        return std::string(Message(node->volumes().CheckAllOpen()));
+        return std::string(Message(node->pools().CheckAllOpen()));
       }));
   FAMFS_ASSIGN_OR_RETURN(const std::shared_ptr<NodeService> node,
                          NodeService::Start(ToNodeOptions(config, settings)));

@@ -62,16 +62,13 @@ absl::StatusOr<std::string> ParseAbsolutePath(std::string_view text) {
   return std::string(text);
 }
 
-absl::Status CheckDevice(std::string_view spec) {
-  std::string_view path = spec;
-  for (const std::string_view prefix : {"emulated:", "image:", "devdax:"}) {
-    if (spec.starts_with(prefix)) path.remove_prefix(prefix.size());
-  }
-  if (!path.empty() && path.front() == '/') return absl::OkStatus();
+absl::StatusOr<DeviceSpec> ParseDevice(std::string_view text) {
+  auto spec = DeviceSpec::Parse(text);
+  if (spec.ok() && spec->path.front() == '/') return spec;
   return InvalidArgument(
       "\"{}\" is no device; write emulated:/DIRECTORY, image:/FILE or the "
       "device's absolute path, such as /dev/dax0.0",
-      Printable(spec));
+      Printable(text));
 }
 
 absl::StatusOr<FormatPolicy> ParseFormatPolicy(std::string_view text) {
@@ -133,7 +130,7 @@ absl::StatusOr<bool> ParseBool(std::string_view text) {
 
 absl::Status ReadEmulated(const YamlMap& map, PoolSection& pool) {
   if (!map.Has("emulated")) return absl::OkStatus();
-  if (!pool.device.starts_with("emulated:") ||
+  if (pool.device.kind != DeviceSpec::Kind::kEmulated ||
       pool.format != FormatPolicy::kIfBlank) {
     return map.ErrorAt(
         "emulated",
@@ -167,9 +164,8 @@ absl::StatusOr<PoolSection> ReadPool(const YamlMap& map) {
   PoolSection pool;
   pool.location = map.Location();
   FAMFS_RETURN_IF_ERROR(map.Read("name", pool.name, Checked(CheckPoolName)));
-  FAMFS_RETURN_IF_ERROR(map.Read("device", pool.device, Checked(CheckDevice)));
-  FAMFS_RETURN_IF_ERROR(
-      map.ReadList("devices", pool.devices, Checked(CheckDevice)));
+  FAMFS_RETURN_IF_ERROR(map.Read("device", pool.device, ParseDevice));
+  FAMFS_RETURN_IF_ERROR(map.ReadList("devices", pool.devices, ParseDevice));
   FAMFS_RETURN_IF_ERROR(map.Read("format", pool.format, ParseFormatPolicy));
   FAMFS_RETURN_IF_ERROR(map.Read("logLength", pool.log_length, ParseLogLength));
   FAMFS_RETURN_IF_ERROR(map.Read("systemUuid", pool.system_uuid, Uuid::Parse));
@@ -187,20 +183,20 @@ absl::StatusOr<PoolSection> ReadPool(const YamlMap& map) {
 }
 
 /// Which pool has a device: the device -> "the pool "fast" at FILE:LINE".
-using Holders = std::map<std::string, std::string>;
+using Holders = std::map<DeviceSpec, std::string>;
 
 /// Notes the pool's devices; an error when one of them has a pool already.
 absl::Status TakeDevices(const YamlMap& map, const PoolSection& pool,
                          Holders& holders) {
   const std::string self =
       fmt::format("the pool \"{}\" at {}", pool.name, pool.location);
-  const auto take = [&](const std::string& device) -> absl::Status {
+  const auto take = [&](const DeviceSpec& device) -> absl::Status {
     const auto [holder, fresh] = holders.emplace(device, self);
     if (fresh) return absl::OkStatus();
     return InvalidArgument(
         "{} is already a device of {}; a device holds one "
         "pool, and is named once",
-        device, holder->second);
+        device.ToString(), holder->second);
   };
   if (const absl::Status status = take(pool.device); !status.ok()) {
     return map.ErrorAt("device", status);

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "base/uuid.h"
+#include "dax/device_spec.h"
 #include "media/format.h"
 #include "media/volume_attributes.h"
 
@@ -58,9 +59,9 @@ struct EmulatedSection {
 };
 
 struct PoolSection {
-  std::string name;    // DNS label, <= 63: it becomes part of a topology key
-  std::string device;  // the primary, as dax/device.h's OpenDevice takes it
-  std::vector<std::string> devices;  // further ones, in any order
+  std::string name;   // DNS label, <= 63: it becomes part of a topology key
+  DeviceSpec device;  // the primary; an absolute path, as of the further ones
+  std::vector<DeviceSpec> devices;  // further ones, in any order
   FormatPolicy format = FormatPolicy::kNever;
   std::uint64_t log_length = kMinLogLength;  // bytes, power of two
   std::optional<Uuid> system_uuid;           // absent: the machine's own

@@ -51,15 +51,15 @@ class YamlMap {
     return absl::OkStatus();
   }
 
-  /// A list of single values, each through `parse` (as above, into a string);
-  /// empty when absent. Errors have the position and number of the element.
-  template <typename Parse>
+  /// A list of single values, each through `parse` as above; empty when absent.
+  /// Errors have the position and number of the element.
+  template <typename T, typename Parse>
   [[nodiscard]] absl::Status ReadList(std::string_view key,
-                                      std::vector<std::string>& target,
+                                      std::vector<T>& target,
                                       Parse parse) const {
     FAMFS_ASSIGN_OR_RETURN(const std::vector<std::string> texts, Texts(key));
     for (std::size_t i = 0; i < texts.size(); ++i) {
-      absl::StatusOr<std::string> value = parse(std::string_view(texts[i]));
+      absl::StatusOr<T> value = parse(std::string_view(texts[i]));
       if (!value.ok()) return ErrorAt(key, i, value.status());
       target.push_back(*std::move(value));
     }

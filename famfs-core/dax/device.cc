@@ -123,31 +123,26 @@ absl::Status CheckExtent(const DaxDevice& device, Range range) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<DaxDevice>> OpenDevice(std::string_view spec,
+absl::StatusOr<std::unique_ptr<DaxDevice>> OpenDevice(const DeviceSpec& spec,
                                                       Access access) {
-  const std::size_t colon = spec.find(':');
-  // A colon behind a slash belongs to a path.
-  if (colon == std::string_view::npos || spec.find('/') < colon) {
-    if (spec.empty()) {
-      return InvalidArgument(
-          "no device is named; write emulated:DIR, image:FILE or a path");
-    }
-    return OpenPath(std::string(spec), access);
+  switch (spec.kind) {
+    case DeviceSpec::Kind::kPath:
+      return OpenPath(spec.path, access);
+    case DeviceSpec::Kind::kEmulated:
+      return OpenEmulatedDevice(spec.path, access);
+    case DeviceSpec::Kind::kImage:
+      return OpenImage(spec.path, access);
+    case DeviceSpec::Kind::kDevdax:
+      return DevdaxIsMissing(spec.path);
   }
-  const std::string_view kind = spec.substr(0, colon);
-  const std::string path(spec.substr(colon + 1));
-  if (kind != "emulated" && kind != "image" && kind != "devdax") {
-    return InvalidArgument(
-        "device {}: \"{}\" is no kind of device; write emulated:DIR, "
-        "image:FILE, devdax:PATH, or ./{} for a path with a colon",
-        spec, kind, spec);
-  }
-  if (path.empty()) {
-    return InvalidArgument("device {}: a path must follow \"{}:\"", spec, kind);
-  }
-  if (kind == "emulated") return OpenEmulatedDevice(path, access);
-  if (kind == "image") return OpenImage(path, access);
-  return DevdaxIsMissing(path);
+  return Internal("no kind of device has the number {}",
+                  static_cast<int>(spec.kind));
+}
+
+absl::StatusOr<std::unique_ptr<DaxDevice>> OpenDevice(std::string_view text,
+                                                      Access access) {
+  FAMFS_ASSIGN_OR_RETURN(const DeviceSpec spec, DeviceSpec::Parse(text));
+  return OpenDevice(spec, access);
 }
 
 }  // namespace famfs

@@ -1,13 +1,5 @@
-// The one door to memory: a DaxDevice and its mapped ranges. Three kinds, named
-// by a spec:
-//
-//   emulated:DIR   a simulated DCD (dax/emulated.h): one file per allocated
-//                  extent, on tmpfs
-//   image:FILE     one flat file, for tools and tests
-//   devdax:PATH    a character device (/dev/dax0.0); later
-//   PATH           a directory is emulated, a regular file an image, a
-//   character
-//                  device devdax
+// The one door to memory: a DaxDevice and its mapped ranges, opened by what it
+// is named (dax/device_spec.h).
 //
 // Sizes and offsets are bytes. A device may be used from several threads; a
 // Mapping's stores must be serialised by its user.
@@ -27,6 +19,7 @@
 #include "base/status.h"
 #include "base/unique_fd.h"
 #include "base/uuid.h"
+#include "dax/device_spec.h"
 
 namespace famfs {
 
@@ -106,11 +99,32 @@ class DaxDevice {
  public:
   virtual ~DaxDevice() = default;
 
-  /// "emulated:/dev/shm/pool": for messages, and OpenDevice takes it again.
+  /// "emulated:/dev/shm/pool": for messages, and DeviceSpec::Parse takes it
+  /// again.
   [[nodiscard]] virtual std::string spec() const = 0;
   [[nodiscard]] virtual std::uint64_t size() const = 0;
   /// The tag of the allocation; nil where the kind has none (image).
   [[nodiscard]] virtual Uuid tag() const = 0;
+
+  /// What a kind of device offers; always the same of a device. Each is a
+  /// question of its own, whatever the kinds of today answer to the others
+  /// (docs/data-paths.md has the table).
+  struct Capabilities {
+    /// There is a regular file for each extent, which OpenExtent answers: what
+    /// FUSE passthrough needs.
+    bool can_pass_through = false;
+    /// A removed extent lives on for whoever maps it, and its memory is never
+    /// another extent's: its space may be used again at once, and no host has
+    /// to be asked whether it has let go. Elsewhere the same bytes are the next
+    /// extent's. All devices of an instance answer alike.
+    bool removed_extents_live_on = false;
+    /// There is memory where an extent was created, and nowhere else: extents
+    /// are made, listed and removed, and a crash may leave one that no entry of
+    /// the log names, or a named one missing. Elsewhere all of the device is
+    /// there at all times.
+    bool allocates_extents = false;
+  };
+  [[nodiscard]] virtual Capabilities capabilities() const = 0;
 
   /// What the device's path leads to at the moment: equal values, the same
   /// memory. Emulated: the file of the extent at 0; image: the file. NotFound
@@ -231,20 +245,26 @@ class DaxDevice {
   [[nodiscard]] virtual absl::Status Refill(Range /*extent*/) {
     return absl::OkStatus();
   }
-
-  /// Whether each extent is a file of its own (emulated): a removed extent
-  /// lives on for who maps it, so its space may be used again at once (design
-  /// §4).
-  [[nodiscard]] virtual bool has_extent_files() const = 0;
 };
 
 /// What every kind asks of a range for CreateExtent: InvalidArgument unless it
 /// is a positive number of whole units, OutOfRange beyond the device.
 [[nodiscard]] absl::Status CheckExtent(const DaxDevice& device, Range range);
 
-/// Opens by spec or path. Errors name the spec and what to do (NotFound: create
-/// it with `famfs mkfs`; Unimplemented: devdax is not built in yet).
-absl::StatusOr<std::unique_ptr<DaxDevice>> OpenDevice(std::string_view spec,
+/// Errors name the spec and what to do (NotFound: create it with `famfs mkfs`;
+/// Unimplemented: devdax is not built in yet).
+absl::StatusOr<std::unique_ptr<DaxDevice>> OpenDevice(const DeviceSpec& spec,
                                                       Access access);
+/// The same by a text that DeviceSpec::Parse takes: for who has no use for the
+/// spec but this one.
+absl::StatusOr<std::unique_ptr<DaxDevice>> OpenDevice(std::string_view text,
+                                                      Access access);
+
+/// How a device is opened: kOpenDevice, or a test's own.
+using DeviceOpener = std::function<absl::StatusOr<std::unique_ptr<DaxDevice>>(
+    const DeviceSpec& spec, Access access)>;
+inline constexpr auto kOpenDevice = [](const DeviceSpec& spec, Access access) {
+  return OpenDevice(spec, access);
+};
 
 }  // namespace famfs

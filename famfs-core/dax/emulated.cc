@@ -64,10 +64,16 @@ class EmulatedDevice final : public DaxDevice {
         config_(std::move(config)),
         access_(access) {}
 
-  std::string spec() const override { return "emulated:" + directory_; }
+  std::string spec() const override {
+    return DeviceSpec{DeviceSpec::Kind::kEmulated, directory_}.ToString();
+  }
   std::uint64_t size() const override { return config_.size; }
   Uuid tag() const override { return config_.tag; }
-  bool has_extent_files() const override { return true; }
+  Capabilities capabilities() const override {
+    return {.can_pass_through = true,
+            .removed_extents_live_on = true,
+            .allocates_extents = true};
+  }
   MediumProbe ProbeMedium() const override {
     return [path = PathOf(0)] { return MediumAt(path); };
   }

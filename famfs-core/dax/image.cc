@@ -22,10 +22,12 @@ class ImageDevice final : public DaxDevice {
         size_(size),
         access_(access) {}
 
-  std::string spec() const override { return "image:" + path_; }
+  std::string spec() const override {
+    return DeviceSpec{DeviceSpec::Kind::kImage, path_}.ToString();
+  }
   std::uint64_t size() const override { return size_; }
   Uuid tag() const override { return {}; }
-  bool has_extent_files() const override { return false; }
+  Capabilities capabilities() const override { return {}; }
   MediumProbe ProbeMedium() const override {
     return [path = path_] { return MediumAt(path); };
   }

@@ -32,9 +32,9 @@ std::optional<bool> IsLocked(int fd, Use use, std::uint64_t number,
 }
 
 absl::StatusOr<UniqueFd> OpenMarked(DaxDevice& device, Use use, Access access) {
-  // device.yaml may be replaced while the device is used, and the extent at 0
-  // may not be there yet when it is made.
-  if (device.has_extent_files() && use != Use::kMaking) {
+  // The first extent's own file, where it has one: device.yaml may be replaced
+  // while the device is used. When it is made that may not be there yet.
+  if (device.capabilities().can_pass_through && use != Use::kMaking) {
     return device.OpenExtent(0);
   }
   return device.OpenKnownFile(access);

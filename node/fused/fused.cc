@@ -116,7 +116,7 @@ absl::StatusOr<StartingFused> SpawnFused(const FusedOptions& options,
                   "--log-format",
                   options.log_format,
                   "--",
-                  options.device,
+                  options.device.ToString(),
                   options.mount_point};
   request.descriptors = {other_end.get(), fuse.get()};
   FAMFS_ASSIGN_OR_RETURN(starting.process.pid, Spawn(request));

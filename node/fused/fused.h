@@ -15,6 +15,7 @@
 
 #include "base/status.h"
 #include "base/unique_fd.h"
+#include "dax/device_spec.h"
 #include "media/volume_attributes.h"
 #include "node/mounts/questions.h"
 
@@ -24,7 +25,7 @@ struct FusedOptions {
   std::string program;      // path of famfs-fused
   std::string spawner;      // socket of a famfs-fused-spawner that starts it in
                             // our place; empty: a child of ours
-  std::string device;       // the primary, as OpenDevice takes it
+  DeviceSpec device;        // the primary
   std::string device_list;  // a file that names further devices
   std::string mount_point;  // an existing directory
   std::string lock_file;

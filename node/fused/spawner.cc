@@ -238,7 +238,7 @@ absl::StatusOr<SpawnerMessage> Spawner::StartChild(const FusedOptions& options,
   FAMFS_ASSIGN_OR_RETURN(StartingFused starting, SpawnFused(own, fuse));
   const pid_t pid = starting.process.pid;
   children_[pid] = options.lock_file;
-  spdlog::info("process {} serves {} at {}", pid, options.device,
+  spdlog::info("process {} serves {} at {}", pid, options.device.ToString(),
                options.mount_point);
   SpawnerMessage answer{.text = nlohmann::json{{"pid", pid}}.dump()};
   answer.descriptors.push_back(std::move(starting.process.pidfd));

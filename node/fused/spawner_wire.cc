@@ -68,7 +68,7 @@ absl::StatusOr<SpawnerMessage> ReceiveMessage(int socket) {
 }
 
 nlohmann::json ToJson(const FusedOptions& options) {
-  return {{"device", options.device},
+  return {{"device", options.device.ToString()},
           {"deviceList", options.device_list},
           {"mountPoint", options.mount_point},
           {"lockFile", options.lock_file},
@@ -77,8 +77,9 @@ nlohmann::json ToJson(const FusedOptions& options) {
 
 absl::StatusOr<FusedOptions> FusedOptionsFromJson(const nlohmann::json& json) {
   FusedOptions options;
+  std::string device;
   const std::pair<const char*, std::string*> members[] = {
-      {"device", &options.device},
+      {"device", &device},
       {"deviceList", &options.device_list},
       {"mountPoint", &options.mount_point},
       {"lockFile", &options.lock_file},
@@ -90,6 +91,7 @@ absl::StatusOr<FusedOptions> FusedOptionsFromJson(const nlohmann::json& json) {
     }
     *target = found->get<std::string>();
   }
+  FAMFS_ASSIGN_OR_RETURN(options.device, DeviceSpec::Parse(device));
   return options;
 }
 

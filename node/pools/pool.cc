@@ -35,11 +35,11 @@ void AddDevices(const Namespace& tree, const Node& directory,
 /// For the server, also for one that an earlier plugin started: it reads the
 /// file when it misses a device.
 absl::Status WriteDeviceList(const std::string& path,
-                             const std::vector<std::string>& devices) {
+                             const std::vector<DeviceSpec>& devices) {
   const std::string fresh = path + ".new";
   {
     std::ofstream file(fresh, std::ios::trunc);
-    for (const std::string& device : devices) file << device << '\n';
+    for (const DeviceSpec& device : devices) file << device.ToString() << '\n';
     file.close();
     if (!file) return Unavailable("{}: cannot be written", fresh);
   }

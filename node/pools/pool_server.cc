@@ -58,8 +58,9 @@ absl::StatusOr<std::unique_ptr<PoolServer>> PoolServer::Start(
   if (!server->stop_.valid()) return ErrnoError(errno, "eventfd");
   auto thread = StartThread([self = server.get()] { self->Run(); });
   if (!thread.ok()) {
-    return Annotate(thread.status(),
-                    fmt::format("the server of {}", server->options_.device));
+    return Annotate(
+        thread.status(),
+        fmt::format("the server of {}", server->options_.device.ToString()));
   }
   server->thread_ = *std::move(thread);
   return server;
@@ -86,7 +87,7 @@ bool PoolServer::HasEnded() {
   spdlog::info(
       "famfs-fused (process {}), which served another instance of {}, "
       "{}",
-      process_.pid, options_.device, DescribeEnd(process_.pid));
+      process_.pid, options_.device.ToString(), DescribeEnd(process_.pid));
   return true;
 }
 
@@ -120,13 +121,13 @@ absl::StatusOr<ServedPool> PoolServer::Wait(milliseconds limit) {
     return Unavailable(
         "{} is not served any more: the plugin ends, or the "
         "device was made anew; call again",
-        options_.device);
+        options_.device.ToString());
   }
   if (state_ == State::kStarting) {
     return Unavailable(
         "famfs-fused for {} still starts (a long log takes its time); call "
         "again",
-        options_.device);
+        options_.device.ToString());
   }
   if (state_ == State::kServing) return served_;
   return absl::UnavailableError(error_.message());
@@ -161,7 +162,7 @@ void PoolServer::Run() {
       // The first time it may be a container that starts beside this one.
       spdlog::log(
           pause == kFirstPause ? spdlog::level::warn : spdlog::level::err,
-          "{} is not served: {}; trying again", options_.device,
+          "{} is not served: {}; trying again", options_.device.ToString(),
           Message(data_path.status()));
       Publish(State::kFailed, data_path.status(), DataPath::kAuto);
       const auto end = std::chrono::steady_clock::now() + pause;
@@ -174,12 +175,12 @@ void PoolServer::Run() {
     }
     pause = kFirstPause;
     spdlog::info("{} is served at {} by process {}, data path {}",
-                 options_.device, options_.mount_point, own_process().pid,
-                 ToString(*data_path));
+                 options_.device.ToString(), options_.mount_point,
+                 own_process().pid, ToString(*data_path));
     Publish(State::kServing, absl::OkStatus(), *data_path);
     if (!Watch()) return;
     spdlog::error("famfs-fused (process {}) of {} {}; starting another",
-                  own_process().pid, options_.device,
+                  own_process().pid, options_.device.ToString(),
                   DescribeEnd(own_process().pid));
     const MutexLock lock(mutex_);
     state_ = State::kStarting;
@@ -239,7 +240,8 @@ absl::StatusOr<DataPath> PoolServer::Adopt(FusedProcess process) {
   if (WaitForMount(kMountPatience)) {
     auto data_path = AskDataPath(options_.mount_point, *questions_);
     if (data_path.ok()) {
-      spdlog::info("found the famfs-fused of {} alive", options_.device);
+      spdlog::info("found the famfs-fused of {} alive",
+                   options_.device.ToString());
     }
     return data_path;
   }
@@ -247,7 +249,7 @@ absl::StatusOr<DataPath> PoolServer::Adopt(FusedProcess process) {
   if (!Readable(own_process().pidfd.get())) {
     // Its clones keep it alive, but nothing new can be bound from it.
     spdlog::warn("process {} serves {} but is mounted nowhere; replacing it",
-                 own_process().pid, options_.device);
+                 own_process().pid, options_.device.ToString());
     SignalProcess(own_process(), SIGKILL);
     WaitForEvent(own_process().pidfd.get(), POLLIN,
                  static_cast<int>(milliseconds(kEndPatience).count()));
@@ -292,9 +294,10 @@ absl::StatusOr<DataPath> PoolServer::StartServer() {
     // It ends by itself; reap it, so that no zombie stays.
     WaitForEvent(own_process().pidfd.get(), POLLIN,
                  static_cast<int>(milliseconds(kEndPatience).count()));
-    return Annotate(data_path.status(),
-                    fmt::format("famfs-fused for {} {}", options_.device,
-                                DescribeEnd(own_process().pid)));
+    return Annotate(
+        data_path.status(),
+        fmt::format("famfs-fused for {} {}", options_.device.ToString(),
+                    DescribeEnd(own_process().pid)));
   }
   // Without its mount the server ends by itself.
   if (::move_mount(answer.mount.get(), "", AT_FDCWD,

@@ -32,9 +32,9 @@ absl::Status RemoveIfThere(const std::string& path) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Sweeper>> Sweeper::Start(
-    const Volumes& volumes, std::string pools_directory) {
+    const Pools& pools, std::string pools_directory) {
   std::unique_ptr<Sweeper> sweeper(
-      new Sweeper(volumes, std::move(pools_directory)));
+      new Sweeper(pools, std::move(pools_directory)));
   auto thread = StartThread([self = sweeper.get()] { self->Run(); });
   if (!thread.ok()) {
     return Annotate(thread.status(), "what replaced pools have left");
@@ -43,8 +43,8 @@ absl::StatusOr<std::unique_ptr<Sweeper>> Sweeper::Start(
   return sweeper;
 }
 
-Sweeper::Sweeper(const Volumes& volumes, std::string pools_directory)
-    : volumes_(volumes),
+Sweeper::Sweeper(const Pools& pools, std::string pools_directory)
+    : pools_(pools),
       pools_directory_(std::move(pools_directory)),
       questions_("its famfs-fused", "end it (SIGKILL) if it hangs") {}
 
@@ -81,7 +81,7 @@ std::vector<Uuid> Sweeper::Leftovers() const {
     // UUID, UUID.lock and others.
     const std::string name = it->path().filename();
     const auto fs_uuid = Uuid::Parse(name.substr(0, name.find('.')));
-    if (fs_uuid.ok() && !volumes_.MayHold(*fs_uuid)) found.insert(*fs_uuid);
+    if (fs_uuid.ok() && !pools_.MayHold(*fs_uuid)) found.insert(*fs_uuid);
   }
   return {found.begin(), found.end()};
 }

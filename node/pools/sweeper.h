@@ -14,17 +14,17 @@
 #include "base/uuid.h"
 #include "node/mounts/questions.h"
 #include "node/mounts/volume_mounts.h"
-#include "node/pools/volumes.h"
+#include "node/pools/pools.h"
 
 namespace famfs::node {
 
 /// Thread-safe.
 class Sweeper {
  public:
-  /// Looks every two seconds, in a thread of its own. `volumes` outlives it.
+  /// Looks every two seconds, in a thread of its own. `pools` outlives it.
   /// Unavailable: there is no thread for it.
   static absl::StatusOr<std::unique_ptr<Sweeper>> Start(
-      const Volumes& volumes, std::string pools_directory);
+      const Pools& pools, std::string pools_directory);
   /// Stop.
   ~Sweeper();
   Sweeper(const Sweeper&) = delete;
@@ -34,7 +34,7 @@ class Sweeper {
   void Stop();
 
  private:
-  Sweeper(const Volumes& volumes, std::string pools_directory);
+  Sweeper(const Pools& pools, std::string pools_directory);
   void Run();
   void Sweep();
   /// Of instances that no pool can hold.
@@ -44,7 +44,7 @@ class Sweeper {
                                     const VolumeMounts& mounts);
   [[nodiscard]] absl::Status RemoveFiles(const std::string& mount_point) const;
 
-  const Volumes& volumes_;
+  const Pools& pools_;
   const std::string pools_directory_;
   Questions questions_;
   std::string told_;  // the last error

@@ -51,9 +51,9 @@ void CollectServing(const Pool& pool, csi::Exposition& page) {
                serving.has_value() ? static_cast<double>(serving->starts) : 0);
 }
 
-double DeadMounts(const Volumes& volumes, const VolumeMounts& mounts) {
+double DeadMounts(const Pools& pools, const VolumeMounts& mounts) {
   const auto former = mounts.OfFormerInstances(
-      [&](const Uuid& fs_uuid) { return volumes.MayHold(fs_uuid); });
+      [&](const Uuid& fs_uuid) { return pools.MayHold(fs_uuid); });
   return static_cast<double>(mounts.Dead().size() + former.size());
 }
 
@@ -72,11 +72,11 @@ std::map<std::string, std::uint64_t> ReadMemoryReport(const std::string& path) {
 
 }  // namespace
 
-void CollectNode(const Volumes& volumes, const std::string& pools_directory,
+void CollectNode(const Pools& pools, const std::string& pools_directory,
                  csi::Exposition& page) {
   const auto mounts = VolumeMounts::Read(pools_directory);
   std::map<std::string, Mounted> mounted;  // by volume id
-  for (const auto& pool : volumes.pools()) {
+  for (const auto& pool : pools.all()) {
     CollectServing(*pool, page);
     const std::optional<PoolServing> serving = pool->serving();
     const std::optional<Uuid> fs_uuid = pool->fs_uuid();
@@ -121,7 +121,7 @@ void CollectNode(const Volumes& volumes, const std::string& pools_directory,
   page.Gauge("famfs_csi_node_dead_mounts",
              "Mounts of volumes that nobody serves: their server is gone, and "
              "they were not bound again, or their pool was made anew.",
-             {}, mounts.ok() ? DeadMounts(volumes, *mounts) : 0);
+             {}, mounts.ok() ? DeadMounts(pools, *mounts) : 0);
 }
 
 void CollectRegistration(const RegistrationReport& report,

@@ -6,12 +6,12 @@
 #include <string>
 
 #include "csi/telemetry/exposition.h"
-#include "node/pools/volumes.h"
+#include "node/pools/pools.h"
 #include "node/registration/registration.h"
 
 namespace famfs::node {
 
-void CollectNode(const Volumes& volumes, const std::string& pools_directory,
+void CollectNode(const Pools& pools, const std::string& pools_directory,
                  csi::Exposition& page);
 void CollectRegistration(const RegistrationReport& report,
                          csi::Exposition& page);

@@ -57,15 +57,15 @@ NodeService::NodeService(const NodeOptions& options,
                          const VolumeMounts& mounts)
     : options_(options),
       pools_directory_(pools_directory),
-      attachments_(volumes_, options.kubelet_path, pools_directory, mounts),
-      volumes_(options.pools,
-               PoolSettings{.fused_program = options.fused_program,
-                            .fused_spawner = options.fused_spawner,
-                            .pools_directory = pools_directory,
-                            .log_format = options.log_format},
-               [this](Pool& pool, const ServedPool& served) {
-                 return attachments_.Rebind(pool, served);
-               }),
+      attachments_(pools_, options.kubelet_path, pools_directory, mounts),
+      pools_(options.pools,
+             PoolSettings{.fused_program = options.fused_program,
+                          .fused_spawner = options.fused_spawner,
+                          .pools_directory = pools_directory,
+                          .log_format = options.log_format},
+             [this](Pool& pool, const ServedPool& served) {
+               return attachments_.Rebind(pool, served);
+             }),
       info_wait_end_(std::chrono::steady_clock::now() + options.info_patience) {
 }
 
@@ -77,14 +77,14 @@ absl::StatusOr<std::unique_ptr<NodeService>> NodeService::Start(
                          VolumeMounts::Read(pools_directory));
   std::unique_ptr<NodeService> service(
       new NodeService(options, pools_directory, mounts));
-  FAMFS_RETURN_IF_ERROR(service->volumes_.Start());
+  FAMFS_RETURN_IF_ERROR(service->pools_.Start());
   FAMFS_ASSIGN_OR_RETURN(service->sweeper_,
-                         Sweeper::Start(service->volumes_, pools_directory));
+                         Sweeper::Start(service->pools_, pools_directory));
   return service;
 }
 
 void NodeService::Interrupt() {
-  volumes_.Interrupt();
+  pools_.Interrupt();
   attachments_.Stop();
 }
 
@@ -141,7 +141,7 @@ grpc::Status NodeService::NodeGetVolumeStats(
     // A path that is not absolute is no place of the volume: NOT_FOUND, below.
     FAMFS_RETURN_IF_ERROR(Require(request->volume_path(), "volume_path"));
     FAMFS_ASSIGN_OR_RETURN(const FoundVolume found,
-                           volumes_.Find(request->volume_id()));
+                           pools_.Find(request->volume_id()));
     FAMFS_RETURN_IF_ERROR(
         attachments_.CheckMounted(found.volume.id, request->volume_path()));
     FAMFS_RETURN_IF_ERROR(found.volume.devices);
@@ -175,10 +175,10 @@ grpc::Status NodeService::NodeGetInfo(grpc::ServerContext* /*context*/,
     using std::chrono::milliseconds;
     const auto left = std::chrono::duration_cast<milliseconds>(
         info_wait_end_ - std::chrono::steady_clock::now());
-    if (left.count() > 0) volumes_.WaitForAll(left);
-    volumes_.LookAtAll();
+    if (left.count() > 0) pools_.WaitForAll(left);
+    pools_.LookAtAll();
     response->set_node_id(options_.node_id);
-    for (const auto& pool : volumes_.pools()) {
+    for (const auto& pool : pools_.all()) {
       // One that is out of reach for a while keeps its key: what is published
       // of it here goes on.
       if (pool->serving().has_value()) {

@@ -9,8 +9,8 @@
 
 #include "csi/config/config.h"
 #include "csi/csi.grpc.pb.h"
+#include "node/pools/pools.h"
 #include "node/pools/sweeper.h"
-#include "node/pools/volumes.h"
 #include "node/service/node_metrics.h"
 #include "node/volumes/attachments.h"
 
@@ -77,9 +77,9 @@ class NodeService final : public pb::Node::Service {
   /// once, and nothing is bound again any more. Mounts and servers stay.
   void Interrupt();
 
-  [[nodiscard]] const Volumes& volumes() const { return volumes_; }
+  [[nodiscard]] const Pools& pools() const { return pools_; }
   void Collect(csi::Exposition& page) const {
-    CollectNode(volumes_, pools_directory_, page);
+    CollectNode(pools_, pools_directory_, page);
   }
 
  private:
@@ -88,9 +88,9 @@ class NodeService final : public pb::Node::Service {
 
   const NodeOptions options_;
   const std::string pools_directory_;
-  // Before volumes_, whose threads use it until they have ended.
+  // Before pools_, whose threads use it until they have ended.
   Attachments attachments_;
-  Volumes volumes_;
+  Pools pools_;
   std::unique_ptr<Sweeper> sweeper_;
   const std::chrono::steady_clock::time_point info_wait_end_;
 };

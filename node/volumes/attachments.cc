@@ -45,10 +45,10 @@ absl::Status DetachDead(const Place& place, const csi::VolumeId& volume,
   return absl::OkStatus();
 }
 
-Attachments::Attachments(Volumes& volumes, const std::string& kubelet_path,
+Attachments::Attachments(Pools& pools, const std::string& kubelet_path,
                          std::string pools_directory,
                          const VolumeMounts& mounts)
-    : volumes_(volumes),
+    : pools_(pools),
       kubelet_directory_(RealPath(kubelet_path)),
       pools_directory_(std::move(pools_directory)),
       places_(kubelet_path, pools_directory_),
@@ -102,7 +102,7 @@ absl::Status Attachments::BindStaged(const ServedPool& served,
 
 absl::Status Attachments::Stage(const std::string& volume_id,
                                 const std::string& staging_path) {
-  FAMFS_ASSIGN_OR_RETURN(const FoundVolume found, volumes_.Find(volume_id));
+  FAMFS_ASSIGN_OR_RETURN(const FoundVolume found, pools_.Find(volume_id));
   const csi::VolumeId& id = found.volume.id;
   const auto place = places_.Resolve(staging_path);
   if (!place.ok()) return ParentMissing(place.status());
@@ -167,7 +167,7 @@ absl::Status Attachments::CheckOnlyPublication(const Publication& publication,
 
 absl::Status Attachments::Publish(const Publication& publication) {
   Attempt attempt;
-  FAMFS_ASSIGN_OR_RETURN(attempt.found, volumes_.Find(publication.volume_id));
+  FAMFS_ASSIGN_OR_RETURN(attempt.found, pools_.Find(publication.volume_id));
   auto staging = places_.Resolve(publication.staging_path);
   if (!staging.ok()) return ParentMissing(staging.status());
   auto target = places_.Resolve(publication.target_path);

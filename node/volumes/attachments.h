@@ -16,7 +16,7 @@
 #include "node/mounts/publications.h"
 #include "node/mounts/standing.h"
 #include "node/mounts/volume_mounts.h"
-#include "node/pools/volumes.h"
+#include "node/pools/pools.h"
 
 namespace famfs::node {
 
@@ -33,7 +33,7 @@ class Attachments {
  public:
   /// `kubelet_path` as configured; `pools_directory` a real path; `mounts`:
   /// what an earlier plugin has left.
-  Attachments(Volumes& volumes, const std::string& kubelet_path,
+  Attachments(Pools& pools, const std::string& kubelet_path,
               std::string pools_directory, const VolumeMounts& mounts);
 
   /// Binds the volume's directory at the staging path, writable. Staged
@@ -104,7 +104,7 @@ class Attachments {
   [[nodiscard]] absl::Status RemoveMounts(const csi::VolumeId& volume,
                                           const Place& place);
 
-  Volumes& volumes_;
+  Pools& pools_;
   const std::string kubelet_directory_;  // a real path
   const std::string pools_directory_;
   Places places_;

@@ -54,7 +54,7 @@ class RemovalTimer final : public DaxDevice {
   std::string spec() const override { return inner_->spec(); }
   std::uint64_t size() const override { return inner_->size(); }
   Uuid tag() const override { return inner_->tag(); }
-  bool has_extent_files() const override { return inner_->has_extent_files(); }
+  Capabilities capabilities() const override { return inner_->capabilities(); }
   absl::StatusOr<std::unique_ptr<Mapping>> Map(std::uint64_t offset,
                                                std::uint64_t length,
                                                Access access) override {

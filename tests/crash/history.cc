@@ -175,7 +175,8 @@ bool History::Delete() {
   for (const auto& [name, size] : state_.volumes) {
     if (!state_.files.contains(name + "/data")) continue;
     ++after.deletions;
-    if (!device_->has_extent_files()) after.pending[after.deletions] = size;
+    if (!device_->capabilities().removed_extents_live_on)
+      after.pending[after.deletions] = size;
     after.files.erase(name + "/data");
     after.directories.erase(name);
     after.volumes.erase(name);

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "base/range.h"
+#include "dax/device.h"
 
 namespace famfs::crash {
 
@@ -43,6 +44,12 @@ class Medium {
   Medium& operator=(const Medium&) = delete;
 
   [[nodiscard]] bool has_extent_files() const { return has_extent_files_; }
+  /// Of the devices on it.
+  [[nodiscard]] DaxDevice::Capabilities capabilities() const {
+    return {.can_pass_through = has_extent_files_,
+            .removed_extents_live_on = has_extent_files_,
+            .allocates_extents = has_extent_files_};
+  }
   [[nodiscard]] std::byte* data() const { return data_; }
   [[nodiscard]] const std::map<std::uint64_t, std::uint64_t>& extents() const {
     return extents_;

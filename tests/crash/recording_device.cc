@@ -140,7 +140,7 @@ absl::StatusOr<std::unique_ptr<famfs::Mapping>> RecordingDevice::Map(
                       offset);
   }
   const Range range{place_.offset + offset, length};
-  if (has_extent_files()) {
+  if (medium_.has_extent_files()) {
     const auto after = medium_.extents().upper_bound(range.offset);
     if (after == medium_.extents().begin() ||
         std::prev(after)->first + std::prev(after)->second <= range.offset) {
@@ -161,7 +161,7 @@ absl::StatusOr<std::unique_ptr<famfs::Mapping>> RecordingDevice::Map(
 
 absl::Status RecordingDevice::CreateExtent(Range range) {
   range.offset += place_.offset;
-  if (!has_extent_files()) {
+  if (!medium_.has_extent_files()) {
     if (recorder_ == nullptr ||
         recorder_->AddZeros({Event::Kind::kZero, range})) {
       medium_.Create(range);
@@ -185,7 +185,7 @@ absl::Status RecordingDevice::RemoveExtent(std::uint64_t offset) {
 }
 
 absl::StatusOr<std::vector<Range>> RecordingDevice::ListExtents() {
-  if (!has_extent_files()) return std::vector<Range>{{0, size()}};
+  if (!medium_.has_extent_files()) return std::vector<Range>{{0, size()}};
   std::vector<Range> ranges;
   for (const auto& [offset, length] : medium_.extents()) {
     if (offset < place_.offset || offset >= place_.end()) continue;

@@ -60,8 +60,8 @@ class RecordingDevice final : public DaxDevice {
   }
   [[nodiscard]] std::uint64_t size() const override { return place_.length; }
   [[nodiscard]] Uuid tag() const override { return {}; }
-  [[nodiscard]] bool has_extent_files() const override {
-    return medium_.has_extent_files();
+  [[nodiscard]] Capabilities capabilities() const override {
+    return medium_.capabilities();
   }
   absl::StatusOr<std::unique_ptr<famfs::Mapping>> Map(std::uint64_t offset,
                                                       std::uint64_t length,

@@ -38,15 +38,15 @@ class StaleDevice final : public DaxDevice {
   [[nodiscard]] std::string spec() const override { return "other host"; }
   [[nodiscard]] std::uint64_t size() const override { return kPrimarySize; }
   [[nodiscard]] Uuid tag() const override { return {}; }
-  [[nodiscard]] bool has_extent_files() const override {
-    return cache_.medium().has_extent_files();
+  [[nodiscard]] Capabilities capabilities() const override {
+    return cache_.medium().capabilities();
   }
   absl::StatusOr<std::unique_ptr<famfs::Mapping>> Map(
       std::uint64_t offset, std::uint64_t length, Access /*access*/) override {
     if (offset > size() || length > size() - offset) {
       return OutOfRange("{} bytes at {:#x} lie beyond", length, offset);
     }
-    if (has_extent_files()) {
+    if (cache_.medium().has_extent_files()) {
       const auto& extents = cache_.medium().extents();
       const auto after = extents.upper_bound(offset);
       if (after == extents.begin() ||

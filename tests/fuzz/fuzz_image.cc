@@ -73,7 +73,7 @@ class MemoryDevice : public DaxDevice {
   absl::StatusOr<UniqueFd> OpenExtent(std::uint64_t) override {
     return Unimplemented("no");
   }
-  bool has_extent_files() const override { return false; }
+  Capabilities capabilities() const override { return {}; }
 
  private:
   std::vector<std::byte>& backed_;

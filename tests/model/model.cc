@@ -85,7 +85,7 @@ void ModelRun::Run(std::uint64_t operations) {
   auto reader = Reader::Open(device_);
   ASSERT_TRUE(reader.ok()) << Text(reader.status());
   reader_ = *std::move(reader);
-  for (std::uint8_t i = 1; i <= 2 && !device_->has_extent_files(); ++i) {
+  for (std::uint8_t i = 1; i <= 2 && !medium_.has_extent_files(); ++i) {
     HostIdentity identity;
     identity.session = i;
     identity.host.bytes.fill(static_cast<std::uint8_t>(0x70 + i));
@@ -128,7 +128,7 @@ void ModelRun::RunBatch(Aim aim, std::uint64_t operations) {
   if (Chance(10)) {
     ASSERT_NO_FATAL_FAILURE(Open());
     // A reopening of a device with extent files compacts.
-    if (device_->has_extent_files()) NoteReclaim();
+    if (medium_.has_extent_files()) NoteReclaim();
     ++statistics_.reopened;
     ASSERT_NO_FATAL_FAILURE(CompareTree(*writer_->Tree(), "a new writer's"));
   }
@@ -227,7 +227,7 @@ void ModelRun::DeleteVolume() {
   const absl::Status status = writer_->DeleteVolume(name);
   if (absl::IsResourceExhausted(status)) {
     // Only where hosts hold back what a compaction would drop.
-    ASSERT_FALSE(device_->has_extent_files()) << Text(status);
+    ASSERT_FALSE(medium_.has_extent_files()) << Text(status);
     ASSERT_GT(deletions_, LetGo()) << Text(status);
     ++statistics_.full;
     return;

@@ -86,7 +86,7 @@ absl::Status CheckFiles(const Node& node, std::size_t pools) {
 absl::Status CheckHostRows(const SoakPool& pool, std::size_t expected) {
   FAMFS_ASSIGN_OR_RETURN(const auto device,
                          OpenDevice(pool.device, Access::kRead));
-  if (device->has_extent_files()) return absl::OkStatus();
+  if (device->capabilities().removed_extents_live_on) return absl::OkStatus();
   FAMFS_ASSIGN_OR_RETURN(Layout layout, Layout::Open(*device, Access::kRead));
   std::size_t rows = 0;
   for (const HostRow& row :

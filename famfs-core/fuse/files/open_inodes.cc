@@ -17,7 +17,7 @@ constexpr std::chrono::seconds kPatience{5};
 bool CanPassThrough(const FileShape& shape, DeviceSet& devices) {
   if (shape.node.extents.size() != 1 || shape.node.chunk != 0) return false;
   const auto device = devices.Find(shape.node.extents[0].device_index);
-  return device != nullptr && device->has_extent_files();
+  return device != nullptr && device->capabilities().can_pass_through;
 }
 
 OpenInodes::~OpenInodes() {

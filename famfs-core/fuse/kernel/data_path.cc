@@ -12,7 +12,7 @@ absl::Status Refused(std::string_view why) {
 }
 
 absl::Status CheckPassthrough(DaxDevice& device, const Wire& wire) {
-  if (!device.has_extent_files()) {
+  if (!device.capabilities().can_pass_through) {
     return Unimplemented(
         "{} has no extent files to pass through; an emulated device has",
         device.spec());

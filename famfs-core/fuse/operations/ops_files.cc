@@ -32,7 +32,7 @@ int Service::NoteMissing(const FileShape& shape,
 int Service::CheckOurs(const OpenInode& file) const {
   if (follower->replaced()) return ESTALE;
   // An extent's file is never another extent's.
-  if (devices->primary()->has_extent_files()) return 0;
+  if (devices->primary()->capabilities().removed_extents_live_on) return 0;
   const absl::Status same = reader->CheckIdentity();
   if (!same.ok()) return IsReplaced(same) ? ESTALE : EIO;
   for (const MediaExtent& extent : file.shape().node.extents) {

@@ -23,13 +23,31 @@ line; 3 the device cannot be opened or holds no sound instance; 4 the data path
 cannot be served here; 5 the mount point cannot be used; 6 the lock file is held
 by another process.)";
 
+/// Of the command line: a text that names no device is an error of it.
+DeviceSpec ParseDevice(const std::string& option, const std::string& text) {
+  auto spec = DeviceSpec::Parse(text);
+  if (spec.ok()) return *std::move(spec);
+  throw CLI::ValidationError(option, std::string(Message(spec.status())));
+}
+
 void AddDevices(CLI::App& app, FusedOptions& options) {
-  app.add_option("DEVICE", options.device, "The instance's primary device")
+  app.add_option_function<std::string>(
+         "DEVICE",
+         [&options](const std::string& text) {
+           options.device = ParseDevice("DEVICE", text);
+         },
+         "The instance's primary device")
       ->required();
-  app.add_option("--device", options.others,
-                 "Another device of the instance; may be repeated. Which one "
-                 "it is says the device itself; what is missing is looked for "
-                 "again when a file on it is opened")
+  app.add_option_function<std::vector<std::string>>(
+         "--device",
+         [&options](const std::vector<std::string>& texts) {
+           for (const std::string& text : texts) {
+             options.others.push_back(ParseDevice("--device", text));
+           }
+         },
+         "Another device of the instance; may be repeated. Which one it is "
+         "says the device itself; what is missing is looked for again when a "
+         "file on it is opened")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->type_name("DEVICE");

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "dax/device_spec.h"
 #include "fuse/server/server.h"
 
 namespace famfs {
@@ -21,9 +22,9 @@ enum class FusedExit : int {
 };
 
 struct FusedOptions {
-  std::string device;               // the primary
-  std::vector<std::string> others;  // where the instance's others may be
-  std::string device_list;          // a file with further ones; may be empty
+  DeviceSpec device;               // the primary
+  std::vector<DeviceSpec> others;  // where the instance's others may be
+  std::string device_list;         // a file with further ones; may be empty
   ServerOptions server;
   int ready_fd = -1;
   std::string lock_file;

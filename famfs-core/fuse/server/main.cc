@@ -53,14 +53,20 @@ bool WaitForEnd(int ended, int signals) {
   return (waits[0].revents & POLLIN) != 0;
 }
 
-/// The lines of the file; none when it cannot be read.
-std::vector<std::string> DevicesListedIn(const std::string& file) {
-  std::vector<std::string> specs;
+/// What the lines of the file name; none when it cannot be read.
+std::vector<DeviceSpec> DevicesListedIn(const std::string& file) {
+  std::vector<DeviceSpec> specs;
   const auto text = ReadFile(file);
   if (!text.ok()) return specs;
   std::istringstream lines(*text);
   for (std::string line; std::getline(lines, line);) {
-    if (!line.empty()) specs.push_back(line);
+    if (line.empty()) continue;
+    auto spec = DeviceSpec::Parse(line);
+    if (spec.ok()) {
+      specs.push_back(*std::move(spec));
+    } else {
+      spdlog::warn("{}: {}", file, Message(spec.status()));
+    }
   }
   return specs;
 }
@@ -117,7 +123,7 @@ absl::StatusOr<std::unique_ptr<Reader>> OpenInstance(
   }
   auto reader = salvage ? Reader::OpenSalvaged(std::move(devices))
                         : Reader::Open(std::move(devices));
-  if (!reader.ok()) return Annotate(reader.status(), options.device);
+  if (!reader.ok()) return Annotate(reader.status(), options.device.ToString());
   WarnOfMissingDevices(*(*reader)->devices());
   WarnOfDamage(**reader);
   return reader;
@@ -179,7 +185,7 @@ int Serve(const FusedOptions& options) {
     const absl::Status attached = (*server)->Attach();
     if (!attached.ok()) return Fail(options, FusedExit::kMountPoint, attached);
   }
-  spdlog::info("{} is {} on {}", options.device,
+  spdlog::info("{} is {} on {}", options.device.ToString(),
                options.server.detached ? "to be mounted" : "mounted",
                options.server.mount_point);
   TellReady(options.ready_fd,

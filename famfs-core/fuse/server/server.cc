@@ -134,7 +134,7 @@ absl::Status Server::OpenSession(UniqueFd fuse_fd) {
   std::uint64_t wanted =
       kInitAllowIdmap | kInitHandleKillprivV2 | kInitNoExportSupport;
   if (options_.data_path != DataPath::kCopy &&
-      service_.reader->device()->has_extent_files()) {
+      service_.reader->device()->capabilities().can_pass_through) {
     wanted |= kInitPassthrough;
   }
   service_.wire = std::make_unique<Wire>(std::move(fuse_fd), wanted, &service_);
@@ -197,7 +197,7 @@ absl::Status Server::Negotiate() {
 absl::Status Server::JoinHostTable(std::uint32_t connection) {
   std::unique_ptr<HostSession> session;
   DaxDevice& primary = *service_.devices->primary();
-  if (!primary.has_extent_files() && !options_.salvage) {
+  if (!primary.capabilities().removed_extents_live_on && !options_.salvage) {
     FAMFS_ASSIGN_OR_RETURN(const HostIdentity identity,
                            MakeHostIdentity(connection));
     const auto connections = std::make_shared<FuseConnections>(connection);

@@ -105,7 +105,7 @@ std::vector<Finding> CheckExtentFiles(DaxDevice& device,
                                       const LogPlayer& player,
                                       const ExtentFileCheck& check) {
   std::vector<Finding> findings;
-  if (!device.has_extent_files()) return findings;
+  if (!device.capabilities().allocates_extents) return findings;
   const auto present = device.ListExtents();
   const auto malformed = device.MalformedExtents();
   if (!present.ok() || !malformed.ok()) {

@@ -194,7 +194,7 @@ absl::Status Mkfs(DaxDevice& device, const MkfsOptions& options) {
   const Range log{kLogOffset, options.log_length};
   std::vector<Range> present;
   std::vector<Range> data_extents;
-  if (device.has_extent_files()) {
+  if (device.capabilities().allocates_extents) {
     FAMFS_ASSIGN_OR_RETURN(present, device.ListExtents());
     for (const Range& range : present) {
       if (range != head && range.offset != kLogOffset) {
@@ -216,7 +216,7 @@ absl::Status Mkfs(DaxDevice& device, const MkfsOptions& options) {
   if (options.force && !options.force_in_use) {
     FAMFS_RETURN_IF_ERROR(CheckUnused(device, options.self));
   }
-  if (device.has_extent_files()) {
+  if (device.capabilities().allocates_extents) {
     FAMFS_RETURN_IF_ERROR(device.CleanUp());
     FAMFS_RETURN_IF_ERROR(EnsureExtent(device, present, head));
     FAMFS_RETURN_IF_ERROR(Invalidate(device));

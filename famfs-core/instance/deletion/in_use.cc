@@ -168,7 +168,9 @@ absl::StatusOr<std::vector<std::string>> WhoUses(DaxDevice& device,
     FAMFS_RETURN_IF_ERROR(AddProcesses(device, media, users));
   }
   AddMarks(device, users);
-  if (!device.has_extent_files()) AddHosts(device, self, users);
+  if (!device.capabilities().removed_extents_live_on) {
+    AddHosts(device, self, users);
+  }
   return users;
 }
 

@@ -45,15 +45,15 @@ bool IsSame(const Mapping& head, const MediaSuperblock& superblock) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<DeviceSet>> DeviceSet::Open(
-    std::string_view primary, std::vector<std::string> candidates,
-    Access access, Opener opener) {
+    const DeviceSpec& primary, std::vector<DeviceSpec> candidates,
+    Access access, DeviceOpener opener) {
   FAMFS_ASSIGN_OR_RETURN(std::shared_ptr<DaxDevice> device,
                          opener(primary, access));
   auto set = std::make_shared<DeviceSet>(std::move(device));
   set->access_ = access;
   set->opener_ = std::move(opener);
   const MutexLock lock(set->mutex_);
-  for (std::string& spec : candidates) {
+  for (DeviceSpec& spec : candidates) {
     set->candidates_.push_back(
         {.spec = std::move(spec), .device = nullptr, .refused = {}});
   }
@@ -101,12 +101,12 @@ void DeviceSet::EndTurn(bool& busy) {
 void DeviceSet::AskSource() {
   if (source_ == nullptr) return;
   const SpecSource source = source_;
-  std::vector<std::string> specs;
+  std::vector<DeviceSpec> specs;
   {
     const MutexUnlock unlock(mutex_);
     specs = source();
   }
-  for (std::string& spec : specs) {
+  for (DeviceSpec& spec : specs) {
     const bool known = std::any_of(
         candidates_.begin(), candidates_.end(),
         [&](const Candidate& candidate) { return candidate.spec == spec; });
@@ -156,7 +156,7 @@ absl::Status DeviceSet::CheckIdentity(const DaxDevice& device,
 }
 
 absl::StatusOr<DeviceSet::Found> DeviceSet::Try(
-    const std::string& spec, std::shared_ptr<DaxDevice>& device,
+    const DeviceSpec& spec, std::shared_ptr<DaxDevice>& device,
     const Wanted& wanted) const {
   if (device == nullptr) {
     FAMFS_ASSIGN_OR_RETURN(device, opener_(spec, access_));
@@ -318,10 +318,10 @@ absl::Status DeviceSet::Missing(std::uint64_t index) const {
   std::string tried;
   for (const Candidate& candidate : candidates_) {
     if (candidate.taken) continue;
-    tried += fmt::format(
-        "; {}: {}",
-        candidate.spec.empty() ? candidate.device->spec() : candidate.spec,
-        candidate.refused);
+    tried += fmt::format("; {}: {}",
+                         candidate.spec.empty() ? candidate.device->spec()
+                                                : candidate.spec.ToString(),
+                         candidate.refused);
   }
   return Unavailable(
       "device {} of the instance (uuid {}, {}) is missing; name it with "

@@ -21,7 +21,6 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/mutex.h"
@@ -34,25 +33,20 @@ namespace famfs {
 
 class DeviceSet {
  public:
-  /// How a candidate is opened: OpenDevice, or a test's own.
-  using Opener = std::function<absl::StatusOr<std::unique_ptr<DaxDevice>>(
-      std::string_view spec, Access access)>;
-
   /// The primary alone; further ones by AddCandidate.
   explicit DeviceSet(std::shared_ptr<DaxDevice> primary)
       : primary_(std::move(primary)) {}
-  /// Opens `primary`; `candidates` are specs that are opened when they are
-  /// needed, each time anew until they are found to be of the instance. Errors
-  /// are the primary's.
+  /// Opens `primary`; `candidates` are opened when they are needed, each time
+  /// anew until they are found to be of the instance. Errors are the primary's.
   static absl::StatusOr<std::shared_ptr<DeviceSet>> Open(
-      std::string_view primary, std::vector<std::string> candidates,
-      Access access, Opener opener = OpenDevice);
+      const DeviceSpec& primary, std::vector<DeviceSpec> candidates,
+      Access access, DeviceOpener opener = kOpenDevice);
 
   void AddCandidate(std::shared_ptr<DaxDevice> device);
   /// Asked for further specs whenever a device is missing, so that one can be
   /// named while the instance is in use. From any thread that asks for a
   /// device.
-  using SpecSource = std::function<std::vector<std::string>()>;
+  using SpecSource = std::function<std::vector<DeviceSpec>()>;
   void SetSource(SpecSource source);
 
   [[nodiscard]] const std::shared_ptr<DaxDevice>& primary() const {
@@ -83,7 +77,7 @@ class DeviceSet {
 
  private:
   struct Candidate {
-    std::string spec;                   // empty: `device` was given opened
+    DeviceSpec spec;                    // empty: `device` was given opened
     std::shared_ptr<DaxDevice> device;  // null until it is needed
     bool taken = false;
     bool busy = false;    // somebody tries it
@@ -128,14 +122,14 @@ class DeviceSet {
   [[nodiscard]] absl::Status Missing(std::uint64_t index) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   /// OK: it is the device that is wanted. Opens `device` if it is null.
-  absl::StatusOr<Found> Try(const std::string& spec,
+  absl::StatusOr<Found> Try(const DeviceSpec& spec,
                             std::shared_ptr<DaxDevice>& device,
                             const Wanted& wanted) const;
   static absl::Status LookAgain(const Found& found, const Wanted& wanted);
 
   std::shared_ptr<DaxDevice> primary_;
   Access access_ = Access::kReadWrite;
-  Opener opener_ = OpenDevice;
+  DeviceOpener opener_ = kOpenDevice;
   mutable Mutex mutex_;  // for moments
   CondVar turn_ended_;
   Uuid fs_uuid_ ABSL_GUARDED_BY(mutex_);

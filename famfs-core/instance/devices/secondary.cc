@@ -44,7 +44,7 @@ absl::StatusOr<DeviceHead> LoadDeviceHead(DaxDevice& device) {
 }
 
 absl::StatusOr<bool> IsBlankDevice(DaxDevice& device) {
-  if (device.has_extent_files()) {
+  if (device.capabilities().allocates_extents) {
     FAMFS_ASSIGN_OR_RETURN(const auto extents, device.ListExtents());
     if (extents.empty()) return true;
     if (extents.size() > 1 || extents.front() != kHead) return false;

@@ -57,7 +57,7 @@ absl::StatusOr<UseMark> ClaimToMake(DaxDevice& device) {
 }
 
 absl::Status MarkUnfinished(DaxDevice& device) {
-  if (device.has_extent_files()) {
+  if (device.capabilities().allocates_extents) {
     FAMFS_RETURN_IF_ERROR(EmptyExtentFiles(device));
   }
   FAMFS_ASSIGN_OR_RETURN(
@@ -81,7 +81,7 @@ absl::StatusOr<bool> IsNobodys(DaxDevice& device) {
   FAMFS_ASSIGN_OR_RETURN(const std::uint64_t magic, LoadMagic(device));
   if (magic == kUnfinishedMagic) return true;
   if (magic == kSuperblockMagic) return false;
-  if (!device.has_extent_files()) return true;
+  if (!device.capabilities().allocates_extents) return true;
   FAMFS_ASSIGN_OR_RETURN(const auto extents, device.ListExtents());
   return std::all_of(extents.begin(), extents.end(), [](const Range& range) {
     return range == kHead || range.offset == kLogOffset;

@@ -62,8 +62,8 @@ std::vector<MediaAddDaxdev> Reader::AddedDevices() const {
 
 SpaceReport Reader::Space(const ThisHost& self) const {
   SpaceReport report{.figures = Figures(), .deleted = {}, .promised = {}};
-  // Unlinked extent files wait for nobody and are promised by nobody.
-  const bool waits = !device_->has_extent_files();
+  // Removed extents that live on wait for nobody and are promised by nobody.
+  const bool waits = !device_->capabilities().removed_extents_live_on;
   const Uuid& fs_uuid = layout_.superblock().fs_uuid;
   std::vector<HostRow> rows;
   CleanRanges clean;

@@ -316,7 +316,7 @@ class Writer {
   // writer_reclaim.cc
   /// Whether deleted space may be used again only when all hosts have let go.
   [[nodiscard]] bool WaitsForHosts() const {
-    return !device_->has_extent_files();
+    return !device_->capabilities().removed_extents_live_on;
   }
   [[nodiscard]] bool ReclaimHelps() const;
   /// Whether none of a deleted volume's devices is missing.

@@ -139,18 +139,18 @@ absl::StatusOr<std::vector<MediaExtent>> Writer::CompactLocked() {
 
 absl::StatusOr<std::unique_ptr<Mapping>> Writer::PlaceImageLocked(
     std::uint64_t length, Range& place) {
-  const bool files = device_->has_extent_files();
   if (reserve_) {
+    const bool allocates = device_->capabilities().allocates_extents;
     place = {reserve_->offset, length};
     // What an earlier image left there, if anything, is nobody's.
     absl::Status made;
-    if (files) made = device_->RemoveExtent(place.offset);
-    if (files && made.ok()) made = device_->CreateExtent(place);
+    if (allocates) made = device_->RemoveExtent(place.offset);
+    if (allocates && made.ok()) made = device_->CreateExtent(place);
     if (made.ok())
       return device_->Map(place.offset, length, Access::kReadWrite);
     if (!absl::IsResourceExhausted(made)) return made;
   }
-  if (!files) return PlaceImageInScrubbedLocked(length, place);
+  if (WaitsForHosts()) return PlaceImageInScrubbedLocked(length, place);
   for (const Range& dead : player_->PendingOn(0)) {
     if (dead.length < length) continue;
     // The volume is deleted and no entry of a live one names its extent; who

@@ -117,7 +117,7 @@ Writer::Extents Writer::ExtentsOn(std::uint64_t device_index) const {
 
 absl::Status Writer::ReconcileExtents(std::uint64_t device_index,
                                       DaxDevice& device) {
-  if (!device.has_extent_files()) return absl::OkStatus();
+  if (!device.capabilities().allocates_extents) return absl::OkStatus();
   FAMFS_RETURN_IF_ERROR(device.CleanUp());
   const auto [live, named] = ExtentsOn(device_index);
   FAMFS_ASSIGN_OR_RETURN(const std::vector<Range> present,
@@ -182,7 +182,7 @@ absl::Status Writer::CheckContents(DaxDevice& device, const DeviceHead& head,
                                                 : "is a secondary device of",
         super.fs_uuid.ToString(), super.system_uuid.ToString());
   }
-  if (!device.has_extent_files() && !options.only_blank) {
+  if (!device.capabilities().allocates_extents && !options.only_blank) {
     return absl::OkStatus();
   }
   FAMFS_ASSIGN_OR_RETURN(const bool blank, IsBlankDevice(device));
@@ -190,8 +190,9 @@ absl::Status Writer::CheckContents(DaxDevice& device, const DeviceHead& head,
   return AlreadyExists(
       "{}: is not blank: {}; use `famfs devadd --force` if nobody needs that",
       device.spec(),
-      device.has_extent_files() ? "it has allocated extents"
-                                : "its first 2 MiB hold something");
+      device.capabilities().allocates_extents
+          ? "it has allocated extents"
+          : "its first 2 MiB hold something");
 }
 
 absl::StatusOr<MediaAddDaxdev> Writer::CheckNewDevice(
@@ -200,7 +201,8 @@ absl::StatusOr<MediaAddDaxdev> Writer::CheckNewDevice(
   const std::shared_lock lock(mutex_);
   FAMFS_RETURN_IF_ERROR(stopped_);
   // How deleted space comes back differs, and holds for the whole instance.
-  if (device.has_extent_files() != device_->has_extent_files()) {
+  if (device.capabilities().removed_extents_live_on !=
+      device_->capabilities().removed_extents_live_on) {
     return InvalidArgument(
         "{}: emulated devices and real ones do not go together in one "
         "instance, "

@@ -100,9 +100,7 @@ absl::Status Writer::TakeOver(const Uuid& system_uuid) {
     spdlog::error("{}: {}", device_->spec(), Message(filled));
   }
   TakeReserveLocked();
-  if (!device_->has_extent_files() || DroppableLocked() == 0) {
-    return absl::OkStatus();
-  }
+  if (WaitsForHosts() || DroppableLocked() == 0) return absl::OkStatus();
   const absl::Status compacted = Compact();
   if (absl::IsResourceExhausted(compacted)) {
     spdlog::warn("{}: deleted volumes keep their space for now: {}",

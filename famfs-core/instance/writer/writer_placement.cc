@@ -58,9 +58,9 @@ absl::StatusOr<Writer::Wanted> Writer::VolumeFile(
     const VolumePlacement& placement) const {
   Wanted wanted;
   // The path that `auto` becomes on a node is that of the primary's kind.
-  const bool may_pass_through =
-      placement.data_path == DataPath::kPassthrough ||
-      (placement.data_path == DataPath::kAuto && device_->has_extent_files());
+  const bool may_pass_through = placement.data_path == DataPath::kPassthrough ||
+                                (placement.data_path == DataPath::kAuto &&
+                                 device_->capabilities().can_pass_through);
   wanted.max_extents = may_pass_through ? 1 : kMaxExtents;
   if (placement.strips == 0) return wanted;
   if (may_pass_through) {

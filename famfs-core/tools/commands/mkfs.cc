@@ -68,17 +68,21 @@ class NewDevice {
     }
   }
 
-  absl::StatusOr<std::shared_ptr<DaxDevice>> Create(const Options& options) {
-    const std::size_t colon = options.device.find(':');
-    const std::string kind = options.device.substr(0, colon);
-    const std::string path =
-        colon == std::string::npos ? "" : options.device.substr(colon + 1);
-    if (kind == "emulated" && !path.empty()) return Emulated(path, options);
-    if (kind == "image" && !path.empty()) return Image(path, *options.size);
+  absl::StatusOr<std::shared_ptr<DaxDevice>> Create(const DeviceSpec& spec,
+                                                    const Options& options) {
+    switch (spec.kind) {
+      case DeviceSpec::Kind::kEmulated:
+        return Emulated(spec.path, options);
+      case DeviceSpec::Kind::kImage:
+        return Image(spec.path, *options.size);
+      case DeviceSpec::Kind::kPath:
+      case DeviceSpec::Kind::kDevdax:
+        break;
+    }
     return AsUsage(InvalidArgument(
         "device {}: --size makes a new device; write emulated:DIR or "
         "image:FILE, or leave out --size for a device that is there",
-        options.device));
+        spec.ToString()));
   }
 
   /// Whether ClaimToMake was called for it.
@@ -156,28 +160,27 @@ class NewDevice {
   std::optional<NewFile> image_;
 };
 
-absl::Status CheckOptions(const Options& options) {
-  if (options.size) {
-    if (options.device.starts_with("emulated:")) return absl::OkStatus();
-    if (!options.tag && options.hosts.empty() && !options.sparse) {
-      return absl::OkStatus();
-    }
-  } else if (!options.tag && options.hosts.empty() && !options.sparse) {
-    return absl::OkStatus();
-  }
+absl::Status CheckOptions(const DeviceSpec& spec, const Options& options) {
+  const bool describes =
+      options.tag || !options.hosts.empty() || options.sparse;
+  const bool makes_emulated =
+      options.size && spec.kind == DeviceSpec::Kind::kEmulated;
+  if (!describes || makes_emulated) return absl::OkStatus();
   return AsUsage(InvalidArgument(
       "--tag, --host and --sparse describe a new emulated device: they need "
       "--size and emulated:DIR"));
 }
 
 absl::StatusOr<ExitCode> Run(const Options& options) {
-  FAMFS_RETURN_IF_ERROR(CheckOptions(options));
+  const auto spec = DeviceSpec::Parse(options.device);
+  if (!spec.ok()) return AsUsage(spec.status());
+  FAMFS_RETURN_IF_ERROR(CheckOptions(*spec, options));
   FAMFS_ASSIGN_OR_RETURN(const Uuid owner, options.write.Owner());
   const InterruptScope interrupts;
   NewDevice made;
-  FAMFS_ASSIGN_OR_RETURN(
-      const auto device,
-      options.size ? made.Create(options) : OpenForWriting(options.device));
+  FAMFS_ASSIGN_OR_RETURN(const auto device,
+                         options.size ? made.Create(*spec, options)
+                                      : OpenForWriting(options.device));
   const MkfsOptions mkfs{
       .log_length = options.log_length.value_or(kMinLogLength),
       .fs_uuid = options.uuid,

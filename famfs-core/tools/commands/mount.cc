@@ -44,16 +44,14 @@ std::string MountPointPath(const std::string& path) {
   return (error ? full : parent / full.filename()).string();
 }
 
-/// The server works in another directory than this program.
-std::vector<std::string> AbsoluteSpecs(std::vector<std::string> specs) {
-  for (std::string& spec : specs) {
-    std::size_t path = 0;
-    for (const std::string_view kind : {"emulated:", "image:", "devdax:"}) {
-      if (spec.starts_with(kind)) path = kind.size();
-    }
-    spec = spec.substr(0, path) + fs::absolute(spec.substr(path)).string();
+/// For the server, which works in another directory than this program.
+std::vector<std::string> AbsoluteSpecs(std::vector<DeviceSpec> specs) {
+  std::vector<std::string> texts;
+  for (DeviceSpec& spec : specs) {
+    spec.path = fs::absolute(spec.path).string();
+    texts.push_back(spec.ToString());
   }
-  return specs;
+  return texts;
 }
 
 struct MountOptions {
@@ -74,12 +72,13 @@ absl::StatusOr<ExitCode> RunMount(const MountOptions& options) {
     // It tells what is damaged.
     FAMFS_RETURN_IF_ERROR(OpenReader(options.device, true).status());
   }
+  FAMFS_ASSIGN_OR_RETURN(std::vector<DeviceSpec> others, OtherDevices());
   FusedArguments arguments{
       .device = device->spec(),
       .mount_point = MountPointPath(options.mount_point),
       .data_path = options.data_path,
       .log_file = "",
-      .others = AbsoluteSpecs(OtherDevices()),
+      .others = AbsoluteSpecs(std::move(others)),
       .salvage = options.salvage,
       .allow_existing_mount = options.allow_existing_mount};
   if (!options.log_file.empty()) {

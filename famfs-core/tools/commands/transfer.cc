@@ -53,7 +53,9 @@ struct ImportOptions {
 /// The image's own device uuid, which stands for the tag of the device it was
 /// taken from.
 absl::StatusOr<Uuid> TagOf(const std::string& image) {
-  FAMFS_ASSIGN_OR_RETURN(const auto device, OpenForReading("image:" + image));
+  FAMFS_ASSIGN_OR_RETURN(
+      const auto device,
+      OpenForReading(DeviceSpec{DeviceSpec::Kind::kImage, image}.ToString()));
   FAMFS_ASSIGN_OR_RETURN(const Layout layout,
                          Layout::Open(*device, Access::kRead));
   const Uuid tag = layout.superblock().device_uuid;

@@ -39,40 +39,55 @@ absl::Status ParseMode(const std::string& text,
   return absl::OkStatus();
 }
 
+absl::StatusOr<DeviceSpec> ParseDevice(const std::string& text) {
+  auto spec = DeviceSpec::Parse(text);
+  if (!spec.ok()) return AsUsage(spec.status());
+  return spec;
+}
+
 /// What a device's name stands for.
 struct Named {
-  std::string device;  // a spec
+  DeviceSpec device;
   std::string base{};  // where a path on a mount leads, in the instance
 };
 
 /// `inside`: also a path below a mount point.
-absl::StatusOr<Named> Resolve(const std::string& spec, bool inside) {
-  if (spec.find(':') != std::string::npos) return Named{.device = spec};
-  const auto origin = OriginOf(spec);
-  if (!origin.ok() || !origin->has_value()) return Named{.device = spec};
+absl::StatusOr<Named> Resolve(const std::string& name, bool inside) {
+  FAMFS_ASSIGN_OR_RETURN(DeviceSpec spec, ParseDevice(name));
+  if (spec.kind != DeviceSpec::Kind::kPath) return Named{std::move(spec)};
+  const auto origin = OriginOf(name);
+  if (!origin.ok() || !origin->has_value()) return Named{std::move(spec)};
   const MountOrigin& mount = **origin;
   if (!inside && !mount.is_mount_point) {
     return AsUsage(InvalidArgument(
         "{0}: lies inside of the mount {1}; name the mount, and what is in it "
         "by its path in the instance: {1} {2}",
-        spec, mount.mount_point, Printable(mount.path)));
+        name, mount.mount_point, Printable(mount.path)));
   }
-  return Named{.device = mount.device, .base = mount.path};
+  FAMFS_ASSIGN_OR_RETURN(spec, ParseDevice(mount.device));
+  return Named{.device = std::move(spec), .base = mount.path};
 }
 
-absl::StatusOr<std::shared_ptr<DaxDevice>> Open(const std::string& spec,
+absl::StatusOr<std::shared_ptr<DaxDevice>> Open(const std::string& name,
                                                 Access access) {
-  FAMFS_ASSIGN_OR_RETURN(const Named named, Resolve(spec, false));
+  FAMFS_ASSIGN_OR_RETURN(const Named named, Resolve(name, false));
   auto device = OpenDevice(named.device, access);
   if (!device.ok()) return AsUsage(device.status());
   return std::shared_ptr<DaxDevice>(*std::move(device));
 }
 
-absl::StatusOr<std::shared_ptr<DeviceSet>> OpenSet(const std::string& device,
+absl::StatusOr<std::shared_ptr<DeviceSet>> OpenSet(const DeviceSpec& device,
                                                    Access access) {
-  auto devices = DeviceSet::Open(device, OtherDevices(), access);
+  FAMFS_ASSIGN_OR_RETURN(std::vector<DeviceSpec> others, OtherDevices());
+  auto devices = DeviceSet::Open(device, std::move(others), access);
   if (!devices.ok()) return AsUsage(devices.status());
   return devices;
+}
+
+/// As --device was given them.
+std::vector<std::string>& TextsOfOtherDevices() {
+  static std::vector<std::string> texts;
+  return texts;
 }
 
 bool IsUtf8(std::string_view text) {
@@ -107,7 +122,7 @@ void TellDamage(const Reader& reader) {
 
 /// With what to do about damage, where it helps.
 absl::Status AdviseSalvage(const absl::Status& status,
-                           const std::string& device) {
+                           const DeviceSpec& device) {
   if (!absl::IsDataLoss(status)) return status;
   auto devices = OpenSet(device, Access::kRead);
   if (!devices.ok() || !Reader::OpenSalvaged(*std::move(devices)).ok()) {
@@ -117,10 +132,10 @@ absl::Status AdviseSalvage(const absl::Status& status,
       "{}\nThe instance is damaged (famfs fsck {} tells where). What is whole "
       "can be read with --salvage, and copied out (famfs cp -r --salvage {} : "
       "DIR).",
-      Message(status), device, device);
+      Message(status), device.ToString(), device.ToString());
 }
 
-absl::StatusOr<std::unique_ptr<Reader>> OpenReaderOn(const std::string& device,
+absl::StatusOr<std::unique_ptr<Reader>> OpenReaderOn(const DeviceSpec& device,
                                                      bool salvage) {
   FAMFS_ASSIGN_OR_RETURN(auto devices, OpenSet(device, Access::kRead));
   if (!salvage) {
@@ -208,22 +223,25 @@ std::string InstancePath(std::string_view text) {
   return std::string(text);
 }
 
-std::vector<std::string>& OtherDevices() {
-  static std::vector<std::string> specs;
+absl::StatusOr<std::vector<DeviceSpec>> OtherDevices() {
+  std::vector<DeviceSpec> specs;
+  for (const std::string& text : TextsOfOtherDevices()) {
+    FAMFS_ASSIGN_OR_RETURN(specs.emplace_back(), ParseDevice(text));
+  }
   return specs;
 }
 
 void AddOtherDevices(Command& app) {
   app.add_repeated(
-         "--device", OtherDevices(),
+         "--device", TextsOfOtherDevices(),
          "Another device of the instance, in any order; may be repeated. "
          "Without it, files on that device are unavailable")
       ->type_name("DEVICE");
 }
 
-absl::StatusOr<std::shared_ptr<DeviceSet>> OpenDevices(const std::string& spec,
+absl::StatusOr<std::shared_ptr<DeviceSet>> OpenDevices(const std::string& name,
                                                        Access access) {
-  FAMFS_ASSIGN_OR_RETURN(const Named named, Resolve(spec, false));
+  FAMFS_ASSIGN_OR_RETURN(const Named named, Resolve(name, false));
   return OpenSet(named.device, access);
 }
 
@@ -276,24 +294,24 @@ Argument* AddUuid(Command* command, const std::string& name,
 }
 
 absl::StatusOr<std::shared_ptr<DaxDevice>> OpenForReading(
-    const std::string& spec) {
-  return Open(spec, Access::kRead);
+    const std::string& name) {
+  return Open(name, Access::kRead);
 }
 
 absl::StatusOr<std::shared_ptr<DaxDevice>> OpenForWriting(
-    const std::string& spec) {
-  return Open(spec, Access::kReadWrite);
+    const std::string& name) {
+  return Open(name, Access::kReadWrite);
 }
 
-absl::StatusOr<std::unique_ptr<Reader>> OpenReader(const std::string& spec,
+absl::StatusOr<std::unique_ptr<Reader>> OpenReader(const std::string& name,
                                                    bool salvage) {
-  FAMFS_ASSIGN_OR_RETURN(const Named named, Resolve(spec, false));
+  FAMFS_ASSIGN_OR_RETURN(const Named named, Resolve(name, false));
   return OpenReaderOn(named.device, salvage);
 }
 
-absl::StatusOr<PlaceInInstance> OpenPlace(const std::string& spec,
+absl::StatusOr<PlaceInInstance> OpenPlace(const std::string& name,
                                           bool salvage) {
-  FAMFS_ASSIGN_OR_RETURN(Named named, Resolve(spec, true));
+  FAMFS_ASSIGN_OR_RETURN(Named named, Resolve(name, true));
   FAMFS_ASSIGN_OR_RETURN(auto reader, OpenReaderOn(named.device, salvage));
   return PlaceInInstance{.reader = std::move(reader),
                          .base = std::move(named.base)};
@@ -336,8 +354,10 @@ absl::StatusOr<ExitCode> CheckMemory(ExitCode outcome) {
 }
 
 absl::StatusOr<std::unique_ptr<Writer>> OpenWriter(
-    const std::string& spec, const WriteOptions& options) {
-  FAMFS_ASSIGN_OR_RETURN(auto devices, OpenDevices(spec, Access::kReadWrite));
+    const std::string& name, const WriteOptions& options) {
+  FAMFS_ASSIGN_OR_RETURN(const Named named, Resolve(name, false));
+  FAMFS_ASSIGN_OR_RETURN(auto devices,
+                         OpenSet(named.device, Access::kReadWrite));
   FAMFS_ASSIGN_OR_RETURN(const Uuid owner, options.Owner());
   WriterOptions how{.system_uuid = owner,
                     .lock_directory = options.lock_directory};
@@ -356,10 +376,7 @@ absl::StatusOr<std::unique_ptr<Writer>> OpenWriter(
         "dead, make this one the owner with --take-over.",
         Message(writer.status()));
   }
-  if (!writer.ok()) {
-    FAMFS_ASSIGN_OR_RETURN(const Named named, Resolve(spec, false));
-    return AdviseSalvage(writer.status(), named.device);
-  }
+  if (!writer.ok()) return AdviseSalvage(writer.status(), named.device);
   return writer;
 }
 

@@ -94,10 +94,12 @@ std::string InstancePath(std::string_view text);
 /// `--device`, for every subcommand alike: where the instance's other devices
 /// may be. Which of them is which the devices say themselves.
 void AddOtherDevices(Command& app);
-/// What it was given.
-std::vector<std::string>& OtherDevices();
+/// What it was given; errors carry exit code 2.
+absl::StatusOr<std::vector<DeviceSpec>> OtherDevices();
 
-/// The positional DEVICE, first in every subcommand.
+/// The positional DEVICE, first in every subcommand: what the functions below
+/// take as the `name` of a device, which is what DeviceSpec::Parse takes, or
+/// the path of a famfs mount.
 void AddDevice(Command* command, std::string& device);
 
 // Option values that are not plain numbers or strings; a bad one is an error of
@@ -109,12 +111,12 @@ Argument* AddUuid(Command* command, const std::string& name,
 
 /// Errors carry exit code 2.
 absl::StatusOr<std::shared_ptr<DaxDevice>> OpenForReading(
-    const std::string& spec);
+    const std::string& name);
 absl::StatusOr<std::shared_ptr<DaxDevice>> OpenForWriting(
-    const std::string& spec);
+    const std::string& name);
 
 /// The primary, opened, with OtherDevices() as candidates for the others.
-absl::StatusOr<std::shared_ptr<DeviceSet>> OpenDevices(const std::string& spec,
+absl::StatusOr<std::shared_ptr<DeviceSet>> OpenDevices(const std::string& name,
                                                        Access access);
 
 /// The option --salvage, of commands that read.
@@ -123,7 +125,7 @@ void AddSalvage(Command* command, bool& salvage);
 /// Opens the device, then the instance on it. The message says what to do about
 /// another host's or another program's instance, and about a damaged one. With
 /// `salvage` that is read as far as it is whole, and stderr tells what is not.
-absl::StatusOr<std::unique_ptr<Reader>> OpenReader(const std::string& spec,
+absl::StatusOr<std::unique_ptr<Reader>> OpenReader(const std::string& name,
                                                    bool salvage = false);
 /// What a command answers that has shown all that it was asked for: kProblems
 /// when something of a damaged instance is missing from it.
@@ -143,10 +145,10 @@ struct PlaceInInstance {
 };
 /// As OpenReader, but the device may also be named by a path below a mount
 /// point; everywhere else that is refused.
-absl::StatusOr<PlaceInInstance> OpenPlace(const std::string& spec,
+absl::StatusOr<PlaceInInstance> OpenPlace(const std::string& name,
                                           bool salvage);
 
-absl::StatusOr<std::unique_ptr<Writer>> OpenWriter(const std::string& spec,
+absl::StatusOr<std::unique_ptr<Writer>> OpenWriter(const std::string& name,
                                                    const WriteOptions& options);
 
 /// `text` itself when it is UTF-8, else with \xNN for what is not printable

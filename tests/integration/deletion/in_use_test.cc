@@ -17,6 +17,7 @@
 #include "instance/writer/writer.h"
 #include "tests/integration/deletion/host.h"
 #include "tests/integration/tools/famfs_command.h"
+#include "tests/unit/dax/device_specs.h"
 
 namespace famfs::itest {
 namespace {
@@ -41,9 +42,10 @@ class InUseTest : public ::testing::TestWithParam<const char*> {
       mkfs.lock_directory = dir_ / "locks";
       ASSERT_TRUE(Mkfs(**OpenDevice(spec, Access::kReadWrite), mkfs).ok());
     }
-    auto writer =
-        Writer::Open(*DeviceSet::Open(first_, {second_}, Access::kReadWrite),
-                     {.system_uuid = owner_, .lock_directory = dir_ / "locks"});
+    auto writer = Writer::Open(
+        *DeviceSet::Open(testing::Spec(first_), {testing::Spec(second_)},
+                         Access::kReadWrite),
+        {.system_uuid = owner_, .lock_directory = dir_ / "locks"});
     ASSERT_TRUE(writer.ok()) << writer.status();
     const absl::Status added =
         (*writer)->AddDevice(*OpenDevice(second_, Access::kReadWrite), {});

@@ -25,7 +25,7 @@ class StoppingDevice final : public DaxDevice {
   [[nodiscard]] std::string spec() const override { return inner_->spec(); }
   [[nodiscard]] std::uint64_t size() const override { return inner_->size(); }
   [[nodiscard]] Uuid tag() const override { return inner_->tag(); }
-  [[nodiscard]] bool has_extent_files() const override { return false; }
+  [[nodiscard]] Capabilities capabilities() const override { return {}; }
   absl::StatusOr<std::unique_ptr<Mapping>> Map(std::uint64_t offset,
                                                std::uint64_t length,
                                                Access access) override;

@@ -10,6 +10,7 @@
 
 #include "node/fused/spawner_wire.h"
 #include "tests/integration/node/test_node.h"
+#include "tests/unit/dax/device_specs.h"
 
 namespace famfs::node {
 namespace {
@@ -160,7 +161,7 @@ TEST_F(SpawnerTest, ServersHaveNoMoreThanWhatTheyNeed) {
 
 TEST_F(SpawnerTest, AStartWithoutFuseIsRefused) {
   FusedOptions options;
-  options.device = pool_.spec();
+  options.device = testing::Spec(pool_.spec());
   nlohmann::json request = ToJson(options);
   request["op"] = "start";
   const auto caller = ConnectToSpawner(socket_, {.tv_sec = 30, .tv_usec = 0});
@@ -218,7 +219,7 @@ TEST(SpawnerOutOfDescriptors, TakesInThoseWhoWaitForThoseWhoSayNothing) {
 
 TEST_F(SpawnerTest, ADeviceIsNeverTakenForAnOption) {
   FusedOptions options;
-  options.device = "--help";
+  options.device = testing::Spec("--help");
   options.device_list = dir_ / "devices";
   options.mount_point = dir_.path();
   options.lock_file = dir_ / "lock";

@@ -18,7 +18,7 @@ class EmulatedDevice : public testing::Test {
   EmulatedDevice() {
     std::filesystem::create_directories(root_);
     pool_.name = "trial";
-    pool_.device = "emulated:" + directory_;
+    pool_.device = {DeviceSpec::Kind::kEmulated, directory_};
     pool_.format = csi::FormatPolicy::kIfBlank;
     pool_.emulated = csi::EmulatedSection{.size = 64 * kMiB, .hosts = {"a"}};
   }

@@ -42,8 +42,8 @@ class GatedDevice final : public DaxDevice {
   absl::StatusOr<UniqueFd> OpenExtent(std::uint64_t offset) override {
     return device_->OpenExtent(offset);
   }
-  [[nodiscard]] bool has_extent_files() const override {
-    return device_->has_extent_files();
+  [[nodiscard]] Capabilities capabilities() const override {
+    return device_->capabilities();
   }
 
  private:
@@ -115,7 +115,7 @@ ProvisionerTest::ProvisionerTest()
   for (const char* name : {"one", "two"}) {
     csi::PoolSection pool;
     pool.name = name;
-    pool.device = "emulated:" + directory_ + "/" + name;
+    pool.device = {DeviceSpec::Kind::kEmulated, directory_ + "/" + name};
     pool.format = csi::FormatPolicy::kIfBlank;
     EmulatedConfig device;
     device.size = 4 * kGiB;
@@ -145,9 +145,9 @@ void ProvisionerTest::Restart(std::chrono::milliseconds patience) {
   PoolOptions options;
   options.patience = patience;
   options.open_device =
-      [this](std::string_view spec,
+      [this](const DeviceSpec& spec,
              Access access) -> absl::StatusOr<std::unique_ptr<DaxDevice>> {
-    const bool is_one = spec.ends_with("/one");
+    const bool is_one = spec.path.ends_with("/one");
     if (is_one) opening_.Pass();
     FAMFS_ASSIGN_OR_RETURN(auto device, OpenDevice(spec, access));
     return std::make_unique<GatedDevice>(std::move(device), *gate_,

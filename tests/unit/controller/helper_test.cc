@@ -108,7 +108,7 @@ TEST(HelperTest, WithoutThreadsThereAreNoPools) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   csi::Config config;
   config.pools.emplace_back().name = "a";
-  config.pools.back().device = "image:/nothing";
+  config.pools.back().device = {DeviceSpec::Kind::kImage, "/nothing"};
   EXPECT_EXIT(testing::ExitWithoutThreads(
                   [&] { return PoolSet::Start(config).status(); }),
               ::testing::ExitedWithCode(0),

@@ -18,7 +18,7 @@ class MissingDevicesTest : public ProvisionerTest {
  protected:
   /// Pool "one" has 4 GiB, and a second device of 4 GiB that is not there yet.
   MissingDevicesTest() {
-    config().pools.front().devices = {"emulated:" + second()};
+    config().pools.front().devices = {{DeviceSpec::Kind::kEmulated, second()}};
     Restart();
   }
   [[nodiscard]] std::string second() const { return directory() + "/second"; }

@@ -8,6 +8,7 @@
 
 #include "base/units.h"
 #include "tests/unit/csi/support.h"
+#include "tests/unit/dax/device_specs.h"
 
 namespace famfs::csi {
 namespace {
@@ -63,9 +64,9 @@ TEST(Config, EveryKeyIsRead) {
   EXPECT_EQ(config->log.level, LogLevel::kDebug);
   ASSERT_EQ(config->pools.size(), 2U);
   EXPECT_EQ(config->pools[0].name, "fast");
-  EXPECT_EQ(config->pools[0].device, "emulated:/dev/shm/fast");
+  EXPECT_EQ(config->pools[0].device, testing::Spec("emulated:/dev/shm/fast"));
   EXPECT_EQ(config->pools[0].devices,
-            std::vector<std::string>{"emulated:/dev/shm/more"});
+            testing::Specs({"emulated:/dev/shm/more"}));
   EXPECT_EQ(config->controller.reclaim_interval, std::chrono::seconds(30));
   EXPECT_EQ(config->pools[0].format, FormatPolicy::kIfBlank);
   EXPECT_EQ(config->pools[0].log_length, 64 * kMiB);
@@ -148,8 +149,7 @@ TEST(Config, AFurtherDeviceIsNamedOnceInTheWholeFile) {
   const auto config = ParseConfig(
       "pools:\n- {name: a, device: /x, devices: [/y, 'image:/z']}\n", "c.yaml");
   ASSERT_TRUE(config.ok()) << config.status();
-  EXPECT_EQ(config->pools[0].devices,
-            (std::vector<std::string>{"/y", "image:/z"}));
+  EXPECT_EQ(config->pools[0].devices, testing::Specs({"/y", "image:/z"}));
   ExpectInvalid("pools:\n- {name: a, device: /x, devices: [/y, /x]}\n",
                 "c.yaml:2:39: pools[0].devices[1]: /x is already a device");
   ExpectInvalid("pools:\n- {name: a, device: /x, devices: [/y, /y]}\n",
@@ -237,6 +237,11 @@ TEST(Config, OtherValuesAreChecked) {
   ExpectInvalidAfterPool("node: {fusedPath: famfs-fused}", "absolute path");
   ExpectInvalid("pools: [{name: a, device: dax0.0}]", "is no device");
   ExpectInvalid("pools: [{name: a, device: 'emulated:x'}]", "is no device");
+  ExpectInvalid("pools: [{name: a, device: 'emulated:image:/x'}]",
+                "\"emulated:image:/x\" is no device");
+  ExpectInvalid("pools: [{name: a, device: 'tape:/x'}]", "is no device");
+  ExpectInvalid("pools: [{name: a, device: \"/x\\0y\"}]",
+                "\"/x\\x00y\" is no device");
   ExpectInvalid("pools: [{name: a, device: /x, format: always}]",
                 "never or if-blank");
   ExpectInvalid("pools: [{name: a, device: /x, systemUuid: 1}]", "systemUuid");
@@ -309,7 +314,7 @@ TEST(Config, AFileIsLoadedAndNamedInMessages) {
 }
 
 // The page that users read: its examples are good, and it names every key.
-class ConfigurationPage : public testing::Test {
+class ConfigurationPage : public ::testing::Test {
  protected:
   ConfigurationPage() {
     std::ifstream file(FAMFS_DOCS_DIR "/configuration.md");

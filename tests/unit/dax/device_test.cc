@@ -27,6 +27,27 @@ using testing::MakeEmulated;
 using testing::TemporaryDirectory;
 using testing::TextAt;
 
+/// The capabilities of a device that has no extent at 2 MiB, looked at from
+/// outside.
+void ExpectWhatItPromises(DaxDevice& device,
+                          const DaxDevice::Capabilities& has) {
+  static constexpr Range kExtent{kExtentUnit, kExtentUnit};
+  const auto map = [&device] {
+    return device.Map(kExtent.offset, kExtent.length, Access::kReadWrite);
+  };
+  EXPECT_EQ(map().ok(), !has.allocates_extents);
+  ASSERT_THAT(device.CreateExtent(kExtent), IsOk());
+  EXPECT_EQ(device.OpenExtent(kExtent.offset).ok(), has.can_pass_through);
+  FAMFS_ASSERT_OK_AND_ASSIGN(const auto old, map());
+  old->Store(0, AsBytes("old"));
+  ASSERT_THAT(device.RemoveExtent(kExtent.offset), IsOk());
+  EXPECT_EQ(map().ok(), !has.allocates_extents);
+  ASSERT_THAT(device.CreateExtent(kExtent), IsOk());
+  FAMFS_ASSERT_OK_AND_ASSIGN(const auto fresh, map());
+  EXPECT_TRUE(Holds(*fresh, 0, 3, std::byte{0}));
+  EXPECT_EQ(TextAt(*old, 0, 3) == "old", has.removed_extents_live_on);
+}
+
 TEST(OpenDeviceTest, EveryKindIsFoundBySpecAndByPath) {
   const TemporaryDirectory directory;
   const std::string pool = directory.File("pool");
@@ -39,7 +60,6 @@ TEST(OpenDeviceTest, EveryKindIsFoundBySpecAndByPath) {
     EXPECT_EQ(device->spec(), "emulated:" + pool);
     EXPECT_EQ(device->size(), 64 * kMiB);
     EXPECT_EQ(device->tag(), testing::SomeTag());
-    EXPECT_TRUE(device->has_extent_files());
   }
   for (const std::string& spec : {"image:" + image, image}) {
     FAMFS_ASSERT_OK_AND_ASSIGN(const auto device,
@@ -47,7 +67,35 @@ TEST(OpenDeviceTest, EveryKindIsFoundBySpecAndByPath) {
     EXPECT_EQ(device->spec(), "image:" + image);
     EXPECT_EQ(device->size(), 4 * kMiB);
     EXPECT_TRUE(device->tag().is_nil());
-    EXPECT_FALSE(device->has_extent_files());
+  }
+}
+
+TEST(OpenDeviceTest, EveryKindHasItsCapabilities) {
+  const TemporaryDirectory directory;
+  ASSERT_THAT(MakeEmulated(directory.File("pool")), IsOk());
+  ASSERT_THAT(CreateImage(directory.File("image"), 4 * kMiB), IsOk());
+  const struct {
+    std::string spec;
+    DaxDevice::Capabilities expected;
+  } cases[] = {
+      {"emulated:" + directory.File("pool"),
+       {.can_pass_through = true,
+        .removed_extents_live_on = true,
+        .allocates_extents = true}},
+      {"image:" + directory.File("image"),
+       {.can_pass_through = false,
+        .removed_extents_live_on = false,
+        .allocates_extents = false}},
+  };
+  for (const auto& c : cases) {
+    FAMFS_ASSERT_OK_AND_ASSIGN(const auto device,
+                               OpenDevice(c.spec, Access::kReadWrite));
+    const DaxDevice::Capabilities has = device->capabilities();
+    EXPECT_EQ(has.can_pass_through, c.expected.can_pass_through) << c.spec;
+    EXPECT_EQ(has.removed_extents_live_on, c.expected.removed_extents_live_on)
+        << c.spec;
+    EXPECT_EQ(has.allocates_extents, c.expected.allocates_extents) << c.spec;
+    ExpectWhatItPromises(*device, has);
   }
 }
 

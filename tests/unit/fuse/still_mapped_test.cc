@@ -22,7 +22,11 @@ class MappedDevice final : public DaxDevice {
   std::string spec() const override { return "mapped"; }
   std::uint64_t size() const override { return kGiB; }
   Uuid tag() const override { return {}; }
-  bool has_extent_files() const override { return true; }
+  Capabilities capabilities() const override {
+    return {.can_pass_through = true,
+            .removed_extents_live_on = true,
+            .allocates_extents = true};
+  }
   absl::StatusOr<std::unique_ptr<Mapping>> Map(std::uint64_t, std::uint64_t,
                                                Access) override {
     return Unimplemented("no memory");

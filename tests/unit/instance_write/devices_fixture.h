@@ -10,6 +10,7 @@
 #include "dax/image.h"
 #include "fixture.h"
 #include "instance/check/fsck.h"
+#include "tests/unit/dax/device_specs.h"
 
 namespace famfs {
 
@@ -29,7 +30,8 @@ class DevicesTest : public WriteTest {
   }
 
   std::shared_ptr<DeviceSet> Set(Access access = Access::kReadWrite) {
-    auto set = DeviceSet::Open(device_->spec(), others_, access);
+    auto set = DeviceSet::Open(testing::Spec(device_->spec()),
+                               testing::Specs(others_), access);
     EXPECT_OK(set);
     return *set;
   }

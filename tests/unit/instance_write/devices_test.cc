@@ -319,7 +319,8 @@ TEST_F(DevicesTest, ADeviceWhoseEntryIsDamagedIsKnownByItsHead) {
   const auto found = devices->At(1);
   ASSERT_OK(found);
   EXPECT_EQ((*found)->spec(), others_[1]);
-  const auto alone = DeviceSet::Open(device_->spec(), {}, Access::kRead);
+  const auto alone =
+      DeviceSet::Open(testing::Spec(device_->spec()), {}, Access::kRead);
   ASSERT_OK(alone);
   ASSERT_OK(Reader::OpenSalvaged(*alone));
   EXPECT_THAT(Say((*alone)->At(1)), HasSubstr("is missing"));

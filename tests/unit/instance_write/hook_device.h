@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct Hooks {
   std::function<absl::Status(std::uint64_t)> remove_extent;  // not OK: fails
   std::function<absl::Status(Range)> refill;
   std::vector<DaxDevice::Lacking> given_back;
+  std::optional<DaxDevice::Capabilities> capabilities;  // absent: its own
 };
 
 class HookDevice final : public DaxDevice {
@@ -29,7 +31,9 @@ class HookDevice final : public DaxDevice {
   std::string spec() const override { return inner_->spec(); }
   std::uint64_t size() const override { return inner_->size(); }
   Uuid tag() const override { return inner_->tag(); }
-  bool has_extent_files() const override { return inner_->has_extent_files(); }
+  Capabilities capabilities() const override {
+    return hooks_.capabilities.value_or(inner_->capabilities());
+  }
   MediumProbe ProbeMedium() const override {
     return [probe = inner_->ProbeMedium(), &hooks = hooks_] {
       if (hooks.before_probe) hooks.before_probe();

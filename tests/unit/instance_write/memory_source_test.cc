@@ -22,7 +22,11 @@ class Backed final : public DaxDevice {
   std::string spec() const override { return "backed"; }
   std::uint64_t size() const override { return kSize; }
   Uuid tag() const override { return {}; }
-  bool has_extent_files() const override { return true; }
+  Capabilities capabilities() const override {
+    return {.can_pass_through = true,
+            .removed_extents_live_on = true,
+            .allocates_extents = true};
+  }
   absl::StatusOr<std::optional<Backing>> FindBacking(
       std::uint64_t /*taken*/) override {
     return backing_;

@@ -50,7 +50,7 @@ class ReplacedDevicesTest : public DevicesTest,
   }
   /// Nothing of it was touched.
   void ExpectTheirsWhole() {
-    auto set = DeviceSet::Open(others_[0], {}, Access::kRead);
+    auto set = DeviceSet::Open(testing::Spec(others_[0]), {}, Access::kRead);
     ASSERT_OK(set);
     EXPECT_TRUE(famfs::Fsck(**set).findings.empty());
     const auto reader = Reader::Open(*set);

@@ -50,13 +50,13 @@ class SlowDevicesTest : public DevicesTest {
     StartWith(Kind::kImage, 3);
     hooks_.before_probe = [this] { probe_.Pass(); };
     auto set = DeviceSet::Open(
-        device_->spec(), others_, Access::kRead,
-        [this](std::string_view spec,
+        testing::Spec(device_->spec()), testing::Specs(others_), Access::kRead,
+        [this](const DeviceSpec& spec,
                Access access) -> absl::StatusOr<std::unique_ptr<DaxDevice>> {
-          if (spec == others_[0]) open_.Pass();
+          if (spec == testing::Spec(others_[0])) open_.Pass();
           FAMFS_ASSIGN_OR_RETURN(std::shared_ptr<DaxDevice> device,
                                  OpenDevice(spec, access));
-          if (spec != others_[0]) {
+          if (spec != testing::Spec(others_[0])) {
             return std::make_unique<HookDevice>(std::move(device), none_);
           }
           return std::make_unique<HookDevice>(std::move(device), hooks_);
@@ -105,10 +105,11 @@ TEST_F(SlowDevicesTest, OneThatIsLookedAtKeepsNobodyFromAnother) {
 TEST_F(SlowDevicesTest, AWriterGoesOnBesideOneThatDoesNotAnswer) {
   Close();
   auto writer = Writer::Open(
-      DeviceSet::Open(device_->spec(), others_, Access::kReadWrite,
-                      [this](std::string_view spec, Access access)
+      DeviceSet::Open(testing::Spec(device_->spec()), testing::Specs(others_),
+                      Access::kReadWrite,
+                      [this](const DeviceSpec& spec, Access access)
                           -> absl::StatusOr<std::unique_ptr<DaxDevice>> {
-                        if (spec == others_[0]) open_.Pass();
+                        if (spec == testing::Spec(others_[0])) open_.Pass();
                         return OpenDevice(spec, access);
                       })
           .value(),

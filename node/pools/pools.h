@@ -22,14 +22,14 @@ struct FoundVolume {
 
 /// Thread-safe. Each pool has a PoolWatch; calls wait for one look at the pool
 /// that matters to them, at most kLookPatience.
-class Volumes {
+class Pools {
  public:
-  Volumes(const std::vector<csi::PoolSection>& pools,
-          const PoolSettings& settings, const Pool::Serving& serving);
+  Pools(const std::vector<csi::PoolSection>& sections,
+        const PoolSettings& settings, const Pool::Serving& serving);
   /// `serving` is not called any more when it returns.
-  ~Volumes();
-  Volumes(const Volumes&) = delete;
-  Volumes& operator=(const Volumes&) = delete;
+  ~Pools();
+  Pools(const Pools&) = delete;
+  Pools& operator=(const Pools&) = delete;
 
   /// Begins to look, and waits for the first looks. Unavailable: there are no
   /// threads for it.
@@ -57,7 +57,7 @@ class Volumes {
   /// Unavailable at once, now and later.
   void Interrupt();
 
-  [[nodiscard]] const std::vector<std::shared_ptr<Pool>>& pools() const {
+  [[nodiscard]] const std::vector<std::shared_ptr<Pool>>& all() const {
     return pools_;
   }
 

@@ -1,4 +1,4 @@
-#include "node/pools/volumes.h"
+#include "node/pools/pools.h"
 
 #include <algorithm>
 #include <utility>
@@ -23,20 +23,20 @@ absl::StatusOr<FoundVolume> FindIn(const std::shared_ptr<Pool>& pool,
 
 }  // namespace
 
-Volumes::Volumes(const std::vector<csi::PoolSection>& pools,
-                 const PoolSettings& settings, const Pool::Serving& serving) {
-  for (const csi::PoolSection& section : pools) {
+Pools::Pools(const std::vector<csi::PoolSection>& sections,
+             const PoolSettings& settings, const Pool::Serving& serving) {
+  for (const csi::PoolSection& section : sections) {
     pools_.push_back(std::make_shared<Pool>(section, settings, serving));
   }
 }
 
-Volumes::~Volumes() {
+Pools::~Pools() {
   Interrupt();
   watches_.clear();
   for (const auto& pool : pools_) pool->Stop();
 }
 
-absl::Status Volumes::Start() {
+absl::Status Pools::Start() {
   for (const auto& pool : pools_) {
     FAMFS_ASSIGN_OR_RETURN(std::unique_ptr<PoolWatch> watch,
                            PoolWatch::Start(pool->name(), [pool](bool asked) {
@@ -48,23 +48,23 @@ absl::Status Volumes::Start() {
   return absl::OkStatus();
 }
 
-void Volumes::Interrupt() {
+void Pools::Interrupt() {
   for (const auto& watch : watches_) watch->Stop();
   for (const auto& pool : pools_) pool->Interrupt();
 }
 
-std::size_t Volumes::open_pools() const {
+std::size_t Pools::open_pools() const {
   return static_cast<std::size_t>(
       std::count_if(pools_.begin(), pools_.end(),
                     [](const auto& pool) { return pool->IsOpen(); }));
 }
 
-std::size_t Volumes::closed_pools() const {
+std::size_t Pools::closed_pools() const {
   return static_cast<std::size_t>(
       std::count_if(pools_.begin(), pools_.end(), IsClosed));
 }
 
-absl::Status Volumes::CheckAllOpen() const {
+absl::Status Pools::CheckAllOpen() const {
   std::vector<std::string> closed;
   for (const auto& pool : pools_) {
     if (!IsClosed(pool)) continue;
@@ -76,7 +76,7 @@ absl::Status Volumes::CheckAllOpen() const {
                      fmt::join(closed, ", "));
 }
 
-bool Volumes::MayHold(const Uuid& fs_uuid) const {
+bool Pools::MayHold(const Uuid& fs_uuid) const {
   bool known = true;
   for (const auto& pool : pools_) {
     const std::optional<Uuid> its = pool->fs_uuid();
@@ -89,7 +89,7 @@ bool Volumes::MayHold(const Uuid& fs_uuid) const {
          });
 }
 
-void Volumes::LookAtAll() {
+void Pools::LookAtAll() {
   std::vector<PoolWatch::Ticket> tickets;
   for (const auto& watch : watches_) tickets.push_back(watch->Ask());
   const auto end = Clock::now() + kLookPatience;
@@ -98,14 +98,14 @@ void Volumes::LookAtAll() {
   }
 }
 
-void Volumes::WaitForAll(std::chrono::milliseconds limit) {
+void Pools::WaitForAll(std::chrono::milliseconds limit) {
   const auto end = Clock::now() + limit;
   for (std::size_t i = 0; i < watches_.size(); ++i) {
     watches_[i]->AwaitUntil([&] { return !IsClosed(pools_[i]); }, end);
   }
 }
 
-absl::StatusOr<FoundVolume> Volumes::Find(std::string_view volume_id) {
+absl::StatusOr<FoundVolume> Pools::Find(std::string_view volume_id) {
   const auto id = csi::ParseVolumeId(volume_id);
   if (!id.ok()) {
     return NotFound("no volume of this driver: {}", Message(id.status()));
@@ -120,7 +120,7 @@ absl::StatusOr<FoundVolume> Volumes::Find(std::string_view volume_id) {
   return FindInAny(*id);
 }
 
-absl::StatusOr<FoundVolume> Volumes::FindInAny(const csi::VolumeId& id) {
+absl::StatusOr<FoundVolume> Pools::FindInAny(const csi::VolumeId& id) {
   std::vector<PoolWatch::Ticket> tickets;
   for (const auto& watch : watches_) tickets.push_back(watch->Ask());
   const auto end = Clock::now() + kLookPatience;

@@ -1,0 +1,44 @@
+// How a device is named, in configurations and on command lines:
+//
+//   emulated:DIR   a simulated DCD (dax/emulated.h): one file per allocated
+//                  extent, on tmpfs
+//   image:FILE     one flat file, for tools and tests
+//   devdax:PATH    a character device (/dev/dax0.0); later
+//   PATH           what lies there when it is opened: a directory is emulated,
+//                  a regular file an image, a character device devdax
+//
+// Parsed where such a text comes in, and a value from there on.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+
+namespace famfs {
+
+struct DeviceSpec {
+  /// In the order of the texts that they begin with.
+  enum class Kind : std::uint8_t { kPath, kDevdax, kEmulated, kImage };
+
+  Kind kind = Kind::kPath;
+  std::string path;  // absolute or relative, never normalised
+
+  /// A colon behind a slash belongs to a path. InvalidArgument, which lists the
+  /// kinds, for an empty text, another kind, a kind without a path, and a NUL
+  /// byte. What lies there is not looked at. "--help" is a path: who hands a
+  /// spec to a program ends the options with "--" first.
+  static absl::StatusOr<DeviceSpec> Parse(std::string_view text);
+
+  /// What Parse takes for it: "image:/tmp/pool", or the path alone.
+  [[nodiscard]] std::string ToString() const;
+  /// Names nothing: made by default. Parse never returns it.
+  [[nodiscard]] bool empty() const { return path.empty(); }
+
+  /// Of the texts: one device may have several.
+  auto operator<=>(const DeviceSpec&) const = default;
+};
+
+}  // namespace famfs
