@@ -104,11 +104,11 @@ PoolFigures Reader::Figures() const {
   };
   std::vector<std::uint64_t> taken;
   {
-    const std::shared_lock lock(mutex_);
+    const ReaderMutexLock lock(mutex_);
     taken = TakenOf(allocators());
   }
   const std::vector<BackingAnswer> backings = AskBackings(present, taken);
-  const std::shared_lock lock(mutex_);
+  const ReaderMutexLock lock(mutex_);
   PoolFigures figures{.entries = player_->next_index(),
                       .slots = LastIndex(layout_.superblock().log_length) + 1};
   const std::vector<const ExtentAllocator*> of_present = allocators();
@@ -378,7 +378,7 @@ absl::StatusOr<std::vector<Change>> Reader::Commit(const Moment& moment,
   }
   pass.player->RecordChanges();
   {
-    const std::lock_guard lock(mutex_);
+    const WriterMutexLock lock(mutex_);
     player_.swap(pass.player);
   }
   moment_ = moment;
@@ -391,7 +391,7 @@ absl::StatusOr<std::vector<Change>> Reader::Append(
   if (entries.empty()) return std::vector<Change>{};
   std::uint64_t start = 0;
   {
-    const std::lock_guard lock(mutex_);
+    const WriterMutexLock lock(mutex_);
     start = player_->next_index();
     for (const MediaEntry& entry : entries) {
       const std::uint64_t index = player_->next_index();
@@ -421,7 +421,7 @@ absl::Status Reader::Rebuild(const Moment& moment, std::uint64_t end) {
                          ReadWhole(moment, source, end));
   broken_ = broken;
   player->RecordChanges();
-  const std::lock_guard lock(mutex_);
+  const WriterMutexLock lock(mutex_);
   player_.swap(player);
   return absl::OkStatus();
 }

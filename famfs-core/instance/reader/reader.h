@@ -13,9 +13,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <shared_mutex>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/status.h"
 #include "dax/device.h"
 #include "instance/deletion/figures.h"
@@ -46,16 +46,16 @@ class Reader {
   /// short; a thread that holds one must not call Refresh.
   class View {
    public:
-    View(std::shared_mutex& mutex, const Namespace& tree)
+    View(SharedMutex& mutex, const Namespace& tree)
         : lock_(mutex), tree_(&tree) {}
     /// For a player that may be replaced: looked at under the lock.
-    View(std::shared_mutex& mutex, const std::unique_ptr<LogPlayer>& player)
+    View(SharedMutex& mutex, const std::unique_ptr<LogPlayer>& player)
         : lock_(mutex), tree_(&player->tree()) {}
     const Namespace& operator*() const { return *tree_; }
     const Namespace* operator->() const { return tree_; }
 
    private:
-    std::shared_lock<std::shared_mutex> lock_;
+    ReaderMutexLock lock_;
     const Namespace* tree_;
   };
   [[nodiscard]] View Tree() const;
@@ -177,8 +177,8 @@ class Reader {
   std::shared_ptr<DeviceSet> devices_;
   std::shared_ptr<DaxDevice> device_;
   Layout layout_;
-  mutable std::shared_mutex mutex_;  // player_
-  std::mutex refresh_mutex_;         // one Refresh at a time
+  mutable SharedMutex mutex_;  // player_
+  std::mutex refresh_mutex_;   // one Refresh at a time
   std::unique_ptr<LogPlayer> player_;
   // The rest under refresh_mutex_.
   Moment moment_;  // of the last pass that was taken up

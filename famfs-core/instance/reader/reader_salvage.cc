@@ -55,7 +55,7 @@ absl::Status Reader::CheckIdentity() const {
 }
 
 DamageList Reader::Damage() const {
-  const std::shared_lock lock(mutex_);
+  const ReaderMutexLock lock(mutex_);
   return salvage_ ? salvage_->damage : DamageList();
 }
 
@@ -93,7 +93,7 @@ absl::StatusOr<std::vector<Change>> Reader::RefreshSalvaged() {
       salvaged.damage.Add(::famfs::Damage("superblock", salvage_->superblock));
     }
     {
-      const std::lock_guard lock(mutex_);
+      const WriterMutexLock lock(mutex_);
       salvage_->damage = std::move(salvaged.damage);
     }
     salvage_->header = header;

@@ -10,13 +10,13 @@ namespace famfs {
 std::vector<HostStatus> Reader::Hosts(const ThisHost& self) const {
   const std::vector<HostRow> rows =
       LoadHosts(layout_.head(), layout_.superblock().fs_uuid);
-  const std::shared_lock lock(mutex_);
+  const ReaderMutexLock lock(mutex_);
   return JudgeHosts(rows, self, player_->pending());
 }
 
 std::vector<PendingVolume> Reader::Deletions(std::uint64_t above) const {
   std::vector<PendingVolume> deletions;
-  const std::shared_lock lock(mutex_);
+  const ReaderMutexLock lock(mutex_);
   for (const auto& [directory, volume] : player_->pending()) {
     if (volume.deletion_number > above) deletions.push_back(volume);
   }
@@ -24,7 +24,7 @@ std::vector<PendingVolume> Reader::Deletions(std::uint64_t above) const {
 }
 
 std::vector<MediaAddDaxdev> Reader::AddedDevices() const {
-  const std::shared_lock lock(mutex_);
+  const ReaderMutexLock lock(mutex_);
   return player_->devices();
 }
 
@@ -51,7 +51,7 @@ SpaceReport Reader::Space(const ThisHost& self) const {
   for (std::size_t i = 0; i < devices_->size(); ++i) {
     present.push_back(devices_->Find(i) != nullptr);
   }
-  const std::shared_lock lock(mutex_);
+  const ReaderMutexLock lock(mutex_);
   // Looked up in copies: the reader's own player must not take promised space.
   std::map<std::uint64_t, ExtentAllocator> free;
   for (const Reservation& row : promised) {

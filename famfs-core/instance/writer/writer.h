@@ -23,11 +23,11 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <shared_mutex>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/status.h"
 #include "dax/device.h"
 #include "dax/use_mark.h"
@@ -464,7 +464,7 @@ class Writer {
   std::atomic<std::uint64_t> scrub_total_{0};  // bytes; 0: none under way
   ThisHost self_;
 
-  mutable std::shared_mutex mutex_;  // all that follows
+  mutable SharedMutex mutex_;  // all that follows
   std::unique_ptr<LogPlayer> player_;
   /// By index: there, reconciled, and so to be used.
   std::vector<std::shared_ptr<DaxDevice>> admitted_;

@@ -118,7 +118,7 @@ absl::Status Writer::CheckStillOwner(std::uint64_t entries,
 
 absl::Status Writer::CheckStanding() {
   FAMFS_RETURN_IF_ERROR(AdmitDevices());
-  const std::unique_lock lock(mutex_);
+  const WriterMutexLock lock(mutex_);
   FAMFS_RETURN_IF_ERROR(stopped_);
   // An append does not look where the device's path leads to now.
   if (const absl::Status same = layout_.identity().Check(); !same.ok()) {
@@ -128,7 +128,7 @@ absl::Status Writer::CheckStanding() {
 }
 
 bool Writer::stopped() const {
-  const std::shared_lock lock(mutex_);
+  const ReaderMutexLock lock(mutex_);
   return !stopped_.ok();
 }
 

@@ -115,7 +115,7 @@ absl::StatusOr<Writer::Claim> Writer::TryReserve(Wanted wanted) {
   Claim claim;
   if (wanted.size > 0) wanted.backings = AskBackings();
   {
-    const std::unique_lock lock(mutex_);
+    const WriterMutexLock lock(mutex_);
     FAMFS_RETURN_IF_ERROR(CheckWantedLocked(wanted));
     // A stale writer must not litter its successor's free space. What takes no
     // space is looked at when it is published.
@@ -140,7 +140,7 @@ absl::Status Writer::CreateExtents(Claim claim) {
     // stays taken until the next open, so that the next attempt goes elsewhere.
     const MediaExtent in_use = claim.extents[i];
     {
-      const std::unique_lock lock(mutex_);
+      const WriterMutexLock lock(mutex_);
       claimed_.erase(std::find(claimed_.begin(), claimed_.end(), in_use));
       const auto at = static_cast<std::ptrdiff_t>(i);
       claim.extents.erase(claim.extents.begin() + at);
@@ -176,7 +176,7 @@ absl::Status Writer::Publish(const Claim& claim,
     status = CheckPlace(claim, i);
   }
   if (status.ok()) {
-    const std::unique_lock lock(mutex_);
+    const WriterMutexLock lock(mutex_);
     status = stopped_;
     if (status.ok()) status = Append(entries, claim.extents);
     if (status.ok()) EndPromisesLocked(claim);
@@ -192,14 +192,14 @@ void Writer::GiveUp(const Claim& claim, std::size_t created) {
     // A writer that stopped does not know whether its entry counts, and one
     // that was overtaken not whose the extent is by now: it is the next
     // writer's to judge.
-    const std::unique_lock lock(mutex_);
+    const WriterMutexLock lock(mutex_);
     if (give_back && !CheckStillOwner().ok()) give_back = false;
   }
   std::vector<absl::Status> removed(claim.extents.size());
   for (std::size_t i = 0; give_back && i < claim.extents.size(); ++i) {
     if (i < created) removed[i] = RemoveExtent(claim.extents[i]);
   }
-  const std::unique_lock lock(mutex_);
+  const WriterMutexLock lock(mutex_);
   if (give_back) {
     EndPromisesLocked(claim);
   } else {

@@ -48,7 +48,7 @@ absl::flat_hash_set<std::string> Writer::ReleasedLocked() const {
 }
 
 bool Writer::CompactionHelps() const {
-  const std::shared_lock lock(mutex_);
+  const ReaderMutexLock lock(mutex_);
   return DroppableLocked() > 0 || !dying_.empty() || !stuck_.empty();
 }
 
@@ -57,7 +57,7 @@ absl::Status Writer::Compact() {
   RemoveStuck();
   std::vector<MediaExtent> dead;
   {
-    const std::unique_lock lock(mutex_);
+    const WriterMutexLock lock(mutex_);
     FAMFS_RETURN_IF_ERROR(stopped_);
     if (DroppableLocked() == 0) return absl::OkStatus();
     FAMFS_ASSIGN_OR_RETURN(dead, CompactLocked());
@@ -69,7 +69,7 @@ absl::Status Writer::Compact() {
   for (const MediaExtent& extent : dead) {
     removed.push_back(RemoveExtent(extent));
   }
-  const std::unique_lock lock(mutex_);
+  const WriterMutexLock lock(mutex_);
   for (std::size_t i = 0; i < dead.size(); ++i) {
     if (removed[i].ok()) {
       IgnoreError(FreeLocked(dead[i]), "it was taken by CompactLocked");

@@ -47,7 +47,7 @@ absl::Status Writer::AdmitDevices() {
   };
   const auto seen = present();
   {
-    const std::shared_lock lock(mutex_);
+    const ReaderMutexLock lock(mutex_);
     FAMFS_RETURN_IF_ERROR(stopped_);
     if (admitted_ == seen) return absl::OkStatus();
   }
@@ -69,7 +69,7 @@ absl::Status Writer::AdmitDevices() {
 absl::Status Writer::AdmitDevice(std::uint64_t index,
                                  const std::shared_ptr<DaxDevice>& device) {
   {
-    const std::unique_lock lock(mutex_);
+    const WriterMutexLock lock(mutex_);
     FAMFS_RETURN_IF_ERROR(stopped_);
     if (admitted_.size() <= index) admitted_.resize(index + 1);
     if (admitted_[index] == device) return absl::OkStatus();
@@ -80,18 +80,18 @@ absl::Status Writer::AdmitDevice(std::uint64_t index,
   if (index > 0) {
     spdlog::info("{}: device {} is {}", device_->spec(), index, device->spec());
   }
-  const std::unique_lock lock(mutex_);
+  const WriterMutexLock lock(mutex_);
   admitted_[index] = device;
   return absl::OkStatus();
 }
 
 std::vector<MediaExtent> Writer::MissingExtents() const {
-  const std::shared_lock lock(mutex_);
+  const ReaderMutexLock lock(mutex_);
   return missing_;
 }
 
 Writer::Extents Writer::ExtentsOn(std::uint64_t device_index) const {
-  const std::shared_lock lock(mutex_);
+  const ReaderMutexLock lock(mutex_);
   Extents extents;
   for (const auto& [id, node] : player_->tree().nodes()) {
     AddExtents(*node, device_index, extents.live);
@@ -125,7 +125,7 @@ absl::Status Writer::ReconcileExtents(std::uint64_t device_index,
   {
     // What a successor made is none of ours to remove; what it makes from here
     // on is not among these.
-    const std::unique_lock lock(mutex_);
+    const WriterMutexLock lock(mutex_);
     FAMFS_RETURN_IF_ERROR(CheckStillOwner());
   }
   for (const Range& range : present) {
@@ -139,7 +139,7 @@ absl::Status Writer::ReconcileExtents(std::uint64_t device_index,
     const absl::Status removed = device.RemoveExtent(range.offset);
     if (removed.ok()) continue;
     const MediaExtent extent{device_index, range.offset, range.length};
-    const std::unique_lock lock(mutex_);
+    const WriterMutexLock lock(mutex_);
     FAMFS_RETURN_IF_ERROR(TakeLocked(extent));
     NoteStuckLocked(extent, removed);
   }
@@ -155,7 +155,7 @@ absl::Status Writer::ReconcileExtents(std::uint64_t device_index,
   for (const std::string& sentence : malformed) {
     spdlog::warn("{}: left alone: {}", device.spec(), sentence);
   }
-  const std::unique_lock lock(mutex_);
+  const WriterMutexLock lock(mutex_);
   std::erase_if(missing_, [device_index](const MediaExtent& extent) {
     return extent.device_index == device_index;
   });
@@ -197,7 +197,7 @@ absl::Status Writer::CheckContents(DaxDevice& device, const DeviceHead& head,
 absl::StatusOr<MediaAddDaxdev> Writer::CheckNewDevice(
     const DaxDevice& device, const DeviceHead& head,
     const AddDeviceOptions& options) const {
-  const std::shared_lock lock(mutex_);
+  const ReaderMutexLock lock(mutex_);
   FAMFS_RETURN_IF_ERROR(stopped_);
   // How deleted space comes back differs, and holds for the whole instance.
   if (device.has_extent_files() != device_->has_extent_files()) {
@@ -245,7 +245,7 @@ absl::StatusOr<MediaAddDaxdev> Writer::CheckNewDevice(
 }
 
 absl::Status Writer::ClaimSlot() {
-  const std::unique_lock lock(mutex_);
+  const WriterMutexLock lock(mutex_);
   FAMFS_RETURN_IF_ERROR(stopped_);
   const std::uint64_t used = player_->next_index() + claimed_slots_;
   if (used + 1 + kStateSlots > SlotsLocked()) {
@@ -270,7 +270,7 @@ absl::Status Writer::TryAddDevice(const std::shared_ptr<DaxDevice>& device,
   const absl::Status written = WriteSecondaryHead(
       *device, MakeSecondarySuperblock(layout_.superblock(), added.device_uuid,
                                        *device));
-  const std::unique_lock lock(mutex_);
+  const WriterMutexLock lock(mutex_);
   --claimed_slots_;
   FAMFS_RETURN_IF_ERROR(written);
   FAMFS_RETURN_IF_ERROR(stopped_);

@@ -38,12 +38,12 @@ void Writer::NoteStuckLocked(const MediaExtent& extent,
 void Writer::RemoveStuck() {
   std::vector<MediaExtent> stuck;
   {
-    const std::shared_lock lock(mutex_);
+    const ReaderMutexLock lock(mutex_);
     stuck = stuck_;
   }
   for (const MediaExtent& extent : stuck) {
     if (!RemoveExtent(extent).ok()) continue;  // it was told
-    const std::unique_lock lock(mutex_);
+    const WriterMutexLock lock(mutex_);
     stuck_.erase(std::find(stuck_.begin(), stuck_.end(), extent));
     IgnoreError(FreeLocked(extent), "it was taken when it got stuck");
     spdlog::info("{}: {} of deleted space that could not be removed came back",

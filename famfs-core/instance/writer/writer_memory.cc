@@ -10,7 +10,7 @@ namespace famfs {
 
 /// For messages: the file that has the extent.
 std::string Writer::OwnerOf(const MediaExtent& extent) const {
-  const std::shared_lock lock(mutex_);
+  const ReaderMutexLock lock(mutex_);
   const Namespace& tree = player_->tree();
   for (const auto& [id, node] : tree.nodes()) {
     if (node->is_meta) continue;
@@ -52,7 +52,7 @@ absl::Status Writer::RefillMemory() {
   FAMFS_RETURN_IF_ERROR(AdmitDevices());
   std::vector<std::shared_ptr<DaxDevice>> devices;
   {
-    const std::shared_lock lock(mutex_);
+    const ReaderMutexLock lock(mutex_);
     FAMFS_RETURN_IF_ERROR(stopped_);
     devices = admitted_;
   }

@@ -7,7 +7,7 @@
 namespace famfs {
 
 std::vector<MediaAddDaxdev> Writer::AddedDevices() const {
-  const std::shared_lock lock(mutex_);
+  const ReaderMutexLock lock(mutex_);
   return player_->devices();
 }
 
@@ -32,7 +32,7 @@ std::vector<BackingAnswer> Writer::AskBackings() const {
   std::vector<std::shared_ptr<DaxDevice>> devices;
   std::vector<std::uint64_t> taken;
   {
-    const std::shared_lock lock(mutex_);
+    const ReaderMutexLock lock(mutex_);
     devices = admitted_;
     taken = TakenOf(AllocatorsLocked());
   }
@@ -70,7 +70,7 @@ absl::StatusOr<Writer::Wanted> Writer::VolumeFile(
         "or ask for the data path copy",
         placement.strips, device_->spec(), ToString(placement.data_path));
   }
-  const std::shared_lock lock(mutex_);
+  const ReaderMutexLock lock(mutex_);
   const std::vector<std::uint64_t> sizes = DeviceSizesLocked();
   wanted.layout = {
       .strips = placement.strips,
@@ -102,7 +102,7 @@ absl::StatusOr<Capacity> Writer::CapacityNow(
     const VolumePlacement& placement) const {
   FAMFS_ASSIGN_OR_RETURN(Wanted wanted, VolumeFile(placement));
   wanted.backings = AskBackings();
-  const std::shared_lock lock(mutex_);
+  const ReaderMutexLock lock(mutex_);
   FAMFS_RETURN_IF_ERROR(stopped_);
   Capacity capacity;
   const std::vector<std::uint64_t> sizes = DeviceSizesLocked();

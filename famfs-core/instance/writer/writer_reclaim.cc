@@ -22,13 +22,13 @@ struct Writer::ScrubJob {
 std::vector<HostStatus> Writer::Hosts() const {
   const std::vector<HostRow> rows =
       LoadHosts(layout_.head(), layout_.superblock().fs_uuid);
-  const std::shared_lock lock(mutex_);
+  const ReaderMutexLock lock(mutex_);
   return JudgeHosts(rows, self_, player_->pending());
 }
 
 absl::Status Writer::EvictHost(const Uuid& host) {
   FAMFS_RETURN_IF_ERROR(famfs::EvictHost(*device_, host));
-  const std::unique_lock lock(mutex_);
+  const WriterMutexLock lock(mutex_);
   EndQuarantinesLocked();
   return absl::OkStatus();
 }
@@ -40,7 +40,7 @@ absl::Status Writer::Reclaim() {
 }
 
 bool Writer::ReclaimHelps() const {
-  const std::shared_lock lock(mutex_);
+  const ReaderMutexLock lock(mutex_);
   return DroppableLocked() > 0 || !dying_.empty() || !stuck_.empty() ||
          !lost_.empty() || (WaitsForHosts() && !player_->pending().empty());
 }
@@ -70,7 +70,7 @@ bool Writer::IsPresentLocked(const PendingVolume& volume) const {
 }
 
 absl::StatusOr<std::vector<Writer::ScrubJob>> Writer::FindScrubs() {
-  const std::unique_lock lock(mutex_);
+  const WriterMutexLock lock(mutex_);
   FAMFS_RETURN_IF_ERROR(CheckStillOwner());
   EndQuarantinesLocked();
   std::vector<ScrubJob> jobs;
@@ -123,7 +123,7 @@ absl::Status Writer::ScrubVolume(const ScrubJob& job) {
   {
     // A successor must not hand this space out while our stores may still be
     // under way.
-    const std::unique_lock lock(mutex_);
+    const WriterMutexLock lock(mutex_);
     FAMFS_RETURN_IF_ERROR(CheckStillOwner());
     FAMFS_RETURN_IF_ERROR(PromiseLocked(job.extents, rows));
   }
@@ -138,7 +138,7 @@ absl::Status Writer::ScrubVolume(const ScrubJob& job) {
       const auto now = devices_->At(extent.device_index);
       if (!now.ok()) return now.status();
       if (*now != *device) return Unavailable("its device was away meanwhile");
-      const std::unique_lock lock(mutex_);
+      const WriterMutexLock lock(mutex_);
       return CheckStillOwner();
     };
     status = device.ok() ? Scrub(**device, {extent.offset, extent.length},
@@ -146,7 +146,7 @@ absl::Status Writer::ScrubVolume(const ScrubJob& job) {
                          : device.status();
     scrub_done_ = before + extent.length;
   }
-  const std::unique_lock lock(mutex_);
+  const WriterMutexLock lock(mutex_);
   if (const absl::Status owner = CheckStillOwner(); !owner.ok()) {
     RetractPromisesLocked(rows);  // the successor waits for them
     return owner;
@@ -273,7 +273,7 @@ PoolFigures Writer::Figures() const {
     rows = LoadHosts(layout_.head(), layout_.superblock().fs_uuid);
   }
   const std::vector<BackingAnswer> backings = AskBackings();
-  const std::shared_lock lock(mutex_);
+  const ReaderMutexLock lock(mutex_);
   PoolFigures figures{.entries = player_->next_index(), .slots = SlotsLocked()};
   const std::vector<std::uint64_t> sizes = DeviceSizesLocked();
   std::vector<const ExtentAllocator*> allocators(sizes.size(), nullptr);

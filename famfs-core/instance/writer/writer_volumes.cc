@@ -56,7 +56,7 @@ absl::Status Writer::CreateVolume(const std::string& directory,
 }
 
 absl::Status Writer::TryDeleteVolume(const std::string& directory) {
-  const std::unique_lock lock(mutex_);
+  const WriterMutexLock lock(mutex_);
   FAMFS_RETURN_IF_ERROR(stopped_);
   const auto it = player_->tree().volumes().find(directory);
   if (it == player_->tree().volumes().end()) {
