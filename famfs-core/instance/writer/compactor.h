@@ -39,6 +39,7 @@ class Compactor {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_.mutex);
 
   WriterState& state_;
+  // One compaction at a time; guards no member.
   Mutex mutex_ ABSL_ACQUIRED_BEFORE(state_.mutex);
 };
 

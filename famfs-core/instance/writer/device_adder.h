@@ -47,7 +47,8 @@ class DeviceAdder {
   Admission& admission_;
   Compactor& compactor_;
   const std::string lock_directory_;
-  Mutex mutex_ ABSL_ACQUIRED_BEFORE(state_.mutex);  // one device at a time
+  // One device is added at a time; guards no member.
+  Mutex mutex_ ABSL_ACQUIRED_BEFORE(state_.mutex);
 };
 
 }  // namespace famfs

@@ -45,6 +45,7 @@ class Reclamation {
   WriterState& state_;
   Admission& admission_;
   Compactor& compactor_;
+  // One scrub at a time; guards no member.
   Mutex mutex_ ABSL_ACQUIRED_BEFORE(state_.mutex);
   std::atomic<bool> cancelled_{false};
   std::atomic<std::uint64_t> done_{0};
