@@ -1,7 +1,7 @@
 // The log without its dead entries: as an image, and from an image back into
-// its place (docs/design.md §5). No locks and no allocation here:
-// writer_compact.cc has the steps' order, writer_open.cc completes what a crash
-// interrupted.
+// its place (docs/design.md §5). No locks and no allocation here: the writer's
+// owned_log_compact.cc has the steps' order, owned_log_open.cc completes what a
+// crash interrupted.
 #pragma once
 
 #include <absl/container/flat_hash_set.h>

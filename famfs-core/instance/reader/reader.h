@@ -11,10 +11,7 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <shared_mutex>
-#include <utility>
 #include <vector>
 
 #include "base/mutex.h"
@@ -49,19 +46,15 @@ class Reader {
   class View {
    public:
     View(SharedMutex& mutex, const Namespace& tree)
-        : lock_(std::in_place, mutex), tree_(&tree) {}
+        : lock_(mutex), tree_(&tree) {}
     /// For a player that may be replaced: looked at under the lock.
     View(SharedMutex& mutex, const std::unique_ptr<LogPlayer>& player)
-        : lock_(std::in_place, mutex), tree_(&player->tree()) {}
-    // Until the writer's mutex is a SharedMutex; then lock_ needs no optional.
-    View(std::shared_mutex& mutex, const Namespace& tree)
-        : writers_(mutex), tree_(&tree) {}
+        : lock_(mutex), tree_(&player->tree()) {}
     const Namespace& operator*() const { return *tree_; }
     const Namespace* operator->() const { return tree_; }
 
    private:
-    std::optional<ReaderMutexLock> lock_;
-    std::shared_lock<std::shared_mutex> writers_;
+    ReaderMutexLock lock_;
     const Namespace* tree_;
   };
   [[nodiscard]] View Tree() const;

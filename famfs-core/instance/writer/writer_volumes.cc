@@ -2,7 +2,9 @@
 
 #include "base/text.h"
 #include "instance/tree/new_entry.h"
+#include "instance/writer/placing.h"
 #include "instance/writer/writer.h"
+#include "instance/writer/writer_parts.h"
 #include "media/rules.h"
 
 namespace famfs {
@@ -25,6 +27,33 @@ absl::Status CheckNewVolume(const std::string& directory,
   return absl::OkStatus();
 }
 
+absl::Status TryDelete(WriterState& state, const std::string& directory) {
+  const WriterMutexLock lock(state.mutex);
+  OwnedLog& log = state.log;
+  FAMFS_RETURN_IF_ERROR(log.stopped());
+  const auto it = log.tree().volumes().find(directory);
+  if (it == log.tree().volumes().end()) {
+    return NotFound("there is no volume '{}'", Printable(directory));
+  }
+  if (state.UsedSlots() >= log.slots()) {
+    return ResourceExhausted(
+        "the log is full: all of its {} slots are used, also those reserved "
+        "for deletions",
+        log.slots());
+  }
+  // Before the state line is written: a stale writer must not undo the epoch of
+  // its successor.
+  FAMFS_RETURN_IF_ERROR(log.CheckStillOwner());
+  const Node& node = *log.tree().Find(it->second);
+  VolumeAttributes attributes = *node.volume;
+  ++attributes.revision;
+  attributes.state = VolumeState::kDeleted;
+  attributes.deletion_number = log.TakeDeletionNumber();
+  MediaEntry entry = NewMkdirEntry(directory, node.owner);
+  FAMFS_RETURN_IF_ERROR(EncodeVolumeAttributes(attributes, entry.mkdir));
+  return log.Append(std::span(&entry, 1), {});
+}
+
 }  // namespace
 
 absl::Status Writer::CreateVolume(const std::string& directory,
@@ -37,61 +66,35 @@ absl::Status Writer::CreateVolume(const std::string& directory,
                                        MediaEntry{}};
   FAMFS_RETURN_IF_ERROR(EncodeVolumeAttributes(attributes, entries[0].mkdir));
   const bool has_file = attributes.layout == VolumeLayout::kFile;
-  FAMFS_ASSIGN_OR_RETURN(Wanted wanted,
-                         VolumeFile(VolumePlacement::Of(attributes)));
+  FAMFS_ASSIGN_OR_RETURN(
+      Wanted wanted,
+      VolumeFile(parts_->state, VolumePlacement::Of(attributes)));
   wanted.path = directory;
   wanted.is_volume = true;
   wanted.volume_name = attributes.name;
   wanted.kind = attributes.kind;
   wanted.size = has_file ? attributes.capacity : 0;
   wanted.slots = has_file ? 2 : 1;
-  FAMFS_ASSIGN_OR_RETURN(const Claim claim, Reserve(wanted));
-  if (!has_file) return Publish(claim, std::span(entries).first(1));
+  FAMFS_ASSIGN_OR_RETURN(const Claim claim, parts_->creations.Reserve(wanted));
+  if (!has_file) {
+    return parts_->creations.Publish(claim, std::span(entries).first(1));
+  }
   Ownership of_file = owner;
   of_file.mode &= ~0111U;
   entries[1] =
       NewFileEntry(directory + std::string(kDataFile), attributes.capacity,
                    claim.chunk, claim.extents, of_file);
-  return Publish(claim, entries);
-}
-
-absl::Status Writer::TryDeleteVolume(const std::string& directory) {
-  const std::unique_lock lock(mutex_);
-  FAMFS_RETURN_IF_ERROR(stopped_);
-  const auto it = player_->tree().volumes().find(directory);
-  if (it == player_->tree().volumes().end()) {
-    return NotFound("there is no volume '{}'", Printable(directory));
-  }
-  const std::uint64_t used = player_->next_index() + claimed_slots_;
-  if (used >= SlotsLocked()) {
-    return ResourceExhausted(
-        "the log is full: all of its {} slots are used, also those reserved "
-        "for deletions",
-        SlotsLocked());
-  }
-  // Before the state line is written: a stale writer must not undo the epoch of
-  // its successor.
-  FAMFS_RETURN_IF_ERROR(CheckStillOwner());
-  const Node& node = *player_->tree().Find(it->second);
-  VolumeAttributes attributes = *node.volume;
-  // The number is spent before an entry uses it: a crash in between skips it,
-  // and none is ever given out twice.
-  StateRecord next = state_;
-  ++next.last_deletion;
-  SetState(next);
-  ++attributes.revision;
-  attributes.state = VolumeState::kDeleted;
-  attributes.deletion_number = next.last_deletion;
-  MediaEntry entry = NewMkdirEntry(directory, node.owner);
-  FAMFS_RETURN_IF_ERROR(EncodeVolumeAttributes(attributes, entry.mkdir));
-  return Append(std::span(&entry, 1), {});
+  return parts_->creations.Publish(claim, entries);
 }
 
 absl::Status Writer::DeleteVolume(const std::string& directory) {
-  const absl::Status status = TryDeleteVolume(directory);
-  if (!absl::IsResourceExhausted(status) || !ReclaimHelps()) return status;
-  FAMFS_RETURN_IF_ERROR(Reclaim());
-  return TryDeleteVolume(directory);
+  WriterParts& parts = *parts_;
+  const absl::Status status = TryDelete(parts.state, directory);
+  if (!absl::IsResourceExhausted(status) || !parts.reclamation.Helps()) {
+    return status;
+  }
+  FAMFS_RETURN_IF_ERROR(parts.reclamation.Run());
+  return TryDelete(parts.state, directory);
 }
 
 }  // namespace famfs

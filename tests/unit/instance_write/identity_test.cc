@@ -9,6 +9,7 @@
 #include "base/unique_fd.h"
 #include "fixture.h"
 #include "instance/devices/system_uuid.h"
+#include "instance/writer/writer_lock.h"
 
 namespace famfs {
 namespace {

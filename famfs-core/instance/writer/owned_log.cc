@@ -1,3 +1,5 @@
+#include "instance/writer/owned_log.h"
+
 #include <spdlog/spdlog.h>
 
 #include <array>
@@ -5,7 +7,6 @@
 
 #include "base/text.h"
 #include "instance/devices/metadata_store.h"
-#include "instance/writer/writer.h"
 #include "media/checksum.h"
 #include "media/rules.h"
 
@@ -24,7 +25,7 @@ struct Standing {
 /// All invalidations come before the first load: a load after each would be a
 /// trip to the memory each, one after the other, and every append does this
 /// twice.
-Standing LoadStanding(Layout& layout, std::uint64_t entries) {
+Standing LoadStanding(const Layout& layout, std::uint64_t entries) {
   constexpr std::size_t kStart = kRegionOffset + kStateAt;
   std::array<std::byte, kOwnerAt - kStateAt + 2 * kLineSize> lines;
   const Mapping& head = layout.head();
@@ -50,14 +51,18 @@ Standing LoadStanding(Layout& layout, std::uint64_t entries) {
 
 }  // namespace
 
-absl::Status Writer::Stop(absl::Status why) {
+std::uint64_t OwnedLog::slots() const {
+  return LastIndex(layout_->superblock().log_length) + 1;
+}
+
+absl::Status OwnedLog::Stop(absl::Status why) {
   spdlog::critical("{}: this writer stops: {}", device_->spec(), Message(why));
   stopped_ = std::move(why);
   return stopped_;
 }
 
-absl::Status Writer::CheckMemory() {
-  const absl::Status status = layout_.Check();
+absl::Status OwnedLog::CheckMemory() {
+  const absl::Status status = layout_->Check();
   if (status.ok()) return status;
   return Stop(Unavailable(
       "memory of the log or its tables is missing: {}; open the file system "
@@ -65,7 +70,7 @@ absl::Status Writer::CheckMemory() {
       Message(status)));
 }
 
-absl::Status Writer::Overwritten(std::string_view what) const {
+absl::Status OwnedLog::Overwritten(std::string_view what) const {
   return Aborted(
       "{} was overwritten by a writer that was overtaken: what it stored "
       "stands in place of what this writer (epoch {}) acknowledged; make sure "
@@ -75,15 +80,15 @@ absl::Status Writer::Overwritten(std::string_view what) const {
       what, state_.writer_epoch);
 }
 
-absl::Status Writer::CheckStillOwner(std::uint64_t entries,
-                                     std::uint64_t last_crc) {
+absl::Status OwnedLog::CheckStillOwner(std::uint64_t entries,
+                                       std::uint64_t last_crc) {
   FAMFS_RETURN_IF_ERROR(stopped_);
-  const Standing seen = LoadStanding(layout_, entries);
+  const Standing seen = LoadStanding(*layout_, entries);
   FAMFS_RETURN_IF_ERROR(CheckMemory());
   // An instance made anew has records of its own, which would look like a
   // take-over.
   if (!seen.owner.ok() || !seen.owner->has_value() || **seen.owner != owner_) {
-    if (const absl::Status same = layout_.identity().Check(); !same.ok()) {
+    if (const absl::Status same = layout_->identity().Check(); !same.ok()) {
       return Stop(same);
     }
   }
@@ -103,7 +108,7 @@ absl::Status Writer::CheckStillOwner(std::uint64_t entries,
     return Stop(Overwritten("the compaction record"));
   }
   if (seen.header.next_index != entries || seen.header.next_seqnum != entries ||
-      seen.header.length != layout_.superblock().log_length) {
+      seen.header.length != layout_->superblock().log_length) {
     return Stop(Overwritten(
         fmt::format("the log (it has {} entries, not the {} that this writer "
                     "acknowledged)",
@@ -116,26 +121,22 @@ absl::Status Writer::CheckStillOwner(std::uint64_t entries,
   return absl::OkStatus();
 }
 
-absl::Status Writer::CheckStanding() {
-  FAMFS_RETURN_IF_ERROR(AdmitDevices());
-  const std::unique_lock lock(mutex_);
+absl::Status OwnedLog::CheckStillOwner() {
+  return CheckStillOwner(entries(), last_crc_);
+}
+
+absl::Status OwnedLog::CheckStanding() {
   FAMFS_RETURN_IF_ERROR(stopped_);
-  // An append does not look where the device's path leads to now.
-  if (const absl::Status same = layout_.identity().Check(); !same.ok()) {
+  if (const absl::Status same = layout_->identity().Check(); !same.ok()) {
     return IsReplaced(same) ? Stop(same) : same;
   }
   return CheckStillOwner();
 }
 
-bool Writer::stopped() const {
-  const std::shared_lock lock(mutex_);
-  return !stopped_.ok();
-}
-
 /// What a reader would refuse must not be published.
-absl::Status Writer::CheckNewEntry(const MediaEntry& entry) const {
+absl::Status OwnedLog::CheckNewEntry(const MediaEntry& entry) const {
   if (const absl::Status status = CheckEntry(
-          entry, entry.seqnum, layout_.data_start(), layout_.device_size());
+          entry, entry.seqnum, layout_->data_start(), layout_->device_size());
       !status.ok()) {
     return Internal("refused to append a broken entry: {}", Message(status));
   }
@@ -156,13 +157,13 @@ absl::Status Writer::CheckNewEntry(const MediaEntry& entry) const {
                        Printable(path));
 }
 
-absl::Status Writer::Append(std::span<MediaEntry> entries,
-                            std::span<const MediaExtent> extents) {
+absl::Status OwnedLog::Append(std::span<MediaEntry> entries,
+                              std::span<const MediaExtent> extents) {
   const std::uint64_t first = player_->next_index();
   const std::uint64_t end = first + entries.size();
-  if (end > SlotsLocked()) {
+  if (end > slots()) {
     return Internal("{} entries do not fit into a log with {} of {} slots used",
-                    entries.size(), first, SlotsLocked());
+                    entries.size(), first, slots());
   }
   for (std::size_t i = 0; i < entries.size(); ++i) {
     entries[i].seqnum = first + i;
@@ -171,15 +172,15 @@ absl::Status Writer::Append(std::span<MediaEntry> entries,
   }
   FAMFS_RETURN_IF_ERROR(CheckStillOwner());
   const std::span<const std::byte> bytes = std::as_bytes(entries);
-  layout_.log().Store(EntryAt(first), bytes);
-  layout_.log().WriteBack(EntryAt(first), bytes.size());
-  StoreLogCounters(layout_.log(), end);
+  layout_->log().Store(EntryAt(first), bytes);
+  layout_->log().WriteBack(EntryAt(first), bytes.size());
+  StoreLogCounters(layout_->log(), end);
   const std::uint64_t last_crc = entries.back().crc;
   FAMFS_RETURN_IF_ERROR(CheckStillOwner(end, last_crc));
   last_crc_ = last_crc;
   for (const MediaExtent& extent : extents) {
     // The player takes what the entries name.
-    if (const absl::Status freed = FreeLocked(extent); !freed.ok()) {
+    if (const absl::Status freed = Free(extent); !freed.ok()) {
       return Stop(freed);
     }
   }
@@ -193,15 +194,30 @@ absl::Status Writer::Append(std::span<MediaEntry> entries,
   return absl::OkStatus();
 }
 
-void Writer::SetState(StateRecord next) {
+std::uint64_t OwnedLog::TakeDeletionNumber() {
+  StateRecord next = state_;
+  ++next.last_deletion;
+  SetState(next);
+  return next.last_deletion;
+}
+
+absl::Status OwnedLog::Take(const MediaExtent& extent) {
+  return allocator(extent.device_index).Take({extent.offset, extent.length});
+}
+
+absl::Status OwnedLog::Free(const MediaExtent& extent) {
+  return allocator(extent.device_index).Free({extent.offset, extent.length});
+}
+
+void OwnedLog::SetState(StateRecord next) {
   next.sequence = state_.sequence + 1;
-  StoreState(layout_.head(), next, layout_.superblock().fs_uuid);
+  StoreState(layout_->head(), next, layout_->superblock().fs_uuid);
   state_ = next;
 }
 
-void Writer::SetCompaction(CompactionRecord next) {
+void OwnedLog::SetCompaction(CompactionRecord next) {
   next.sequence = compaction_.sequence + 1;
-  StoreCompaction(layout_.head(), next, layout_.superblock().fs_uuid);
+  StoreCompaction(layout_->head(), next, layout_->superblock().fs_uuid);
   compaction_ = next;
 }
 

@@ -1,17 +1,16 @@
-// Memory of extents that programs which map them gave back to the machine
-// (dax/extent_pin.h says how, and what forbids it): gives it again.
+#include "instance/writer/memory_refill.h"
+
 #include <spdlog/spdlog.h>
 
 #include "base/text.h"
 #include "base/units.h"
-#include "instance/writer/writer.h"
 
 namespace famfs {
 
 /// For messages: the file that has the extent.
-std::string Writer::OwnerOf(const MediaExtent& extent) const {
-  const std::shared_lock lock(mutex_);
-  const Namespace& tree = player_->tree();
+std::string MemoryRefill::OwnerOf(const MediaExtent& extent) const {
+  const ReaderMutexLock lock(state_.mutex);
+  const Namespace& tree = state_.log.tree();
   for (const auto& [id, node] : tree.nodes()) {
     if (node->is_meta) continue;
     for (const MediaExtent& one : node->extents) {
@@ -22,7 +21,8 @@ std::string Writer::OwnerOf(const MediaExtent& extent) const {
   return fmt::format("the extent at {:#x}", extent.offset);
 }
 
-absl::Status Writer::RefillDevice(std::uint64_t index, DaxDevice& device) {
+absl::Status MemoryRefill::RefillDevice(std::uint64_t index,
+                                        DaxDevice& device) {
   // What servers left that were killed, or that ended before the last mapping.
   absl::Status first = device.EndAllServing();
   FAMFS_ASSIGN_OR_RETURN(const auto lacking, device.GivenBack());
@@ -38,23 +38,23 @@ absl::Status Writer::RefillDevice(std::uint64_t index, DaxDevice& device) {
                                    FormatSize(one.missing), owner));
       continue;
     }
-    refilled_ += one.missing;
+    bytes_ += one.missing;
     spdlog::error(
         "{}: a program gave back {} of the memory of {} (MADV_REMOVE, or a "
         "hole punched into the extent's file); it has memory again, and zeros "
         "where that was",
-        device_->spec(), FormatSize(one.missing), owner);
+        state_.device->spec(), FormatSize(one.missing), owner);
   }
   return first;
 }
 
-absl::Status Writer::RefillMemory() {
-  FAMFS_RETURN_IF_ERROR(AdmitDevices());
+absl::Status MemoryRefill::Run() {
+  FAMFS_RETURN_IF_ERROR(admission_.Admit());
   std::vector<std::shared_ptr<DaxDevice>> devices;
   {
-    const std::shared_lock lock(mutex_);
-    FAMFS_RETURN_IF_ERROR(stopped_);
-    devices = admitted_;
+    const ReaderMutexLock lock(state_.mutex);
+    FAMFS_RETURN_IF_ERROR(state_.log.stopped());
+    devices = state_.admitted;
   }
   absl::Status first;
   for (std::size_t i = 0; i < devices.size(); ++i) {

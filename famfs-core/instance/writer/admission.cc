@@ -1,0 +1,184 @@
+#include "instance/writer/admission.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace famfs {
+namespace {
+
+/// Adds what a file of the log takes on a device.
+void AddExtents(const Node& node, std::uint64_t device_index,
+                std::vector<Range>& ranges) {
+  for (const MediaExtent& extent : node.extents) {
+    if (extent.device_index == device_index && !node.is_meta) {
+      ranges.push_back({extent.offset, extent.length});
+    }
+  }
+}
+
+bool Contains(const std::vector<Range>& sorted, const Range& range) {
+  return std::binary_search(sorted.begin(), sorted.end(), range);
+}
+
+/// Whether any range of `sorted`, which do not overlap each other, meets
+/// `range`.
+bool Overlaps(const std::vector<Range>& sorted, const Range& range) {
+  const auto after =
+      std::lower_bound(sorted.begin(), sorted.end(), Range{range.end(), 0});
+  return after != sorted.begin() && std::prev(after)->end() > range.offset;
+}
+
+/// Tells those of files that are not there.
+std::vector<MediaExtent> FindMissing(std::uint64_t index,
+                                     const DaxDevice& device,
+                                     const std::vector<Range>& live,
+                                     const std::vector<Range>& present) {
+  std::vector<MediaExtent> missing;
+  for (const Range& range : live) {
+    if (Contains(present, range)) continue;
+    missing.push_back({index, range.offset, range.length});
+    spdlog::error("{}: a file's extent at {:#x} ({} bytes) is missing",
+                  device.spec(), range.offset, range.length);
+  }
+  return missing;
+}
+
+}  // namespace
+
+std::vector<std::shared_ptr<DaxDevice>> Admission::Present() const {
+  std::vector<std::shared_ptr<DaxDevice>> found(state_.devices->size());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    found[i] = state_.devices->Find(i);
+  }
+  return found;
+}
+
+absl::Status Admission::Admit() {
+  state_.devices->Verify();
+  const auto seen = Present();
+  {
+    const ReaderMutexLock lock(state_.mutex);
+    FAMFS_RETURN_IF_ERROR(state_.log.stopped());
+    if (state_.admitted == seen) return absl::OkStatus();
+  }
+  const MutexLock one(mutex_);
+  const auto now = Present();
+  std::string error;
+  for (std::size_t i = 0; i < now.size(); ++i) {
+    const absl::Status status = AdmitDevice(i, now[i]);
+    if (i == 0) FAMFS_RETURN_IF_ERROR(status);
+    if (!status.ok()) error = std::string(Message(status));
+  }
+  if (std::exchange(error_, error) != error && !error.empty()) {
+    spdlog::error("{}: a further device cannot be used: {}",
+                  state_.device->spec(), error);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Admission::AdmitDevice(std::uint64_t index,
+                                    const std::shared_ptr<DaxDevice>& device) {
+  {
+    const WriterMutexLock lock(state_.mutex);
+    FAMFS_RETURN_IF_ERROR(state_.log.stopped());
+    auto& admitted = state_.admitted;
+    if (admitted.size() <= index) admitted.resize(index + 1);
+    if (admitted[index] == device) return absl::OkStatus();
+    admitted[index] = nullptr;
+  }
+  if (device == nullptr) return absl::OkStatus();
+  FAMFS_RETURN_IF_ERROR(Reconcile(index, *device));
+  if (index > 0) {
+    spdlog::info("{}: device {} is {}", state_.device->spec(), index,
+                 device->spec());
+  }
+  const WriterMutexLock lock(state_.mutex);
+  state_.admitted[index] = device;
+  return absl::OkStatus();
+}
+
+absl::Status Admission::CheckStanding() {
+  FAMFS_RETURN_IF_ERROR(Admit());
+  const WriterMutexLock lock(state_.mutex);
+  return state_.log.CheckStanding();
+}
+
+std::vector<MediaExtent> Admission::MissingExtents() const {
+  const ReaderMutexLock lock(state_.mutex);
+  return missing_;
+}
+
+Admission::Extents Admission::ExtentsOn(std::uint64_t index) const {
+  const ReaderMutexLock lock(state_.mutex);
+  Extents extents;
+  for (const auto& [id, node] : state_.log.tree().nodes()) {
+    AddExtents(*node, index, extents.live);
+  }
+  std::sort(extents.live.begin(), extents.live.end());
+  std::vector<Range>& named = extents.named;
+  named = state_.log.player().PendingOn(index);
+  named.insert(named.end(), extents.live.begin(), extents.live.end());
+  // Of a device that was missing for a while: not yet, or no longer, named.
+  const std::vector<Range> unnamed = state_.UnnamedOn(index);
+  named.insert(named.end(), unnamed.begin(), unnamed.end());
+  named.push_back({kSuperblockOffset, kSuperblockRegion});
+  if (index == 0) {
+    named.push_back({kLogOffset, state_.layout->superblock().log_length});
+  }
+  std::sort(named.begin(), named.end());
+  return extents;
+}
+
+absl::Status Admission::Reconcile(std::uint64_t index, DaxDevice& device) {
+  if (!device.capabilities().allocates_extents) return absl::OkStatus();
+  FAMFS_RETURN_IF_ERROR(device.CleanUp());
+  const auto [live, named] = ExtentsOn(index);
+  FAMFS_ASSIGN_OR_RETURN(const std::vector<Range> present,
+                         device.ListExtents());
+  FAMFS_RETURN_IF_ERROR(RemoveLeftovers(index, device, present, named));
+  const std::vector<MediaExtent> missing =
+      FindMissing(index, device, live, present);
+  FAMFS_ASSIGN_OR_RETURN(const std::vector<std::string> malformed,
+                         device.MalformedExtents());
+  for (const std::string& sentence : malformed) {
+    spdlog::warn("{}: left alone: {}", device.spec(), sentence);
+  }
+  const WriterMutexLock lock(state_.mutex);
+  std::erase_if(missing_, [index](const MediaExtent& extent) {
+    return extent.device_index == index;
+  });
+  missing_.insert(missing_.end(), missing.begin(), missing.end());
+  return absl::OkStatus();
+}
+
+absl::Status Admission::RemoveLeftovers(std::uint64_t index, DaxDevice& device,
+                                        const std::vector<Range>& present,
+                                        const std::vector<Range>& named) {
+  {
+    // What a successor made is none of ours to remove; what it makes from here
+    // on is not among these.
+    const WriterMutexLock lock(state_.mutex);
+    FAMFS_RETURN_IF_ERROR(state_.log.CheckStillOwner());
+  }
+  for (const Range& range : present) {
+    // One of another length than the log's is no leftover: it may hold a file's
+    // bytes. It stays, and the file is told as missing.
+    if (Overlaps(named, range)) continue;
+    spdlog::info(
+        "{}: removing the extent at {:#x} ({} bytes), which no entry "
+        "names",
+        device.spec(), range.offset, range.length);
+    const absl::Status removed = device.RemoveExtent(range.offset);
+    if (removed.ok()) continue;
+    const MediaExtent extent{index, range.offset, range.length};
+    const WriterMutexLock lock(state_.mutex);
+    FAMFS_RETURN_IF_ERROR(state_.log.Take(extent));
+    state_.NoteStuck(extent, removed);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace famfs

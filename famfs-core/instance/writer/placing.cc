@@ -1,0 +1,88 @@
+#include "instance/writer/placing.h"
+
+#include "instance/writer/writer_options.h"
+
+namespace famfs {
+namespace {
+
+PlacementRequest RequestOf(const Wanted& wanted) {
+  return {.size = wanted.size,
+          .max_extents = wanted.max_extents,
+          .strips = wanted.layout.strips,
+          .chunk = wanted.layout.chunk,
+          .buckets = wanted.layout.buckets};
+}
+
+}  // namespace
+
+std::vector<BackingAnswer> AskBackings(WriterState& state) {
+  std::vector<std::shared_ptr<DaxDevice>> devices;
+  std::vector<std::uint64_t> taken;
+  {
+    const ReaderMutexLock lock(state.mutex);
+    devices = state.admitted;
+    taken = TakenOf(state.Allocators());
+  }
+  return AskBackings(devices, taken);
+}
+
+absl::StatusOr<Placement> PlaceFile(WriterState& state, const Wanted& wanted) {
+  const std::vector<ExtentAllocator*> allocators = state.Allocators();
+  return PlaceBacked(FindSources(wanted.backings, allocators), allocators,
+                     RequestOf(wanted));
+}
+
+absl::StatusOr<Wanted> VolumeFile(WriterState& state,
+                                  const VolumePlacement& placement) {
+  Wanted wanted;
+  // The path that `auto` becomes on a node is that of the primary's kind.
+  const bool may_pass_through = placement.data_path == DataPath::kPassthrough ||
+                                (placement.data_path == DataPath::kAuto &&
+                                 state.device->capabilities().can_pass_through);
+  wanted.max_extents = may_pass_through ? 1 : kMaxExtents;
+  if (placement.strips == 0) return wanted;
+  if (may_pass_through) {
+    return InvalidArgument(
+        "{} strips: a file that is passed through is one extent, and on {} the "
+        "data path {} can be passthrough; leave the interleave parameters out, "
+        "or ask for the data path copy",
+        placement.strips, state.device->spec(), ToString(placement.data_path));
+  }
+  const ReaderMutexLock lock(state.mutex);
+  const std::vector<std::uint64_t> sizes = state.DeviceSizes();
+  wanted.layout = {
+      .strips = placement.strips,
+      .chunk = placement.chunk,
+      .buckets = placement.strips > sizes.size() ? placement.strips : 0};
+  PlacementRequest any_size = RequestOf(wanted);
+  any_size.size = kAllocUnit;
+  FAMFS_RETURN_IF_ERROR(CheckPlacementRequest(any_size, sizes));
+  return wanted;
+}
+
+absl::StatusOr<Capacity> CapacityNow(WriterState& state,
+                                     const VolumePlacement& placement) {
+  FAMFS_ASSIGN_OR_RETURN(Wanted wanted, VolumeFile(state, placement));
+  wanted.backings = AskBackings(state);
+  const ReaderMutexLock lock(state.mutex);
+  FAMFS_RETURN_IF_ERROR(state.log.stopped());
+  Capacity capacity;
+  const std::vector<std::uint64_t> sizes = state.DeviceSizes();
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    if (state.admitted[i] != nullptr) capacity.total += sizes[i];
+  }
+  constexpr std::uint64_t kVolumeSlots = 2;  // its mkdir and its file
+  if (state.UsedSlots() + kVolumeSlots + kStateSlots > state.log.slots()) {
+    return capacity;
+  }
+  wanted.size = kAllocUnit;
+  const std::vector<ExtentAllocator*> allocators = state.Allocators();
+  FAMFS_ASSIGN_OR_RETURN(const Room room,
+                         RoomBacked(FindSources(wanted.backings, allocators),
+                                    allocators, RequestOf(wanted)));
+  capacity.free = room.free;
+  capacity.largest = room.largest;
+  return capacity;
+}
+
+}  // namespace famfs
