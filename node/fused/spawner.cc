@@ -19,6 +19,8 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/spawn.h"
+
 namespace famfs::node {
 namespace {
 
