@@ -81,7 +81,7 @@ absl::Status Answers::Capacity(const pb::GetCapacityRequest& request,
   if (servable.ok()) {
     servable = source_.CheckServable(parameters, capabilities);
   }
-  famfs::Capacity capacity;
+  AvailableSpace capacity;
   if (servable.ok() && reachable) {
     FAMFS_ASSIGN_OR_RETURN(capacity, source_.GetCapacity(parameters));
   } else if (!servable.ok() && !absl::IsInvalidArgument(servable)) {

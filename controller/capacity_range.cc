@@ -43,8 +43,7 @@ absl::StatusOr<std::uint64_t> ChooseSize(
   if (size == 0 || size > most) {
     return OutOfRange(
         "capacity_range: a volume is a multiple of 2 MiB, and none lies "
-        "between "
-        "required {} and limit {}",
+        "between required {} and limit {}",
         required, limit);
   }
   return size;

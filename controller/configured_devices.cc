@@ -47,11 +47,11 @@ void ConfiguredDevices::AddTo(Writer& writer) {
     const absl::Status status = TryAdd(spec, writer);
     if (status.ok()) {
       members_.insert(spec);
-      told_.erase(spec);
+      logged_.erase(spec);
       continue;
     }
     const std::string error(Message(status));
-    if (std::exchange(told_[spec], error) == error) continue;
+    if (std::exchange(logged_[spec], error) == error) continue;
     spdlog::error(
         "pool {}: the configured device {} is not used, and the pool goes on "
         "without it: {}",
@@ -62,7 +62,7 @@ void ConfiguredDevices::AddTo(Writer& writer) {
 std::vector<std::string> ConfiguredDevices::Missing() const {
   const MutexLock lock(mutex_);
   std::vector<std::string> missing;
-  for (const auto& [spec, error] : told_) {
+  for (const auto& [spec, error] : logged_) {
     // An error begins with the device, as a rule.
     const std::string name = spec.ToString();
     missing.push_back(error.starts_with(name) ? error : name + ": " + error);
@@ -73,7 +73,7 @@ std::vector<std::string> ConfiguredDevices::Missing() const {
 void ConfiguredDevices::Forget() {
   const MutexLock lock(mutex_);
   members_.clear();
-  told_.clear();
+  logged_.clear();
 }
 
 }  // namespace famfs::controller

@@ -44,7 +44,7 @@ class ConfiguredDevices {
   /// Specs that are done with.
   std::set<DeviceSpec> members_ ABSL_GUARDED_BY(mutex_);
   /// Spec -> error.
-  std::map<DeviceSpec, std::string> told_ ABSL_GUARDED_BY(mutex_);
+  std::map<DeviceSpec, std::string> logged_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace famfs::controller

@@ -69,7 +69,7 @@ absl::StatusOr<Page> LastSeen::List(const std::optional<ListKey>& after,
   return page;
 }
 
-absl::StatusOr<Capacity> LastSeen::GetCapacity(
+absl::StatusOr<AvailableSpace> LastSeen::GetCapacity(
     const csi::VolumeParameters& parameters) {
   if (parameters.strips > 0) {
     return InvalidArgument(
@@ -79,8 +79,8 @@ absl::StatusOr<Capacity> LastSeen::GetCapacity(
   FAMFS_ASSIGN_OR_RETURN(const Snapshot snapshot,
                          SnapshotOf(pools_.Get(parameters.pool)));
   const auto& room = parameters.data_path == DataPath::kCopy
-                         ? snapshot->room_copy
-                         : snapshot->room_auto;
+                         ? snapshot->available_copy
+                         : snapshot->available_auto;
   if (room.ok()) return room;
   return Unavailable("pool {}: {}", parameters.pool, Message(room.status()));
 }

@@ -17,7 +17,7 @@ class LastSeen final : public VolumeSource {
                             std::size_t max_entries) override;
   /// InvalidArgument for volumes in strips: that is computed for who asks, on
   /// the driver's own socket.
-  absl::StatusOr<Capacity> GetCapacity(
+  absl::StatusOr<AvailableSpace> GetCapacity(
       const csi::VolumeParameters& parameters) override;
   [[nodiscard]] absl::Status CheckServable(
       const csi::VolumeParameters& parameters,

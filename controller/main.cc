@@ -127,7 +127,7 @@ absl::Status Run(const Flags& flags) {
   FAMFS_ASSIGN_OR_RETURN(const csi::Config config, LoadSettings(flags));
   csi::SetUpLogging(config.log, "famfs-csi-controller");
   // An extent that a server has open is removed with this one alone.
-  csi::ConfineOrTell({.capabilities = 1ULL << CAP_LINUX_IMMUTABLE});
+  csi::ConfineOrWarn({.capabilities = 1ULL << CAP_LINUX_IMMUTABLE});
   std::weak_ptr<PoolSet> watched;
   FAMFS_ASSIGN_OR_RETURN(const auto end_limit, csi::EndLimit::Start([&watched] {
                            const auto pools = watched.lock();

@@ -81,13 +81,13 @@ absl::StatusOr<std::unique_ptr<Pool>> Pool::Start(csi::PoolSection section,
 void Pool::Tick() {
   const bool due = opener_.writer() != nullptr || opener_.IsDueAgain() ||
                    Clock::now() >= next_try_;
-  if (due) LookAndTell();
+  if (due) LookAndLog();
   if (const auto writer = opener_.writer(); writer != nullptr) {
     RenewSnapshot(*writer);
-    TellScrub(*writer);
+    LogScrub(*writer);
   }
-  TellLongCalls();
-  TellThatItAnswers();
+  LogLongCalls();
+  LogThatItAnswers();
 }
 
 absl::StatusOr<std::shared_ptr<Writer>> Pool::Look() {
@@ -122,11 +122,11 @@ void Pool::Publish(const absl::Status& standing) {
   }
 }
 
-void Pool::LookAndTell() {
+void Pool::LookAndLog() {
   const auto writer = Look();
   if (!writer.ok()) next_try_ = Clock::now() + options_.reclaim_interval;
   const std::string error(Message(writer.status()));
-  if (std::exchange(told_, error) == error || writer.ok()) return;
+  if (std::exchange(logged_, error) == error || writer.ok()) return;
   spdlog::error("{}", error);
 }
 
@@ -142,17 +142,17 @@ void Pool::RenewSnapshot(const Writer& writer) {
   snapshot_ = std::move(renewed);
 }
 
-void Pool::TellScrub(const Writer& writer) {
+void Pool::LogScrub(const Writer& writer) {
   const Writer::Scrubbing scrub = writer.ScrubProgress();
   const Clock::time_point now = Clock::now();
-  if (scrub.total == 0) scrub_told_ = now;
-  if (now - scrub_told_ < kScrubPause) return;
-  scrub_told_ = now;
+  if (scrub.total == 0) scrub_logged_ = now;
+  if (now - scrub_logged_ < kScrubPause) return;
+  scrub_logged_ = now;
   spdlog::info("pool {}: deleted space is being zeroed: {} of {}",
                section_.name, FormatSize(scrub.done), FormatSize(scrub.total));
 }
 
-void Pool::TellLongCalls() {
+void Pool::LogLongCalls() {
   const MutexLock lock(mutex_);
   for (Call& call : calls_) {
     if (Clock::now() - call.begun < kLongCall) return;  // nor those after it
@@ -165,8 +165,8 @@ void Pool::TellLongCalls() {
   }
 }
 
-void Pool::TellThatItAnswers() {
-  if (!told_hang_.exchange(false)) return;
+void Pool::LogThatItAnswers() {
+  if (!logged_hang_.exchange(false)) return;
   spdlog::info("pool {}: {} answers again", section_.name,
                section_.device.ToString());
 }
@@ -177,7 +177,7 @@ bool Pool::Do(const Helper::Job& job) {
   return helper_->Do(
       [this, job] {
         job();
-        TellThatItAnswers();
+        LogThatItAnswers();
       },
       options_.patience);
 }
@@ -197,7 +197,7 @@ absl::Status Pool::NotAnswering() {
                     "look whether the device, or the file system that it lies "
                     "on, hangs: the pool goes on when it answers",
                     section_.name, section_.device.ToString(), time);
-  if (!told_hang_.exchange(true)) {
+  if (!logged_hang_.exchange(true)) {
     spdlog::log(opening ? spdlog::level::warn : spdlog::level::err, "{}",
                 Message(status));
   }

@@ -121,12 +121,12 @@ class Pool {
   // In the helper's thread.
   void Tick();
   absl::StatusOr<std::shared_ptr<Writer>> Look();
-  void LookAndTell();
+  void LookAndLog();
   void Publish(const absl::Status& standing);
   void RenewSnapshot(const Writer& writer);
-  void TellScrub(const Writer& writer);
-  void TellLongCalls();
-  void TellThatItAnswers();
+  void LogScrub(const Writer& writer);
+  void LogLongCalls();
+  void LogThatItAnswers();
 
   bool Do(const Helper::Job& job);
   /// The error for who has waited in vain; tells it once.
@@ -141,13 +141,13 @@ class Pool {
 
   // The helper's own.
   PoolOpener opener_;
-  std::string told_;  // the error of the last LookAndTell
+  std::string logged_;  // the error of the last LookAndLog
   Clock::time_point next_try_{};
-  Clock::time_point scrub_told_{};
+  Clock::time_point scrub_logged_{};
   std::uint64_t snapshot_changes_ = 0;  // when its volumes were looked up
 
   std::atomic<bool> opening_ = false;
-  std::atomic<bool> told_hang_ = false;
+  std::atomic<bool> logged_hang_ = false;
   /// Grows when volumes may have been made or deleted.
   std::atomic<std::uint64_t> changes_ = 0;
 

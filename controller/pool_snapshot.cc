@@ -26,8 +26,10 @@ PoolSnapshot TakeSnapshot(
   return {.fs_uuid = writer.superblock().fs_uuid,
           .device = KindOf(*writer.device()),
           .figures = writer.Figures(),
-          .room_auto = writer.CapacityNow({.data_path = DataPath::kAuto}),
-          .room_copy = writer.CapacityNow({.data_path = DataPath::kCopy}),
+          .available_auto =
+              writer.AvailableSpaceNow({.data_path = DataPath::kAuto}),
+          .available_copy =
+              writer.AvailableSpaceNow({.data_path = DataPath::kCopy}),
           .refilled = writer.refilled_bytes(),
           .volumes = volumes != nullptr ? std::move(volumes)
                                         : CopyVolumes(pool, writer)};

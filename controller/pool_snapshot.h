@@ -22,9 +22,9 @@ struct PoolSnapshot {
   Uuid fs_uuid;
   DeviceKind device;  // the primary
   PoolFigures figures;
-  /// Writer::CapacityNow, by the data path that volumes ask for.
-  absl::StatusOr<Capacity> room_auto;
-  absl::StatusOr<Capacity> room_copy;
+  /// Writer::AvailableSpaceNow, by the data path that volumes ask for.
+  absl::StatusOr<AvailableSpace> available_auto;
+  absl::StatusOr<AvailableSpace> available_copy;
   std::uint64_t refilled = 0;              // bytes: Writer::refilled_bytes
   std::shared_ptr<const Volumes> volumes;  // never null
 };

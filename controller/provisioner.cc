@@ -36,7 +36,7 @@ absl::Status CheckFits(std::uint64_t size,
   if (size <= writer.Figures().size) return absl::OkStatus();
   const std::vector<std::string> missing = pool.MissingDevices(writer);
   // It takes up the devices that have come back.
-  const auto capacity = writer.GetCapacity(PlacementOf(parameters));
+  const auto capacity = writer.GetAvailableSpace(PlacementOf(parameters));
   if (!capacity.ok()) return OfThePool(pool, capacity.status());
   if (size <= capacity->total) return absl::OkStatus();
   if (!missing.empty()) {
@@ -54,7 +54,7 @@ absl::Status NoRoom(std::uint64_t size, const csi::VolumeParameters& parameters,
                     const Pool& pool, Writer& writer,
                     const std::vector<std::string>& missing,
                     const absl::Status& refused) {
-  const auto capacity = writer.GetCapacity(PlacementOf(parameters));
+  const auto capacity = writer.GetAvailableSpace(PlacementOf(parameters));
   if (!capacity.ok()) return OfThePool(pool, capacity.status());
   const std::string figures =
       fmt::format("asked {}, free {}, largest {}", FormatSize(size),
@@ -158,10 +158,11 @@ absl::StatusOr<VolumeInfo> Provisioner::CreateNew(const CreateRequest& request,
     }
   }
   FAMFS_RETURN_IF_ERROR(OfThePool(pool, created));
-  spdlog::info("pool {}: volume {} ({}) is directory {}", pool.name(),
-               Printable(request.name), FormatSize(size), directory);
+  std::string id = csi::FormatVolumeId(writer.superblock().fs_uuid, directory);
+  spdlog::info("pool {}: made volume {} ({}), volume_id={}", pool.name(),
+               Printable(request.name), FormatSize(size), id);
   return VolumeInfo{
-      .id = csi::FormatVolumeId(writer.superblock().fs_uuid, directory),
+      .id = std::move(id),
       .pool = pool.name(),
       .directory = directory,
       .attributes = std::move(attributes),
@@ -198,8 +199,8 @@ absl::Status Provisioner::Delete(std::string_view volume_id) {
     }
     return OfThePool(pool, deleted);
   }
-  spdlog::info("pool {}: volume {} (directory {}) is deleted", pool.name(),
-               name, directory);
+  spdlog::info("pool {}: deleted volume {}, volume_id={}", pool.name(),
+               Printable(name), volume_id);
   pool.ReclaimSoon();
   return absl::OkStatus();
 }
@@ -289,11 +290,11 @@ absl::StatusOr<Page> Provisioner::List(const std::optional<ListKey>& after,
   return std::move(*page);
 }
 
-absl::StatusOr<Capacity> Provisioner::GetCapacity(
+absl::StatusOr<AvailableSpace> Provisioner::GetCapacity(
     const csi::VolumeParameters& parameters) {
   Pool& pool = pools_.Get(parameters.pool);
   FAMFS_ASSIGN_OR_RETURN(const std::shared_ptr<Writer> writer, pool.Open());
-  auto capacity = writer->GetCapacity(PlacementOf(parameters));
+  auto capacity = writer->GetAvailableSpace(PlacementOf(parameters));
   if (!capacity.ok()) return OfThePool(pool, capacity.status());
   return capacity;
 }

@@ -58,7 +58,7 @@ class Provisioner final : public VolumeSource {
   absl::StatusOr<Page> List(const std::optional<ListKey>& after,
                             std::size_t max_entries) override;
   /// Exactly what Create could do now; deleted space is compacted for it.
-  absl::StatusOr<Capacity> GetCapacity(
+  absl::StatusOr<AvailableSpace> GetCapacity(
       const csi::VolumeParameters& parameters) override;
   [[nodiscard]] absl::Status CheckServable(
       const csi::VolumeParameters& parameters,

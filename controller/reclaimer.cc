@@ -106,39 +106,38 @@ bool Reclaimer::TryRound(Writer& writer) {
 
 bool Reclaimer::Round(Writer& writer) {
   if (options_.before_round) options_.before_round(writer);
-  TellRefill(writer.RefillMemory());
+  LogRefill(writer.RefillMemory());
   const PoolFigures before = writer.Figures();
   const absl::Status status = writer.Reclaim();
   const PoolFigures after = writer.Figures();
-  TellResult(status, before, after);
-  TellWaiting(writer, after);
+  LogResult(status, before, after);
+  LogWaiting(writer, after);
   return after.pending > 0;
 }
 
-void Reclaimer::TellRefill(const absl::Status& status) {
+void Reclaimer::LogRefill(const absl::Status& status) {
   const std::string error(Message(status));
-  if (std::exchange(told_refill_, error) == error || status.ok()) return;
+  if (std::exchange(logged_refill_, error) == error || status.ok()) return;
   spdlog::error("pool {}: {}", options_.pool, error);
 }
 
-void Reclaimer::TellResult(const absl::Status& status,
-                           const PoolFigures& before,
-                           const PoolFigures& after) {
+void Reclaimer::LogResult(const absl::Status& status, const PoolFigures& before,
+                          const PoolFigures& after) {
   if (after.pending < before.pending) {
     spdlog::info("pool {}: {} of deleted space came back, {} still wait",
                  options_.pool, FormatSize(before.pending - after.pending),
                  FormatSize(after.pending));
   }
   const std::string error(Message(status));
-  if (error == told_error_) return;
-  told_error_ = error;
+  if (error == logged_error_) return;
+  logged_error_ = error;
   if (!status.ok()) {
     spdlog::warn("pool {}: deleted space was not given back yet: {}",
                  options_.pool, error);
   }
 }
 
-void Reclaimer::TellWaiting(const Writer& writer, const PoolFigures& figures) {
+void Reclaimer::LogWaiting(const Writer& writer, const PoolFigures& figures) {
   const std::vector<std::string> hosts = figures.waiting_hosts > 0
                                              ? WaitedFor(writer.Hosts())
                                              : std::vector<std::string>{};
@@ -146,7 +145,7 @@ void Reclaimer::TellWaiting(const Writer& writer, const PoolFigures& figures) {
   if (!hosts.empty() && !std::exchange(waits_, true)) waiting_since_ = now;
   if (hosts.empty()) {
     waits_ = false;
-    if (!std::exchange(told_waiting_, {}).empty()) {
+    if (!std::exchange(logged_waiting_, {}).empty()) {
       spdlog::info("pool {}: deleted space waits for no host any more",
                    options_.pool);
     }
@@ -154,10 +153,10 @@ void Reclaimer::TellWaiting(const Writer& writer, const PoolFigures& figures) {
   }
   // Each host takes a moment to let go; only who does not is worth a word.
   const std::string names = fmt::format("{}", fmt::join(hosts, ", "));
-  if (now - waiting_since_ < options_.interval || names == told_waiting_) {
+  if (now - waiting_since_ < options_.interval || names == logged_waiting_) {
     return;
   }
-  told_waiting_ = names;
+  logged_waiting_ = names;
   spdlog::warn(
       "pool {}: {} of deleted volumes wait until these hosts let go of them: "
       "{}; end what maps them there or, if a host is dead, `famfs evict {} "

@@ -65,10 +65,10 @@ class Reclaimer {
   /// Whether deleted volumes still wait for something.
   bool Round(Writer& writer);
   bool TryRound(Writer& writer);
-  void TellRefill(const absl::Status& status);
-  void TellResult(const absl::Status& status, const PoolFigures& before,
-                  const PoolFigures& after);
-  void TellWaiting(const Writer& writer, const PoolFigures& figures);
+  void LogRefill(const absl::Status& status);
+  void LogResult(const absl::Status& status, const PoolFigures& before,
+                 const PoolFigures& after);
+  void LogWaiting(const Writer& writer, const PoolFigures& figures);
 
   const ReclaimerOptions options_;
   std::atomic<bool> busy_ = false;
@@ -81,9 +81,9 @@ class Reclaimer {
   // The thread's own.
   Clock::time_point waiting_since_{};
   bool waits_ = false;
-  std::string told_waiting_;
-  std::string told_error_;
-  std::string told_refill_;
+  std::string logged_waiting_;
+  std::string logged_error_;
+  std::string logged_refill_;
 
   std::thread thread_;  // last: runs on the members above
 };

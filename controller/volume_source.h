@@ -38,7 +38,7 @@ class VolumeSource {
                                     std::size_t max_entries) = 0;
 
   /// `parameters` name a pool that there is.
-  virtual absl::StatusOr<Capacity> GetCapacity(
+  virtual absl::StatusOr<AvailableSpace> GetCapacity(
       const csi::VolumeParameters& parameters) = 0;
 
   /// InvalidArgument when volumes of these parameters can never be served as

@@ -114,7 +114,7 @@ absl::Status Run(const Flags& flags) {
   RaiseDescriptorLimit();
   FAMFS_ASSIGN_OR_RETURN(const csi::Config config, LoadSettings(flags));
   csi::SetUpLogging(config.log, "famfs-csi-node");
-  ConfineOrTell();
+  ConfineOrWarn();
   FAMFS_ASSIGN_OR_RETURN(const csi::Endpoint endpoint,
                          csi::ParseEndpoint(config.driver.endpoint));
   FAMFS_ASSIGN_OR_RETURN(const RegistrationSettings settings,

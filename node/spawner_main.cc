@@ -31,7 +31,7 @@ absl::Status Run(Flags flags) {
                          famfs::csi::ParseLogFormat(flags.log_format));
   FAMFS_ASSIGN_OR_RETURN(log.level, famfs::csi::ParseLogLevel(flags.log_level));
   famfs::csi::SetUpLogging(log, "famfs-fused-spawner");
-  famfs::node::ConfineOrTell();
+  famfs::node::ConfineOrWarn();
   if (flags.fused.empty()) {
     std::error_code error;
     flags.fused =

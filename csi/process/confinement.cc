@@ -109,7 +109,7 @@ absl::Status Confine(const Rights& rights) {
   return FilterCalls(rights.mounts_and_starts);
 }
 
-void ConfineOrTell(const Rights& rights) {
+void ConfineOrWarn(const Rights& rights) {
   const absl::Status confined = Confine(rights);
   if (confined.ok()) return;
   spdlog::warn("this process keeps more rights than it needs: {}",

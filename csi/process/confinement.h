@@ -27,6 +27,6 @@ struct Rights {
 [[nodiscard]] absl::Status Confine(const Rights& rights);
 
 /// Confine; an error is logged and borne.
-void ConfineOrTell(const Rights& rights);
+void ConfineOrWarn(const Rights& rights);
 
 }  // namespace famfs::csi

@@ -44,7 +44,8 @@ std::string Subject(const Message& request) {
     }
     const std::string value =
         request.GetReflection()->GetString(request, field);
-    if (!value.empty()) return Printable(value, kMaxString);
+    if (value.empty()) continue;
+    return fmt::format("{}={}", name, Printable(value, kMaxString));
   }
   return {};
 }

@@ -50,7 +50,7 @@ struct CallRecord {
   std::string_view method;  // "CreateVolume": the request's type
   absl::StatusCode code;
   std::chrono::nanoseconds duration;
-  std::string_view subject;  // volume id, name or path; may be empty
+  std::string_view subject;  // "volume_id=...", "name=..."; may be empty
 };
 
 /// Called after every call, from the call's thread: metrics hang here. Set it

@@ -1,12 +1,11 @@
 // The HTTP endpoint that controller and node share: what is asked there, and
 // how long an answer may take.
 //
-//   /healthz  Probe answers over the CSI endpoint, as a caller would find it,
-//   and
-//             the program's own check holds: a restart may help when it does
-//             not
-//   /readyz   every pool is open: no restart helps, and calls for other pools
-//             are served
+// /healthz: Probe answers over the CSI endpoint, as a caller would find it, and
+// the program's own check holds. A restart may help when it does not.
+//
+// /readyz: every pool is open. No restart helps where one is not, and calls for
+// other pools are served.
 #pragma once
 
 #include <functional>

@@ -144,8 +144,7 @@ int main(int argc, char** argv) {
   famfs::Flags flags;
   CLI::App app{
       "Makes one CSI call and prints the answer as JSON. Exit code: 0 OK, 1 "
-      "the "
-      "call's error (its code and text on standard error), 2 usage."};
+      "the call's error (its code and text on standard error), 2 usage."};
   app.add_option("endpoint", flags.endpoint,
                  "unix:///path/csi.sock or host:port")
       ->required();

@@ -1,17 +1,18 @@
 // famfs-demo-pod: what the demo's pods do with a volume's file: map it and use
 // the memory. Line 0 of the file is the pods' mailbox, data begins at 4 KiB.
 //
-//   write FILE      fills the file through its mapping, tells progress in the
-//                   mailbox, prints the checksum
-//   read FILE       follows the mailbox in another process (or on another
-//   node),
-//                   reads each chunk through its own mapping, prints the
-//                   checksum
-//   pong/ping FILE  bounce a word through the mailbox; ping prints the round
-//   trip pages FILE      which page sizes map the file datapath FILE   the
-//   value of user.famfs.datapath refused FILE    exits 0 if the file can
-//   neither be opened nor mapped for
-//                   writing, and says how it was refused
+// - write FILE: fills the file through its mapping, tells progress in the
+//   mailbox, prints the checksum.
+// - read FILE: follows the mailbox in another process (or on another node),
+// reads
+//   each chunk through its own mapping, prints the checksum.
+// - pong FILE, ping FILE: bounce a word through the mailbox; ping prints the
+// round
+//   trip.
+// - pages FILE: which page sizes map the file.
+// - datapath FILE: the value of user.famfs.datapath.
+// - refused FILE: exits 0 if the file can neither be opened nor mapped for
+//   writing, and says how it was refused.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>

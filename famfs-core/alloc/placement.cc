@@ -298,8 +298,7 @@ absl::Status NoRoom(Devices devices, const PlacementRequest& request) {
   if (request.strips == 0) {
     return ResourceExhausted(
         "asked for {} in at most {} extents, free are {}, the largest file "
-        "that "
-        "fits has {}",
+        "that fits has {}",
         FormatSize(request.size), request.max_extents, FormatSize(room.free),
         FormatSize(room.largest));
   }

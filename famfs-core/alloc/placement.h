@@ -27,8 +27,8 @@ struct PlacementRequest {
   std::uint64_t size = 0;       // bytes of the file, > 0
   std::size_t max_extents = 1;  // contiguous pieces, 1 to kMaxExtents
   std::uint32_t strips = 0;     // 0: contiguous; else 1 to kMaxStrips
-  std::uint64_t chunk = 0;  // bytes; a power of two, a multiple of 2 MiB; with
-                            // strips alone
+  /// Bytes; a power of two, a multiple of 2 MiB. With strips alone.
+  std::uint64_t chunk = 0;
   /// 0: one strip per device. Else the strips lie in as many of `buckets` equal
   /// parts of one device.
   std::uint32_t buckets = 0;

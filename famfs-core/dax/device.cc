@@ -48,8 +48,7 @@ absl::StatusOr<std::unique_ptr<DaxDevice>> OpenPath(const std::string& path,
   if (S_ISCHR(info.st_mode)) return DevdaxIsMissing(path);
   return InvalidArgument(
       "device {}: is neither a directory (emulated), a regular file (image) "
-      "nor "
-      "a character device (devdax)",
+      "nor a character device (devdax)",
       path);
 }
 

@@ -75,7 +75,7 @@ class EmulatedDevice final : public DaxDevice {
             .allocates_extents = true};
   }
   MediumProbe ProbeMedium() const override {
-    return [path = PathOf(0)] { return MediumAt(path); };
+    return [path = ExtentFile(0)] { return MediumAt(path); };
   }
 
   absl::StatusOr<std::vector<Medium>> ListMedia() override;
@@ -98,7 +98,7 @@ class EmulatedDevice final : public DaxDevice {
   absl::StatusOr<UniqueFd> ServeExtent(std::uint64_t offset) override;
   absl::StatusOr<bool> EndServing(std::uint64_t offset) override {
     if (access_ == Access::kRead) return true;  // it has pinned nothing
-    return Unpin(PathOf(offset));
+    return Unpin(ExtentFile(offset));
   }
   absl::Status EndAllServing() override;
   absl::StatusOr<std::vector<Lacking>> GivenBack() override;
@@ -106,7 +106,7 @@ class EmulatedDevice final : public DaxDevice {
 
  private:
   std::string Directory() const { return directory_ + "/extents"; }
-  std::string PathOf(std::uint64_t offset) const {
+  std::string ExtentFile(std::uint64_t offset) const {
     return Directory() + "/" + ExtentName(offset);
   }
   absl::Status RequireWriter(std::string_view what) const;
@@ -132,7 +132,7 @@ absl::Status EmulatedDevice::RequireWriter(std::string_view what) const {
 
 absl::StatusOr<std::optional<Range>> EmulatedDevice::Inspect(
     std::uint64_t offset) const {
-  const std::string path = PathOf(offset);
+  const std::string path = ExtentFile(offset);
   struct stat info {};
   if (::lstat(path.c_str(), &info) != 0) {
     if (errno == ENOENT) return std::nullopt;
@@ -170,7 +170,7 @@ absl::StatusOr<Scan> EmulatedDevice::ScanExtents() const {
     if (!apart.empty() && range.offset < apart.back().end()) {
       scan.malformed.push_back(fmt::format(
           "{}: overlaps the extent at {:#x}, which ends at {:#x}",
-          PathOf(range.offset), apart.back().offset, apart.back().end()));
+          ExtentFile(range.offset), apart.back().offset, apart.back().end()));
     } else {
       apart.push_back(range);
     }
@@ -209,7 +209,7 @@ absl::StatusOr<std::unique_ptr<Mapping>> EmulatedDevice::Map(
         "{}: {} bytes at {:#x} reach beyond the end of their extent, {:#x}",
         spec(), length, offset, extent.end());
   }
-  const std::string path = PathOf(extent.offset);
+  const std::string path = ExtentFile(extent.offset);
   std::unique_ptr<Mapping> mapping;
   const auto map = [&](int fd) -> absl::Status {
     FAMFS_ASSIGN_OR_RETURN(mapping, MapFile(fd, path, offset - extent.offset,
@@ -240,7 +240,7 @@ absl::Status EmulatedDevice::MakeFile(const std::string& path,
 absl::Status EmulatedDevice::CreateExtent(Range range) {
   FAMFS_RETURN_IF_ERROR(RequireWriter("creating an extent"));
   FAMFS_RETURN_IF_ERROR(CheckExtent(*this, range));
-  const std::string path = PathOf(range.offset);
+  const std::string path = ExtentFile(range.offset);
   const auto exists = [&path] {
     return AlreadyExists("{}: there is an extent already", path);
   };
@@ -257,7 +257,7 @@ absl::Status EmulatedDevice::CreateExtent(Range range) {
 
 absl::Status EmulatedDevice::RemoveExtent(std::uint64_t offset) {
   FAMFS_RETURN_IF_ERROR(RequireWriter("removing an extent"));
-  const absl::Status removed = RemoveDespitePin(PathOf(offset));
+  const absl::Status removed = RemoveDespitePin(ExtentFile(offset));
   return absl::IsNotFound(removed) ? absl::OkStatus() : removed;
 }
 
@@ -295,7 +295,7 @@ absl::StatusOr<std::vector<DaxDevice::Medium>> EmulatedDevice::ListMedia() {
 // In pieces, since nobody can open the extent for the first time meanwhile.
 absl::Status EmulatedDevice::Fill(const Range& extent, Range part) const {
   constexpr std::uint64_t kPiece = kGiB;
-  const std::string path = PathOf(extent.offset);
+  const std::string path = ExtentFile(extent.offset);
   while (part.length > 0) {
     const std::uint64_t piece = std::min(part.length, kPiece);
     FAMFS_RETURN_IF_ERROR(FillDespitePin(
@@ -340,7 +340,7 @@ absl::StatusOr<UniqueFd> EmulatedDevice::OpenExtent(std::uint64_t offset) {
     return NotFound("{}: there is no extent that begins at {:#x}", spec(),
                     offset);
   }
-  const std::string path = PathOf(offset);
+  const std::string path = ExtentFile(offset);
   if (access_ == Access::kReadWrite) {
     auto fd = OpenDespitePin(path, OpenerWithoutAccessTimes(path));
     if (!absl::IsPermissionDenied(fd.status())) return fd;
@@ -353,7 +353,7 @@ absl::StatusOr<UniqueFd> EmulatedDevice::ServeExtent(std::uint64_t offset) {
   if (access_ == Access::kRead || !extent.has_value()) {
     return OpenExtent(offset);
   }
-  const std::string path = PathOf(offset);
+  const std::string path = ExtentFile(offset);
   return OpenAndPin(path, OpenerWithoutAccessTimes(path));
 }
 
@@ -383,7 +383,7 @@ absl::StatusOr<std::vector<DaxDevice::Lacking>> EmulatedDevice::GivenBack() {
   for (const Range& extent : scan.extents) {
     constexpr std::uint64_t kBlock = 512;  // bytes, whatever the file system
     struct stat file {};
-    if (::lstat(PathOf(extent.offset).c_str(), &file) != 0) continue;
+    if (::lstat(ExtentFile(extent.offset).c_str(), &file) != 0) continue;
     const std::uint64_t held =
         static_cast<std::uint64_t>(file.st_blocks) * kBlock;
     if (held < extent.length) {

@@ -177,8 +177,7 @@ absl::Status RefuseLeftExtents(const std::string& directory) {
   if (names.empty()) return absl::OkStatus();
   return AlreadyExists(
       "{0}: there is no device.yaml, but {0}/extents is not empty: what is "
-      "left "
-      "of an earlier device; remove it or choose another directory",
+      "left of an earlier device; remove it or choose another directory",
       directory);
 }
 

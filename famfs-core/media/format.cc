@@ -5,7 +5,7 @@
 
 namespace famfs {
 
-std::string_view PathOf(const char (&field)[kPathField]) {
+std::string_view PathFromField(const char (&field)[kPathField]) {
   return {field, ::strnlen(field, kPathField)};
 }
 

@@ -179,7 +179,7 @@ constexpr std::uint64_t EntryAt(std::uint64_t index) {
 }
 
 /// The NUL-padded path of an entry (all 80 bytes if it has no NUL).
-std::string_view PathOf(const char (&field)[kPathField]);
+std::string_view PathFromField(const char (&field)[kPathField]);
 /// Zero-fills and copies. `path` must be <= kMaxPathLength.
 void SetPath(char (&field)[kPathField], std::string_view path);
 

@@ -207,7 +207,7 @@ absl::Status JudgePath(std::string_view path) {
 
 absl::Status CheckPathField(const char (&field)[kPathField]) {
   static constexpr char kZeros[kPathField] = {};
-  const std::string_view path = PathOf(field);
+  const std::string_view path = PathFromField(field);
   if (std::memcmp(field + path.size(), kZeros, kPathField - path.size()) != 0) {
     return Breaks("path", "path '{}' has bytes after its end", Printable(path));
   }

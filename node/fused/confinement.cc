@@ -6,8 +6,8 @@
 
 namespace famfs::node {
 
-void ConfineOrTell() {
-  csi::ConfineOrTell({.capabilities = 1ULL << CAP_SYS_ADMIN |
+void ConfineOrWarn() {
+  csi::ConfineOrWarn({.capabilities = 1ULL << CAP_SYS_ADMIN |
                                       1ULL << CAP_DAC_READ_SEARCH |
                                       1ULL << CAP_LINUX_IMMUTABLE,
                       .mounts_and_starts = true});

@@ -53,7 +53,7 @@ absl::StatusOr<std::optional<FusedProcess>> FindByPid(
 // The lock file's pid is of the holder's pid namespace and may be anybody's
 // here: only the spawner knows whether the holder is a child of its own.
 absl::StatusOr<std::optional<FusedProcess>> FindChild(
-    const FusedOptions& options) {
+    const FusedLaunch& options) {
   FAMFS_ASSIGN_OR_RETURN(std::optional<FusedProcess> child, AskToFind(options));
   if (child.has_value()) return child;
   return Unavailable(
@@ -64,7 +64,7 @@ absl::StatusOr<std::optional<FusedProcess>> FindChild(
 }  // namespace
 
 absl::StatusOr<std::optional<FusedProcess>> FindFused(
-    const FusedOptions& options) {
+    const FusedLaunch& options) {
   const std::string& lock_file = options.lock_file;
   const UniqueFd fd(::open(lock_file.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.valid()) {
@@ -78,7 +78,7 @@ absl::StatusOr<std::optional<FusedProcess>> FindFused(
   return options.spawner.empty() ? FindByPid(lock_file) : FindChild(options);
 }
 
-absl::StatusOr<StartingFused> StartFused(const FusedOptions& options) {
+absl::StatusOr<StartingFused> StartFused(const FusedLaunch& options) {
   auto fuse = OpenFile("/dev/fuse", O_RDWR);
   if (!fuse.ok()) {
     return Annotate(fuse.status(),
@@ -88,7 +88,7 @@ absl::StatusOr<StartingFused> StartFused(const FusedOptions& options) {
                                  : AskToStart(options, *std::move(fuse));
 }
 
-absl::StatusOr<StartingFused> SpawnFused(const FusedOptions& options,
+absl::StatusOr<StartingFused> SpawnFused(const FusedLaunch& options,
                                          const UniqueFd& fuse) {
   std::array<int, 2> ends = {};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {

@@ -21,7 +21,7 @@
 
 namespace famfs::node {
 
-struct FusedOptions {
+struct FusedLaunch {
   std::string program;      // path of famfs-fused
   std::string spawner;      // socket of a famfs-fused-spawner that starts it in
                             // our place; empty: a child of ours
@@ -47,7 +47,7 @@ struct FusedProcess {
 /// The process that holds the lock; nullopt: nobody does. Unavailable: one that
 /// is out of reach, such as that of a pod that is being deleted.
 absl::StatusOr<std::optional<FusedProcess>> FindFused(
-    const FusedOptions& options);
+    const FusedLaunch& options);
 
 struct StartingFused {
   FusedProcess process;
@@ -56,10 +56,10 @@ struct StartingFused {
 /// By the spawner, if there is one. /dev/fuse is opened here, and the mount is
 /// left to us, so that neither the spawner nor the server needs to be allowed
 /// that. NotFound without /dev/fuse.
-absl::StatusOr<StartingFused> StartFused(const FusedOptions& options);
+absl::StatusOr<StartingFused> StartFused(const FusedLaunch& options);
 /// As a child of ours, whatever options.spawner says. `fuse`: an open
 /// /dev/fuse.
-absl::StatusOr<StartingFused> SpawnFused(const FusedOptions& options,
+absl::StatusOr<StartingFused> SpawnFused(const FusedLaunch& options,
                                          const UniqueFd& fuse);
 
 /// What a starting server has said so far.

@@ -104,7 +104,7 @@ Spawner::~Spawner() {
 }
 
 void Spawner::Run() {
-  spdlog::info("waits for orders on {}", socket_);
+  spdlog::info("listens on {}", socket_);
   while (true) {
     DropSilent();
     // One who cannot be taken in stays at the door, where poll would go on
@@ -166,7 +166,7 @@ void Spawner::Accept() {
     CannotAccept(errno);
     return;
   }
-  told_ = false;
+  logged_ = false;
   if (connections_.size() == kMaxConnections) connections_.pop_front();
   connections_.push_back(
       {std::move(fd), std::chrono::steady_clock::now() + kPatience});
@@ -174,7 +174,7 @@ void Spawner::Accept() {
 
 void Spawner::CannotAccept(int error) {
   if (error == EAGAIN || error == EINTR || error == ECONNABORTED) return;
-  if (!std::exchange(told_, true)) {
+  if (!std::exchange(logged_, true)) {
     spdlog::error("no connection can be taken: {}", std::strerror(error));
   }
   // Those who came first and say nothing make room for those who wait.
@@ -216,8 +216,8 @@ SpawnerMessage Spawner::Answer(const SpawnerMessage& request) {
     if (op != "start") {
       return InvalidArgument("the request is neither start nor find");
     }
-    FAMFS_ASSIGN_OR_RETURN(const FusedOptions options,
-                           FusedOptionsFromJson(json));
+    FAMFS_ASSIGN_OR_RETURN(const FusedLaunch options,
+                           FusedLaunchFromJson(json));
     if (request.descriptors.size() != 1) {
       return InvalidArgument(
           "the request to start comes with {} descriptors, not with one, "
@@ -233,9 +233,9 @@ SpawnerMessage Spawner::Answer(const SpawnerMessage& request) {
                              nlohmann::json::error_handler_t::replace)};
 }
 
-absl::StatusOr<SpawnerMessage> Spawner::StartChild(const FusedOptions& options,
+absl::StatusOr<SpawnerMessage> Spawner::StartChild(const FusedLaunch& options,
                                                    const UniqueFd& fuse) {
-  FusedOptions own = options;
+  FusedLaunch own = options;
   own.program = fused_program_;
   FAMFS_ASSIGN_OR_RETURN(StartingFused starting, SpawnFused(own, fuse));
   const pid_t pid = starting.process.pid;

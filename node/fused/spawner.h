@@ -50,7 +50,7 @@ class Spawner {
   void ServeConnection(const Connection& connection);
   void DropSilent();
   [[nodiscard]] SpawnerMessage Answer(const SpawnerMessage& request);
-  absl::StatusOr<SpawnerMessage> StartChild(const FusedOptions& options,
+  absl::StatusOr<SpawnerMessage> StartChild(const FusedLaunch& options,
                                             const UniqueFd& fuse);
   absl::StatusOr<SpawnerMessage> FindChild(const std::string& lock_file);
   void Reap();
@@ -62,7 +62,7 @@ class Spawner {
   UniqueFd signals_;                    // signalfd
   std::deque<Connection> connections_;  // silent so far; the oldest first
   std::chrono::steady_clock::time_point accept_after_{};
-  bool told_ = false;                      // that none can be taken
+  bool logged_ = false;                    // that none can be taken
   std::map<pid_t, std::string> children_;  // pid -> lock file
 };
 

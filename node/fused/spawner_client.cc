@@ -46,7 +46,7 @@ absl::Status Incomplete(const std::string& socket) {
 
 }  // namespace
 
-absl::StatusOr<StartingFused> AskToStart(const FusedOptions& options,
+absl::StatusOr<StartingFused> AskToStart(const FusedLaunch& options,
                                          UniqueFd fuse) {
   nlohmann::json request = ToJson(options);
   request["op"] = "start";
@@ -63,7 +63,7 @@ absl::StatusOr<StartingFused> AskToStart(const FusedOptions& options,
 }
 
 absl::StatusOr<std::optional<FusedProcess>> AskToFind(
-    const FusedOptions& options) {
+    const FusedLaunch& options) {
   FAMFS_ASSIGN_OR_RETURN(
       Answer answer,
       Ask(options.spawner, {{"op", "find"}, {"lockFile", options.lock_file}}));

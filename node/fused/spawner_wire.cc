@@ -67,7 +67,7 @@ absl::StatusOr<SpawnerMessage> ReceiveMessage(int socket) {
   return *std::move(message);
 }
 
-nlohmann::json ToJson(const FusedOptions& options) {
+nlohmann::json ToJson(const FusedLaunch& options) {
   return {{"device", options.device.ToString()},
           {"deviceList", options.device_list},
           {"mountPoint", options.mount_point},
@@ -75,8 +75,8 @@ nlohmann::json ToJson(const FusedOptions& options) {
           {"logFormat", options.log_format}};
 }
 
-absl::StatusOr<FusedOptions> FusedOptionsFromJson(const nlohmann::json& json) {
-  FusedOptions options;
+absl::StatusOr<FusedLaunch> FusedLaunchFromJson(const nlohmann::json& json) {
+  FusedLaunch options;
   std::string device;
   const std::pair<const char*, std::string*> members[] = {
       {"device", &device},

@@ -43,9 +43,9 @@ using SpawnerMessage = DescriptorMessage;
                                        const SpawnerMessage& message);
 absl::StatusOr<SpawnerMessage> ReceiveMessage(int socket);
 
-nlohmann::json ToJson(const FusedOptions& options);
+nlohmann::json ToJson(const FusedLaunch& options);
 /// InvalidArgument: not an object, or a member is missing or no text. `program`
 /// and `spawner` stay empty: the spawner has its own.
-absl::StatusOr<FusedOptions> FusedOptionsFromJson(const nlohmann::json& json);
+absl::StatusOr<FusedLaunch> FusedLaunchFromJson(const nlohmann::json& json);
 
 }  // namespace famfs::node

@@ -110,13 +110,13 @@ absl::Status Pool::Look(bool devices) {
                         "pool {} cannot be used on this node: {}; {}, no "
                         "restart is needed",
                         section_.name, Message(status), Advice(status));
-  Tell(told);
+  LogOnce(told);
   return told;
 }
 
-void Pool::Tell(const absl::Status& status) {
+void Pool::LogOnce(const absl::Status& status) {
   const std::string error(Message(status));
-  if (std::exchange(told_, error) == error) return;
+  if (std::exchange(logged_, error) == error) return;
   if (status.ok()) {
     spdlog::info("pool {} is open on this node now", section_.name);
   } else {
@@ -173,7 +173,7 @@ void Pool::LookForDevices(Instance& instance) {
 
 absl::Status Pool::Serve(std::shared_ptr<Instance> instance) {
   const std::string uuid = instance->reader->superblock().fs_uuid.ToString();
-  FusedOptions fused;
+  FusedLaunch fused;
   fused.program = settings_.fused_program;
   fused.spawner = settings_.fused_spawner;
   fused.device = section_.device;

@@ -118,7 +118,7 @@ class Pool {
   /// Replaced instances that nobody uses and whose servers have ended. Destroy
   /// them without a lock: a server's thread may wait for it.
   Instances TakeEnded();
-  void Tell(const absl::Status& status);
+  void LogOnce(const absl::Status& status);
 
   absl::StatusOr<std::shared_ptr<Instance>> Now() const;
   void WarnOfMissingDevices(const Instance& instance) const;
@@ -132,7 +132,7 @@ class Pool {
   std::atomic<std::uint64_t> replacements_ = 0;
   /// Since the clock's epoch; 0: no look is under way.
   std::atomic<std::chrono::steady_clock::rep> look_began_ = 0;
-  std::string told_;  // the error of the last look; a look's own
+  std::string logged_;  // the error of the last look; a look's own
 
   mutable Mutex mutex_;  // held for moments
   /// Null: none was opened, or replaced.

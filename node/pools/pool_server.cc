@@ -41,7 +41,7 @@ void SignalProcess(const FusedProcess& process, int number) {
 
 }  // namespace
 
-PoolServer::PoolServer(FusedOptions options, Serving serving)
+PoolServer::PoolServer(FusedLaunch options, Serving serving)
     : options_(std::move(options)),
       serving_(std::move(serving)),
       questions_(std::make_shared<Questions>(
@@ -52,7 +52,7 @@ PoolServer::PoolServer(FusedOptions options, Serving serving)
 }
 
 absl::StatusOr<std::unique_ptr<PoolServer>> PoolServer::Start(
-    FusedOptions options, Serving serving) {
+    FusedLaunch options, Serving serving) {
   std::unique_ptr<PoolServer> server(
       new PoolServer(std::move(options), std::move(serving)));
   if (!server->stop_.valid()) return ErrnoError(errno, "eventfd");

@@ -49,7 +49,7 @@ class PoolServer {
   /// was found), after Wait has begun to answer; and again, after a pause,
   /// until it is done. It ends early when the questions are stopped.
   /// Unavailable: no thread or no descriptor is to be had for it.
-  static absl::StatusOr<std::unique_ptr<PoolServer>> Start(FusedOptions options,
+  static absl::StatusOr<std::unique_ptr<PoolServer>> Start(FusedLaunch options,
                                                            Serving serving);
   ~PoolServer();
   PoolServer(const PoolServer&) = delete;
@@ -73,7 +73,7 @@ class PoolServer {
  private:
   enum class State { kStarting, kServing, kFailed };
 
-  PoolServer(FusedOptions options, Serving serving);
+  PoolServer(FusedLaunch options, Serving serving);
   void Run();
   /// Leaves process_ set and a mount that it serves.
   absl::StatusOr<DataPath> Ensure();
@@ -97,7 +97,7 @@ class PoolServer {
   bool WaitForEvent(int fd, short events, int timeout_ms) const;
   [[nodiscard]] bool Stopping() const;
 
-  const FusedOptions options_;
+  const FusedLaunch options_;
   const Serving serving_;
   const std::shared_ptr<Questions> questions_;
   UniqueFd stop_;  // eventfd, readable for good once we are to stop

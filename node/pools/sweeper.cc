@@ -95,7 +95,7 @@ void Sweeper::Sweep() {
     if (!status.ok()) break;
     status = Remove(fs_uuid, *mounts);
   }
-  if (std::exchange(told_, Message(status)) == Message(status)) return;
+  if (std::exchange(logged_, Message(status)) == Message(status)) return;
   if (!status.ok()) {
     spdlog::warn("left of a pool that is served no more: {}", Message(status));
   }

@@ -47,7 +47,7 @@ class Sweeper {
   const Pools& pools_;
   const std::string pools_directory_;
   Questions questions_;
-  std::string told_;  // the last error
+  std::string logged_;  // the last error
 
   Mutex mutex_;
   CondVar changed_;

@@ -194,30 +194,30 @@ void Registration::Appeared(std::size_t pools,
   const MutexLock lock(mutex_);
   if (server != nullptr) server_ = std::move(server);
   failure_ = absl::OkStatus();
-  told_failure_.clear();
+  logged_failure_.clear();
   ++report_.announcements;
 }
 
 void Registration::Fail(const absl::Status& status) {
   const MutexLock lock(mutex_);
   failure_ = status;
-  if (told_failure_ == Message(status)) return;
-  told_failure_ = Message(status);
+  if (logged_failure_ == Message(status)) return;
+  logged_failure_ = Message(status);
   ++report_.failures;
-  spdlog::error("{}", told_failure_);
+  spdlog::error("{}", logged_failure_);
 }
 
 void Registration::OnStatus(bool registered, const std::string& error) {
   const MutexLock lock(mutex_);
   report_.registered = registered;
   if (registered) {
-    told_refusal_.clear();
+    logged_refusal_.clear();
     spdlog::info("kubelet has registered {}", options_.driver_name);
     return;
   }
   ++report_.failures;
   const std::string text = PrintableLine(error);
-  if (std::exchange(told_refusal_, text) == text) return;
+  if (std::exchange(logged_refusal_, text) == text) return;
   spdlog::error("kubelet refuses to register {}: {}; it tries again by itself",
                 options_.driver_name, text);
 }

@@ -4,9 +4,10 @@
 // asked who it is, then kubelet calls NodeGetInfo on csi.sock, once, and writes
 // node id and topology keys into the CSINode object. So:
 //
-//   csi.sock answers --> pools open, or the patience ends --> the socket
-//   appears
-//     --> served for life; appears again when this node sees more pools
+// - csi.sock answers;
+// - the pools open, or the patience ends;
+// - the socket appears, and is served for life;
+// - it appears again when this node sees more pools.
 //
 // A socket of ours that somebody removed is made again; one that another
 // process has replaced is left to it (the last one wins, never a quarrel).
@@ -107,8 +108,8 @@ class Registration {
   /// Of the last attempt to appear.
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
   // Logged already.
-  std::string told_failure_ ABSL_GUARDED_BY(mutex_);
-  std::string told_refusal_ ABSL_GUARDED_BY(mutex_);
+  std::string logged_failure_ ABSL_GUARDED_BY(mutex_);
+  std::string logged_refusal_ ABSL_GUARDED_BY(mutex_);
 
   // The thread's own.
   std::size_t announced_pools_ = 0;

@@ -35,8 +35,7 @@ absl::StatusOr<std::string> PreparePoolsDirectory(const NodeOptions& options) {
     spdlog::warn(
         "{} does not lie on a shared mount: pods of other mount namespaces "
         "will not see published volumes (mount --make-shared, or Bidirectional "
-        "in "
-        "the pod's specification)",
+        "in the pod's specification)",
         kubelet.string());
   }
   const fs::path pools = kubelet / "plugins" / options.driver_name / "pools";

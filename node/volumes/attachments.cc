@@ -94,8 +94,8 @@ absl::Status Attachments::BindStaged(const ServedPool& served,
                          CloneVolume(served, {.directory = volume.directory}));
   FAMFS_RETURN_IF_ERROR(MarkStaging(clone));
   if (standing.state == PlaceState::kDead) {
-    spdlog::warn("volume {}: staging it again at {}, its server had died",
-                 volume.ToString(), place.path());
+    spdlog::warn("staging again at {}, its server had died, volume_id={}",
+                 place.path(), volume.ToString());
   }
   return Bind(clone, place, volume, standing);
 }
@@ -242,7 +242,7 @@ absl::Status Attachments::RemoveMounts(const csi::VolumeId& volume,
         FAMFS_RETURN_IF_ERROR(DetachDead(place, volume, *standing.mounts, 0));
         break;
       case PlaceState::kLive:
-        FAMFS_RETURN_IF_ERROR(UnmountTop(place));
+        FAMFS_RETURN_IF_ERROR(UnmountTop(place, volume));
         break;
     }
   }

@@ -134,7 +134,7 @@ absl::Status AttachMount(const UniqueFd& clone, const Place& place) {
   return absl::OkStatus();
 }
 
-absl::Status UnmountTop(const Place& place) {
+absl::Status UnmountTop(const Place& place, const csi::VolumeId& volume) {
   if (Unmount(place, 0) == 0) return absl::OkStatus();
   if (errno != EBUSY) {
     return ErrnoError(errno, fmt::format("unmounting {}", place.path()));
@@ -148,8 +148,9 @@ absl::Status UnmountTop(const Place& place) {
           place.path(), children.front()->mount_point);
     }
   }
-  spdlog::warn("{}: in use in this namespace, detaching it lazily",
-               place.path());
+  spdlog::warn(
+      "{}: in use in this namespace, detaching it lazily, volume_id={}",
+      place.path(), volume.ToString());
   return DetachTop(place);
 }
 

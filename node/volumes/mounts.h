@@ -42,7 +42,8 @@ csi::MountFlags AttributesOf(const MountEntry& entry);
 
 /// Takes the topmost mount away. A busy one is detached lazily, which is
 /// logged, unless other mounts hang on it: FailedPrecondition names them.
-[[nodiscard]] absl::Status UnmountTop(const Place& place);
+[[nodiscard]] absl::Status UnmountTop(const Place& place,
+                                      const csi::VolumeId& volume);
 /// Lazily: for mounts whose server is dead.
 [[nodiscard]] absl::Status DetachTop(const Place& place);
 

@@ -35,8 +35,8 @@ absl::Status Attachments::RebindOne(const ServedPool& served,
   // mounted on it reaches that container.
   FAMFS_RETURN_IF_ERROR(DetachDead(place, volume, mounts, 1));
   FAMFS_RETURN_IF_ERROR(AttachMount(clone, place));
-  spdlog::info("volume {}: bound again at {}{}", volume.ToString(),
-               dead.mount_point, flags.read_only ? ", read-only" : "");
+  spdlog::info("bound again at {}{}, volume_id={}", dead.mount_point,
+               flags.read_only ? ", read-only" : "", volume.ToString());
   return absl::OkStatus();
 }
 
@@ -63,8 +63,8 @@ bool Attachments::Rebind(Pool& pool, const ServedPool& served) {
     if (absl::IsNotFound(status)) continue;
     if (status.ok()) status = RebindOne(served, volume, *dead, *mounts);
     if (status.ok()) continue;
-    spdlog::error("volume {}: not bound again at {}: {}", volume.ToString(),
-                  dead->mount_point, Message(status));
+    spdlog::error("not bound again at {}, volume_id={}: {}", dead->mount_point,
+                  volume.ToString(), Message(status));
     if (!absl::IsUnavailable(status)) continue;
     all = false;
     // A server that has gone has a successor, whose turn comes; of one that

@@ -38,7 +38,7 @@ void RequireExtents(std::span<const MediaExtent> extents, std::uint64_t size) {
 
 void RequireFile(const MediaFile& file) {
   FUZZ_REQUIRE(file.size > 0);
-  FUZZ_REQUIRE(CheckPath(PathOf(file.path)).ok());
+  FUZZ_REQUIRE(CheckPath(PathFromField(file.path)).ok());
   if (file.extent_type == 0) {
     FUZZ_REQUIRE(file.extent_count <= kMaxExtents);
     RequireExtents({file.extents, file.extent_count}, file.size);

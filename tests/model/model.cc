@@ -211,7 +211,7 @@ void ModelRun::ExpectFull(const absl::Status& status, std::uint64_t units,
   const bool no_slots = used_slots + slots + kStateSlots > kSlots;
   const bool no_units = units > 0 && used_units + units > units_;
   // Or there is enough, in too many pieces; then the capacity says so.
-  const auto capacity = writer_->GetCapacity();
+  const auto capacity = writer_->GetAvailableSpace();
   ASSERT_TRUE(capacity.ok()) << Text(capacity.status());
   const bool in_pieces = units > 1 && capacity->largest < units * kAllocUnit;
   ASSERT_TRUE(no_slots || no_units || in_pieces)

@@ -231,13 +231,13 @@ TEST_P(ReuseTest, ALogFullOfLiveEntriesGoesOn) {
 }
 
 TEST_P(ReuseTest, AFullDeviceGoesOn) {
-  auto capacity = writer_->GetCapacity();
+  auto capacity = writer_->GetAvailableSpace();
   ASSERT_TRUE(capacity.ok());
   const std::uint64_t units = capacity->free / kAllocUnit;
   for (std::uint64_t i = 0; i < units; ++i) {
     ASSERT_NO_FATAL_FAILURE(Create(1));
   }
-  capacity = writer_->GetCapacity();
+  capacity = writer_->GetAvailableSpace();
   ASSERT_TRUE(capacity.ok());
   EXPECT_EQ(capacity->largest, 0U);
   ASSERT_NO_FATAL_FAILURE(GoOnWhereItIsFull(1));

@@ -50,7 +50,7 @@ absl::Status Follower::CatchUp() {
   for (Change& change : *changes) {
     // Names that were missing are never cached: nothing to tell.
     if (change.kind == Change::Kind::kAdded) continue;
-    untold_.push_back(std::move(change));
+    pending_notifications_.push_back(std::move(change));
     added = true;
   }
   if (added) wake_.NotifyAll();
@@ -84,26 +84,27 @@ void Follower::Run(std::chrono::milliseconds interval) {
   MutexLock lock(mutex_);
   while (!stopping_) {
     const auto end = std::chrono::steady_clock::now() + interval;
-    while (!stopping_ && untold_.empty() && wake_.WaitUntil(mutex_, end)) {
+    while (!stopping_ && pending_notifications_.empty() &&
+           wake_.WaitUntil(mutex_, end)) {
     }
-    if (!stopping_ && untold_.empty()) {
+    if (!stopping_ && pending_notifications_.empty()) {
       lock.Unlock();
       always_();
       const absl::Status caught_up = CatchUp();
       lock.Lock();
       // What it found is told in the next turn, before the round.
-      if (!untold_.empty()) continue;
+      if (!pending_notifications_.empty()) continue;
       lock.Unlock();
       if (caught_up.ok()) round_();
       lock.Lock();
       continue;
     }
     std::deque<Change> batch;
-    batch.swap(untold_);
+    batch.swap(pending_notifications_);
     lock.Unlock();
     for (const Change& change : batch) {
-      Tell(change, {.read_only = false});
-      Tell(change, {.read_only = true});
+      NotifyKernel(change, {.read_only = false});
+      NotifyKernel(change, {.read_only = true});
     }
     always_();
     round_();
@@ -124,7 +125,7 @@ void Follower::LookAtDevices(std::chrono::milliseconds interval) {
   }
 }
 
-void Follower::Tell(const Change& change, const Inode& view) {
+void Follower::NotifyKernel(const Change& change, const Inode& view) {
   int error = 0;
   if (change.kind == Change::Kind::kRemoved) {
     error = fuse_lowlevel_notify_inval_entry(session_, view.Of(change.parent),

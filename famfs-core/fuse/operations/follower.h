@@ -57,7 +57,7 @@ class Follower {
  private:
   void Run(std::chrono::milliseconds interval);
   void LookAtDevices(std::chrono::milliseconds interval);
-  void Tell(const Change& change, const Inode& view);
+  void NotifyKernel(const Change& change, const Inode& view);
   void LogError(const absl::Status& error);
 
   Reader& reader_;
@@ -69,7 +69,7 @@ class Follower {
   std::atomic<bool> replaced_ = false;
   Mutex mutex_;
   CondVar wake_;
-  std::deque<Change> untold_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Change> pending_notifications_ ABSL_GUARDED_BY(mutex_);
   std::string last_error_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;

@@ -8,7 +8,7 @@
 #include <memory>
 
 #include "fuse/files/attributes.h"
-#include "fuse/files/letting_go.h"
+#include "fuse/files/deletion_acknowledger.h"
 #include "fuse/files/memory_errors.h"
 #include "fuse/files/open_inodes.h"
 #include "fuse/files/still_mapped.h"
@@ -29,7 +29,7 @@ struct Service {
   std::unique_ptr<Wire> wire;
   StillMapped still_mapped;
   std::unique_ptr<OpenInodes> files;
-  std::unique_ptr<LettingGo> letting_go;
+  std::unique_ptr<DeletionAcknowledger> deletion_acknowledger;
   std::unique_ptr<Follower> follower;
   std::unique_ptr<MemoryErrors> memory_errors;
   std::unique_ptr<Zeroing> zeroing;
@@ -47,7 +47,7 @@ struct Service {
   /// read and write: between two polls a device can be made anew.
   [[nodiscard]] int CheckOurs(const OpenInode& file) const;
   /// By which path this mount serves a file.
-  [[nodiscard]] DataPath PathOf(const FileShape& shape) const;
+  [[nodiscard]] DataPath DataPathOf(const FileShape& shape) const;
   /// Zeroes that part of the file, which lies within its size: 0 or the errno.
   [[nodiscard]] int ZeroPart(OpenInode& file, Range part) const;
   /// The errno to answer where a file's memory is missing; `why` is not OK.

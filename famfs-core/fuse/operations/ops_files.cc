@@ -11,7 +11,7 @@
 
 namespace famfs {
 
-DataPath Service::PathOf(const FileShape& shape) const {
+DataPath Service::DataPathOf(const FileShape& shape) const {
   if (path == DataPath::kPassthrough && CanPassThrough(shape, *devices)) {
     return DataPath::kPassthrough;
   }
@@ -92,8 +92,8 @@ int ErrnoOfOpen(const absl::Status& why) {
 
 /// Whether this mount may serve the file: a path that was asked for by name,
 /// for the mount or for the volume, is never replaced by a lesser one.
-int CheckPath(const Service& service, const Wanted& file) {
-  const DataPath served = service.PathOf(file.shape);
+int CheckDataPath(const Service& service, const Wanted& file) {
+  const DataPath served = service.DataPathOf(file.shape);
   const DataPath asked = Satisfies(service.path_asked, file.asked)
                              ? service.path_asked
                              : file.asked;
@@ -150,17 +150,17 @@ int OpenNode(Service& service, fuse_ino_t id, int flags,
   int error = FindFile(service, id, wanted);
   if (error == 0) error = CheckFlags(service, wanted->shape, flags);
   if (error == 0) error = CheckDevices(service, *wanted);
-  if (error == 0) error = CheckPath(service, *wanted);
+  if (error == 0) error = CheckDataPath(service, *wanted);
   // Without its row nobody waits for what is opened here. It was logged.
   if (error == 0 && !wanted->shape.is_meta()) {
-    const absl::Status may = service.letting_go->MayOpen();
+    const absl::Status may = service.deletion_acknowledger->MayOpen();
     if (!may.ok()) {
       error = service.follower->replaced() ? ESTALE : ErrnoOfOpen(may);
     }
   }
   if (error != 0) return error;
   const bool passthrough =
-      service.PathOf(wanted->shape) == DataPath::kPassthrough;
+      service.DataPathOf(wanted->shape) == DataPath::kPassthrough;
   auto file = service.files->Open(wanted->shape, passthrough);
   error = CheckStillThere(service, *wanted);
   if (file.ok() && error == 0) {

@@ -33,7 +33,7 @@ void GetXattr(fuse_req_t request, fuse_ino_t id, const char* name,
   }
   const Service& service = Service::Of(request);
   if (const auto file = service.files->Find(id); file != nullptr) {
-    ReplyValue(request, ToString(service.PathOf(file->shape())), size);
+    ReplyValue(request, ToString(service.DataPathOf(file->shape())), size);
     return;
   }
   std::optional<FileShape> file;  // of a file
@@ -47,7 +47,7 @@ void GetXattr(fuse_req_t request, fuse_ino_t id, const char* name,
     if (!node->is_directory) file = FileShape::Of(*node);
   }
   // Its device may have to be looked for: not under the view.
-  ReplyValue(request, ToString(file ? service.PathOf(*file) : service.path),
+  ReplyValue(request, ToString(file ? service.DataPathOf(*file) : service.path),
              size);
 }
 

@@ -30,7 +30,7 @@ DeviceSpec ParseDevice(const std::string& option, const std::string& text) {
   throw CLI::ValidationError(option, std::string(Message(spec.status())));
 }
 
-void AddDevices(CLI::App& app, FusedOptions& options) {
+void AddDevices(CLI::App& app, FusedCommandLine& options) {
   app.add_option_function<std::string>(
          "DEVICE",
          [&options](const std::string& text) {
@@ -86,7 +86,7 @@ void AddMount(CLI::App& app, ServerOptions& server) {
       ->check(CLI::Range(1, 256));
 }
 
-void AddSupervision(CLI::App& app, FusedOptions& options) {
+void AddSupervision(CLI::App& app, FusedCommandLine& options) {
   ServerOptions& server = options.server;
   app.add_flag_callback(
       "--foreground", [] {}, "Stay in the foreground (it always does)");
@@ -117,7 +117,7 @@ void AddSupervision(CLI::App& app, FusedOptions& options) {
       ->excludes(unmount);
 }
 
-void AddLog(CLI::App& app, FusedOptions& options) {
+void AddLog(CLI::App& app, FusedCommandLine& options) {
   const std::map<std::string, LogFormat> formats = {{"text", LogFormat::kText},
                                                     {"json", LogFormat::kJson}};
   app.add_option("--log-format", options.log_format, "text or json, on stderr")
@@ -129,7 +129,7 @@ void AddLog(CLI::App& app, FusedOptions& options) {
 }
 
 /// In the order of --help.
-void AddOptions(CLI::App& app, FusedOptions& options) {
+void AddOptions(CLI::App& app, FusedCommandLine& options) {
   ServerOptions& server = options.server;
   // A wrapper may append options of its own to a supervisor's.
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
@@ -147,8 +147,9 @@ void AddOptions(CLI::App& app, FusedOptions& options) {
 
 }  // namespace
 
-std::optional<FusedOptions> ParseCommandLine(int argc, char** argv, int& exit) {
-  FusedOptions options;
+std::optional<FusedCommandLine> ParseCommandLine(int argc, char** argv,
+                                                 int& exit) {
+  FusedCommandLine options;
   CLI::App app("Serves a famfs instance as a FUSE mount", "famfs-fused");
   app.set_version_flag("--version", "famfs-fused " FAMFS_VERSION);
   app.footer(kFooter);

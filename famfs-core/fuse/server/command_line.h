@@ -21,7 +21,7 @@ enum class FusedExit : int {
   kLocked = 6,      // another process holds the lock file
 };
 
-struct FusedOptions {
+struct FusedCommandLine {
   DeviceSpec device;               // the primary
   std::vector<DeviceSpec> others;  // where the instance's others may be
   std::string device_list;         // a file with further ones; may be empty
@@ -35,6 +35,7 @@ struct FusedOptions {
 
 /// Empty: `exit` says with what to end (help, version or a usage error, already
 /// printed).
-std::optional<FusedOptions> ParseCommandLine(int argc, char** argv, int& exit);
+std::optional<FusedCommandLine> ParseCommandLine(int argc, char** argv,
+                                                 int& exit);
 
 }  // namespace famfs

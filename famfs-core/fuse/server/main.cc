@@ -24,7 +24,7 @@
 namespace famfs {
 namespace {
 
-int Fail(const FusedOptions& options, FusedExit exit,
+int Fail(const FusedCommandLine& options, FusedExit exit,
          const absl::Status& status) {
   spdlog::error("{}", Message(status));
   TellReady(options.ready_fd, fmt::format("error: {}", Message(status)));
@@ -111,7 +111,7 @@ void WarnOfDamage(const Reader& reader) {
 
 /// With a warning of what is missing or damaged.
 absl::StatusOr<std::unique_ptr<Reader>> OpenInstance(
-    const FusedOptions& options) {
+    const FusedCommandLine& options) {
   const bool salvage = options.server.salvage;
   FAMFS_ASSIGN_OR_RETURN(
       auto devices,
@@ -131,7 +131,7 @@ absl::StatusOr<std::unique_ptr<Reader>> OpenInstance(
 
 /// After a signal: the mount stays behind, or is detached if that was asked
 /// for.
-[[noreturn]] void EndBySignal(const FusedOptions& options, Server& server) {
+[[noreturn]] void EndBySignal(const FusedCommandLine& options, Server& server) {
   const std::string& mount_point = options.server.mount_point;
   if (options.unmount_on_exit) {
     if (const absl::Status gone = Unmount(mount_point); !gone.ok()) {
@@ -150,7 +150,7 @@ absl::StatusOr<std::unique_ptr<Reader>> OpenInstance(
   ::_exit(static_cast<int>(FusedExit::kOk));
 }
 
-int Serve(const FusedOptions& options) {
+int Serve(const FusedCommandLine& options) {
   auto signals = TakeSignals();
   if (!signals.ok()) {
     return Fail(options, FusedExit::kFailed, signals.status());

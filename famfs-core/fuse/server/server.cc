@@ -158,7 +158,7 @@ absl::Status Server::OpenSession(UniqueFd fuse_fd) {
         service_.attributes.Forget(id);
       },
       [this] {
-        service_.letting_go->Round();
+        service_.deletion_acknowledger->AcknowledgeOnce();
         service_.memory_errors->Report();
       },
       [this] { service_.still_mapped.Round(StillMapped::Clock::now()); });
@@ -208,14 +208,14 @@ absl::Status Server::JoinHostTable(std::uint32_t connection) {
                        return connections->FindGone(sessions);
                      }));
   }
-  service_.letting_go = std::make_unique<LettingGo>(
+  service_.deletion_acknowledger = std::make_unique<DeletionAcknowledger>(
       std::move(session), *service_.reader, *service_.files);
   return absl::OkStatus();
 }
 
 void Server::LeaveHostTable() {
   service_.follower->Stop();
-  service_.letting_go->End();
+  service_.deletion_acknowledger->End();
 }
 
 absl::Status Server::StartThreads() {
@@ -304,7 +304,8 @@ Server::~Server() {
   for (std::thread& worker : workers_) worker.join();
   if (service_.zeroing != nullptr) service_.zeroing->Stop();
   if (service_.follower != nullptr) service_.follower->Stop();
-  if (service_.letting_go != nullptr) service_.letting_go->End();
+  if (service_.deletion_acknowledger != nullptr)
+    service_.deletion_acknowledger->End();
   service_.files.reset();
   service_.still_mapped.End();
 }

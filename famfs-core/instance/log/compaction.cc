@@ -32,7 +32,7 @@ class ImageBuilder {
       case EntryType::kMkdir:
         return AddMkdir(entry);
       case EntryType::kFile:
-        if (!Drops(PathOf(entry.file.path))) Append(entry);
+        if (!Drops(PathFromField(entry.file.path))) Append(entry);
         return;
       default:
         return Append(entry);
@@ -55,7 +55,7 @@ class ImageBuilder {
   }
 
   void AddMkdir(const MediaEntry& entry) {
-    const std::string_view path = PathOf(entry.mkdir.path);
+    const std::string_view path = PathFromField(entry.mkdir.path);
     if (Drops(path)) return;
     const auto [it, is_new] =
         directories_.try_emplace(Abseil(path), image_.entries);

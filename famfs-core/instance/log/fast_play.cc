@@ -77,7 +77,7 @@ class Preparation {
 
  private:
   void Hash(const MediaFile& file, Batch::Hashed& hashed) {
-    const std::string_view path = PathOf(file.path);
+    const std::string_view path = PathFromField(file.path);
     const std::string_view parent = ParentPath(path);
     hashed.same_parent = parent == parent_;
     if (!hashed.same_parent) {
@@ -194,7 +194,7 @@ class FastPlay {
   }
 
   bool PlayFile(const MediaFile& file, const Batch::Hashed& hashed) {
-    const std::string_view path = PathOf(file.path);
+    const std::string_view path = PathFromField(file.path);
     if (!hashed.same_parent || parent_ == nullptr) {
       const std::string_view parent_path = ParentPath(path);
       parent_ = parent_path.empty() ? player_.tree_.Find(kRootNode)

@@ -124,7 +124,7 @@ const Node* LogPlayer::FindParent(std::string_view path,
 }
 
 LogPlayer::Verdict LogPlayer::ApplyFile(const MediaFile& file) {
-  const std::string_view path = famfs::PathOf(file.path);
+  const std::string_view path = PathFromField(file.path);
   Verdict verdict = CheckDead(path);
   if (verdict) return verdict;
   const Node* parent = FindParent(path, verdict);
@@ -152,7 +152,7 @@ LogPlayer::Verdict LogPlayer::ApplyFile(const MediaFile& file) {
 }
 
 LogPlayer::Verdict LogPlayer::ApplyMkdir(const MediaMkdir& mkdir) {
-  const std::string_view path = famfs::PathOf(mkdir.path);
+  const std::string_view path = PathFromField(mkdir.path);
   Verdict verdict = CheckDead(path);
   if (verdict) return verdict;
   absl::StatusOr<std::optional<VolumeAttributes>> decoded =

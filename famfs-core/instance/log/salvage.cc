@@ -57,12 +57,13 @@ class Salvager {
     return ChecksumOf(entry) == entry.crc && entry.seqnum == index;
   }
   static std::string_view PathIn(const MediaEntry& entry) {
-    return IsMkdir(entry) ? PathOf(entry.mkdir.path) : PathOf(entry.file.path);
+    return IsMkdir(entry) ? PathFromField(entry.mkdir.path)
+                          : PathFromField(entry.file.path);
   }
 
   /// A whole mkdir of a directory that was made up: now its owner is known.
   void Settle(const MediaMkdir& mkdir) {
-    const std::string path(PathOf(mkdir.path));
+    const std::string path(PathFromField(mkdir.path));
     if (made_up_.erase(path) == 0) return;
     if (const Node* node = player_.tree_.FindDirectory(path); node != nullptr) {
       player_.tree_.SetOwner(
@@ -160,7 +161,7 @@ class Salvager {
   /// Makes the directory stand as it did before this revision.
   bool MakeUpVolume(const Finding& finding, const MediaMkdir& mkdir) {
     const auto decoded = DecodeVolumeAttributes(mkdir);
-    const std::string_view path = PathOf(mkdir.path);
+    const std::string_view path = PathFromField(mkdir.path);
     if (!decoded.ok() || !decoded->has_value() ||
         path.find('/') != std::string_view::npos) {
       return false;

@@ -11,13 +11,13 @@ std::string NameKey(VolumeKind kind, const std::string& csi_name) {
   return static_cast<char>(kind) + csi_name;
 }
 
-absl::Status Claims::CheckPath(const std::string& path) const {
+absl::Status Claims::CheckPathIsFree(const std::string& path) const {
   if (!paths_.contains(path)) return absl::OkStatus();
   return Aborted("path '{}' is being made by another call", Printable(path));
 }
 
-absl::Status Claims::CheckName(VolumeKind kind,
-                               const std::string& csi_name) const {
+absl::Status Claims::CheckNameIsFree(VolumeKind kind,
+                                     const std::string& csi_name) const {
   if (!names_.contains(NameKey(kind, csi_name))) return absl::OkStatus();
   return Aborted("a volume with the CSI name '{}' is being made",
                  Printable(csi_name));

@@ -55,9 +55,9 @@ std::string NameKey(VolumeKind kind, const std::string& csi_name);
 class Claims {
  public:
   /// Aborted while another claim holds the path, or the name.
-  [[nodiscard]] absl::Status CheckPath(const std::string& path) const;
-  [[nodiscard]] absl::Status CheckName(VolumeKind kind,
-                                       const std::string& csi_name) const;
+  [[nodiscard]] absl::Status CheckPathIsFree(const std::string& path) const;
+  [[nodiscard]] absl::Status CheckNameIsFree(VolumeKind kind,
+                                             const std::string& csi_name) const;
   /// Both were checked.
   void Add(const Claim& claim);
   /// What Add took; once.

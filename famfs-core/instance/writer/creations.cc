@@ -42,7 +42,7 @@ absl::Status Creations::CheckWanted(const Wanted& wanted) const {
                          live ? "exists" : "is that of a deleted volume");
   }
   FAMFS_RETURN_IF_ERROR(CheckParent(wanted.path));
-  FAMFS_RETURN_IF_ERROR(state_.claims.CheckPath(wanted.path));
+  FAMFS_RETURN_IF_ERROR(state_.claims.CheckPathIsFree(wanted.path));
   if (!wanted.is_volume) return absl::OkStatus();
   if (const Node* other =
           state_.log.tree().FindVolume(wanted.volume_name, wanted.kind);
@@ -50,7 +50,7 @@ absl::Status Creations::CheckWanted(const Wanted& wanted) const {
     return AlreadyExists("the CSI name '{}' is that of the live volume '{}'",
                          Printable(wanted.volume_name), other->name);
   }
-  return state_.claims.CheckName(wanted.kind, wanted.volume_name);
+  return state_.claims.CheckNameIsFree(wanted.kind, wanted.volume_name);
 }
 
 absl::StatusOr<Claim> Creations::TakeClaim(const Wanted& wanted) {

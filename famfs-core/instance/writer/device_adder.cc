@@ -60,8 +60,7 @@ absl::StatusOr<MediaAddDaxdev> DeviceAdder::CheckNewDevice(
       state_.device->capabilities().removed_extents_live_on) {
     return InvalidArgument(
         "{}: emulated devices and real ones do not go together in one "
-        "instance, "
-        "and its primary is {}",
+        "instance, and its primary is {}",
         device.spec(), state_.device->spec());
   }
   const MediaSuperblock& super = head.superblock;

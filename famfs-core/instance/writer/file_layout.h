@@ -31,7 +31,7 @@ struct VolumePlacement {
 /// What could be created now, in bytes; exact. Of devices that are missing
 /// nothing counts, nor what the file system under a device cannot give
 /// (dax/device.h, Backing).
-struct Capacity {
+struct AvailableSpace {
   std::uint64_t total = 0;    // the devices
   std::uint64_t free = 0;     // sum of what volumes could still take
   std::uint64_t largest = 0;  // largest single volume

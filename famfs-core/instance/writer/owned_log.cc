@@ -146,7 +146,7 @@ absl::Status OwnedLog::CheckNewEntry(const MediaEntry& entry) const {
   const bool is_file =
       entry.type == static_cast<std::uint32_t>(EntryType::kFile);
   const std::string_view path =
-      PathOf(is_file ? entry.file.path : entry.mkdir.path);
+      PathFromField(is_file ? entry.file.path : entry.mkdir.path);
   const Namespace& tree = player_->tree();
   if (!is_file && tree.FindDirectory(path) != nullptr) {
     return absl::OkStatus();  // a volume's next revision

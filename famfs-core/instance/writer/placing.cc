@@ -60,13 +60,13 @@ absl::StatusOr<Wanted> VolumeFile(WriterState& state,
   return wanted;
 }
 
-absl::StatusOr<Capacity> CapacityNow(WriterState& state,
-                                     const VolumePlacement& placement) {
+absl::StatusOr<AvailableSpace> AvailableSpaceNow(
+    WriterState& state, const VolumePlacement& placement) {
   FAMFS_ASSIGN_OR_RETURN(Wanted wanted, VolumeFile(state, placement));
   wanted.backings = AskBackings(state);
   const ReaderMutexLock lock(state.mutex);
   FAMFS_RETURN_IF_ERROR(state.log.stopped());
-  Capacity capacity;
+  AvailableSpace capacity;
   const std::vector<std::uint64_t> sizes = state.DeviceSizes();
   for (std::size_t i = 0; i < sizes.size(); ++i) {
     if (state.admitted[i] != nullptr) capacity.total += sizes[i];

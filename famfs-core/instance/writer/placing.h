@@ -25,9 +25,9 @@ std::vector<BackingAnswer> AskBackings(WriterState& state)
 /// it.
 absl::StatusOr<Placement> PlaceFile(WriterState& state, const Wanted& wanted)
     ABSL_EXCLUSIVE_LOCKS_REQUIRED(state.mutex);
-/// Writer::CapacityNow.
-absl::StatusOr<Capacity> CapacityNow(WriterState& state,
-                                     const VolumePlacement& placement)
+/// Writer::AvailableSpaceNow.
+absl::StatusOr<AvailableSpace> AvailableSpaceNow(
+    WriterState& state, const VolumePlacement& placement)
     ABSL_LOCKS_EXCLUDED(state.mutex);
 
 }  // namespace famfs

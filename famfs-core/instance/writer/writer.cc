@@ -79,7 +79,8 @@ absl::Status Writer::CheckPlacement(const VolumePlacement& placement) const {
   return VolumeFile(parts_->state, placement).status();
 }
 
-absl::StatusOr<Capacity> Writer::GetCapacity(const VolumePlacement& placement) {
+absl::StatusOr<AvailableSpace> Writer::GetAvailableSpace(
+    const VolumePlacement& placement) {
   FAMFS_RETURN_IF_ERROR(parts_->admission.Admit());
   FAMFS_RETURN_IF_ERROR(CheckPlacement(placement));
   if (parts_->compactor.Helps()) {
@@ -88,12 +89,12 @@ absl::StatusOr<Capacity> Writer::GetCapacity(const VolumePlacement& placement) {
       return compacted;
     }
   }
-  return CapacityNow(placement);
+  return AvailableSpaceNow(placement);
 }
 
-absl::StatusOr<Capacity> Writer::CapacityNow(
+absl::StatusOr<AvailableSpace> Writer::AvailableSpaceNow(
     const VolumePlacement& placement) const {
-  return famfs::CapacityNow(parts_->state, placement);
+  return famfs::AvailableSpaceNow(parts_->state, placement);
 }
 
 absl::Status Writer::AddDevice(const std::shared_ptr<DaxDevice>& device,

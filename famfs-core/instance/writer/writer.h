@@ -113,10 +113,12 @@ class Writer {
   /// Capacity for volumes of these parameters; compacts first when that frees
   /// space. 0 while the log has no slots for another volume. InvalidArgument as
   /// CreateVolume.
-  absl::StatusOr<Capacity> GetCapacity(const VolumePlacement& placement = {});
+  absl::StatusOr<AvailableSpace> GetAvailableSpace(
+      const VolumePlacement& placement = {});
   /// The same of this moment: nothing is compacted, no device taken up. Less
-  /// than GetCapacity where deleted space waits for a compaction.
-  absl::StatusOr<Capacity> CapacityNow(const VolumePlacement& placement) const;
+  /// than GetAvailableSpace where deleted space waits for a compaction.
+  absl::StatusOr<AvailableSpace> AvailableSpaceNow(
+      const VolumePlacement& placement) const;
 
   /// Adds a device to the instance: gives it a secondary superblock, then
   /// appends its ADD_DAXDEV entry; its space can be used at once. AlreadyExists

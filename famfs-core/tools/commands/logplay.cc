@@ -61,7 +61,7 @@ Told TellFile(const MediaFile& file, Statistics& statistics) {
       strips ? file.interleave.strips_used : file.extent_count;
   const MediaExtent* const extents =
       strips ? file.interleave.strips : file.extents;
-  Told told{.what = "file", .path = std::string(PathOf(file.path))};
+  Told told{.what = "file", .path = std::string(PathFromField(file.path))};
   told.details = fmt::format("{} bytes", file.size);
   if (strips) {
     ++statistics.interleaved;
@@ -81,7 +81,7 @@ Told TellFile(const MediaFile& file, Statistics& statistics) {
 
 Told TellMkdir(const MediaMkdir& mkdir, bool is_new, Statistics& statistics) {
   Told told{.what = is_new ? "mkdir" : "mkdir again",
-            .path = std::string(PathOf(mkdir.path))};
+            .path = std::string(PathFromField(mkdir.path))};
   const auto attributes = DecodeVolumeAttributes(mkdir);
   const bool is_volume = attributes.ok() && attributes->has_value();
   if (is_new) {

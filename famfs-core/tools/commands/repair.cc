@@ -159,8 +159,7 @@ std::string WhyNot(const std::string& rule, const std::string& device) {
   }
   if (rule == "unnamed") {
     return "it may hold the bytes of a file whose entry is damaged, and "
-           "nothing "
-           "removes it while that stands; famfs export --salvage " +
+           "nothing removes it while that stands; famfs export --salvage " +
            device + " IMAGE keeps it with all the rest";
   }
   if (rule == "tag") {

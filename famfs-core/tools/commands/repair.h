@@ -29,6 +29,7 @@ struct RepairReport {
 ///   - what an interrupted write left is completed by opening a Writer
 ///     (counters, slots beyond the end, a compaction, leftover extent files);
 ///   - a damaged copy of a region's pair beside a valid one is written anew.
+///
 /// Of a clean one, too, extents are no longer served that nobody has open or
 /// mapped (DaxDevice::EndAllServing), for which no lock is needed.
 /// Everything else is refused with its reason.

@@ -34,7 +34,7 @@ std::span<const std::byte> BytesOf(const T& value) {
 }
 
 void AddPath(Json& json, const char (&field)[kPathField]) {
-  json["path"] = JsonText(PathOf(field));
+  json["path"] = JsonText(PathFromField(field));
   json["path_hex"] = TrimmedHex(BytesOf(field));
 }
 

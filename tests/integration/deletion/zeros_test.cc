@@ -114,11 +114,11 @@ class ZerosTest : public ::testing::Test {
   }
   /// A volume of all that is free is zero, on the device.
   void ExpectAllFreeIsZero(Writer& writer) {
-    const auto capacity = writer.GetCapacity();
+    const auto capacity = writer.GetAvailableSpace();
     ASSERT_TRUE(capacity.ok()) << capacity.status();
     int made = 0;
     for (std::uint64_t left = capacity->free; left > 0; ++made) {
-      const auto now = writer.GetCapacity();
+      const auto now = writer.GetAvailableSpace();
       ASSERT_TRUE(now.ok() && now->largest > 0) << now.status();
       const std::string name = fmt::format("all-{}", made);
       const absl::Status status = writer.CreateVolume(

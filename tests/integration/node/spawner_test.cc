@@ -49,7 +49,7 @@ class SpawnerTest : public ::testing::Test {
          .mount_namespace = node_.mount_namespace()});
     EXPECT_TRUE(process.ok()) << Message(process.status());
     if (!process.ok()) return nullptr;
-    EXPECT_THAT((*process)->WaitForOutput("waits for orders"), IsOk());
+    EXPECT_THAT((*process)->WaitForOutput("listens on"), IsOk());
     return *std::move(process);
   }
 
@@ -160,7 +160,7 @@ TEST_F(SpawnerTest, ServersHaveNoMoreThanWhatTheyNeed) {
 }
 
 TEST_F(SpawnerTest, AStartWithoutFuseIsRefused) {
-  FusedOptions options;
+  FusedLaunch options;
   options.device = testing::Spec(pool_.spec());
   nlohmann::json request = ToJson(options);
   request["op"] = "start";
@@ -197,7 +197,7 @@ TEST(SpawnerOutOfDescriptors, TakesInThoseWhoWaitForThoseWhoSayNothing) {
       {.argv = {rig::Binary("famfs-fused-spawner"), "--socket", socket},
        .descriptors = 16});
   ASSERT_TRUE(spawner.ok()) << Message(spawner.status());
-  ASSERT_THAT((*spawner)->WaitForOutput("waits for orders"), IsOk());
+  ASSERT_THAT((*spawner)->WaitForOutput("listens on"), IsOk());
   // Less than its patience with who says nothing.
   const timeval limit = {.tv_sec = 3, .tv_usec = 0};
   std::vector<UniqueFd> silent;
@@ -218,7 +218,7 @@ TEST(SpawnerOutOfDescriptors, TakesInThoseWhoWaitForThoseWhoSayNothing) {
 }
 
 TEST_F(SpawnerTest, ADeviceIsNeverTakenForAnOption) {
-  FusedOptions options;
+  FusedLaunch options;
   options.device = testing::Spec("--help");
   options.device_list = dir_ / "devices";
   options.mount_point = dir_.path();

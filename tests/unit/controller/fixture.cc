@@ -171,12 +171,12 @@ absl::StatusOr<VolumeInfo> ProvisionerTest::Create(const std::string& name,
   return provisioner().Create(request);
 }
 
-Capacity ProvisionerTest::FreeOf(const std::string& pool) {
+AvailableSpace ProvisionerTest::FreeOf(const std::string& pool) {
   csi::VolumeParameters parameters;
   parameters.pool = pool;
   const auto capacity = provisioner().GetCapacity(parameters);
   EXPECT_TRUE(capacity.ok()) << capacity.status();
-  return capacity.ok() ? *capacity : Capacity{};
+  return capacity.ok() ? *capacity : AvailableSpace{};
 }
 
 }  // namespace famfs::controller

@@ -69,7 +69,7 @@ class ProvisionerTest : public ::testing::Test {
   Provisioner& provisioner() { return *provisioner_; }
   absl::StatusOr<VolumeInfo> Create(const std::string& name, std::uint64_t size,
                                     const std::string& pool = "one");
-  Capacity FreeOf(const std::string& pool = "one");
+  AvailableSpace FreeOf(const std::string& pool = "one");
   Gate& gate() { return *gate_; }
   /// At opening the device of pool "one", and at looking whether it stands.
   Barrier& opening() { return opening_; }

@@ -20,7 +20,7 @@ class LastSeenTest : public ProvisionerTest {
   void Refresh() {
     for (const auto& pool : pools().pools()) pool->Refresh(seconds(30));
   }
-  absl::StatusOr<Capacity> Room(const csi::VolumeParameters& parameters) {
+  absl::StatusOr<AvailableSpace> Room(const csi::VolumeParameters& parameters) {
     return LastSeen(pools()).GetCapacity(parameters);
   }
 };
@@ -76,7 +76,7 @@ TEST_F(LastSeenTest, TheRoomIsTheProvisionersWhereNothingWaitsToBeCompacted) {
   for (const DataPath path :
        {DataPath::kAuto, DataPath::kPassthrough, DataPath::kCopy}) {
     parameters.data_path = path;
-    FAMFS_ASSERT_OK_AND_ASSIGN(const Capacity now,
+    FAMFS_ASSERT_OK_AND_ASSIGN(const AvailableSpace now,
                                provisioner().GetCapacity(parameters));
     FAMFS_ASSERT_OK_AND_ASSIGN(const Capacity then, Room(parameters));
     EXPECT_EQ(then.free, now.free);

@@ -42,7 +42,7 @@ TEST_F(ProvisionerTest, TheSameNameWithOtherWishesIsRefused) {
 }
 
 TEST_F(ProvisionerTest, DeletingIsIdempotentAndGivesTheSpaceBack) {
-  const Capacity before = FreeOf();
+  const AvailableSpace before = FreeOf();
   FAMFS_ASSERT_OK_AND_ASSIGN(const VolumeInfo info, Create("pvc", 64 * kMiB));
   EXPECT_EQ(FreeOf().free, before.free - 64 * kMiB);
   EXPECT_THAT(provisioner().Delete(info.id), IsOk());
@@ -70,7 +70,7 @@ TEST_F(ProvisionerTest, ANameUsedAgainIsAnotherVolume) {
 }
 
 TEST_F(ProvisionerTest, CapacityIsExact) {
-  const Capacity capacity = FreeOf();
+  const AvailableSpace capacity = FreeOf();
   EXPECT_THAT(
       Create("too-large", capacity.largest + kAllocUnit),
       HasError(absl::StatusCode::kResourceExhausted, "pool one has no room"));
@@ -82,7 +82,7 @@ TEST_F(ProvisionerTest, CapacityIsExact) {
 }
 
 TEST_F(ProvisionerTest, AFullPoolHasRoomAsSoonAsSomethingIsDeleted) {
-  const Capacity capacity = FreeOf();
+  const AvailableSpace capacity = FreeOf();
   FAMFS_ASSERT_OK_AND_ASSIGN(const VolumeInfo all,
                              Create("all", capacity.largest));
   ASSERT_THAT(provisioner().Delete(all.id), IsOk());

@@ -64,10 +64,10 @@ TEST_F(CallTest, AGoodCallIsOneLineAndOneRecord) {
   EXPECT_TRUE(status.ok());
   EXPECT_EQ(response_.volume().volume_id(), "v1:x");
   EXPECT_THAT(Log(),
-              MatchesRegex("info rpc CreateVolume OK [0-9.]+ ms pvc-1\n"));
+              MatchesRegex("info rpc CreateVolume OK [0-9.]+ ms name=pvc-1\n"));
   EXPECT_EQ(methods_, std::vector<std::string>{"CreateVolume"});
   EXPECT_EQ(codes_, std::vector{absl::StatusCode::kOk});
-  EXPECT_EQ(subjects_, std::vector<std::string>{"pvc-1"});
+  EXPECT_EQ(subjects_, std::vector<std::string>{"name=pvc-1"});
 }
 
 TEST_F(CallTest, AFailedCallSaysWhyAndAnswersNothingElse) {
@@ -82,7 +82,7 @@ TEST_F(CallTest, AFailedCallSaysWhyAndAnswersNothingElse) {
   EXPECT_FALSE(response_.has_volume());
   EXPECT_THAT(Log(),
               MatchesRegex("warning rpc DeleteVolume FAILED_PRECONDITION "
-                           "[0-9.]+ ms v1:1b4e28ba:d: in use\n"));
+                           "[0-9.]+ ms volume_id=v1:1b4e28ba:d: in use\n"));
 }
 
 TEST_F(CallTest, AnExceptionBecomesInternal) {

@@ -15,20 +15,21 @@ TEST(ClaimsTest, APathIsOneCreationsUntilItsClaimIsRemoved) {
   Claims claims;
   const Claim claim = ClaimOf("v1");
   claims.Add(claim);
-  EXPECT_TRUE(absl::IsAborted(claims.CheckPath("v1")));
-  EXPECT_OK(claims.CheckPath("v2"));
+  EXPECT_TRUE(absl::IsAborted(claims.CheckPathIsFree("v1")));
+  EXPECT_OK(claims.CheckPathIsFree("v2"));
   claims.Remove(claim);
-  EXPECT_OK(claims.CheckPath("v1"));
+  EXPECT_OK(claims.CheckPathIsFree("v1"));
 }
 
 TEST(ClaimsTest, VolumesAndSnapshotsOfOneNameDoNotMeet) {
   Claims claims;
   const Claim claim = ClaimOf("v1", "pvc-1");
   claims.Add(claim);
-  EXPECT_TRUE(absl::IsAborted(claims.CheckName(VolumeKind::kVolume, "pvc-1")));
-  EXPECT_OK(claims.CheckName(VolumeKind::kSnapshot, "pvc-1"));
+  EXPECT_TRUE(
+      absl::IsAborted(claims.CheckNameIsFree(VolumeKind::kVolume, "pvc-1")));
+  EXPECT_OK(claims.CheckNameIsFree(VolumeKind::kSnapshot, "pvc-1"));
   claims.Remove(claim);
-  EXPECT_OK(claims.CheckName(VolumeKind::kVolume, "pvc-1"));
+  EXPECT_OK(claims.CheckNameIsFree(VolumeKind::kVolume, "pvc-1"));
 }
 
 TEST(ClaimsTest, WhatHasNoNameMeetsNothing) {
@@ -36,9 +37,10 @@ TEST(ClaimsTest, WhatHasNoNameMeetsNothing) {
   const Claim directory = ClaimOf("directory");
   claims.Add(directory);
   claims.Add(ClaimOf("v1", "pvc-1"));
-  EXPECT_OK(claims.CheckName(VolumeKind::kVolume, ""));
+  EXPECT_OK(claims.CheckNameIsFree(VolumeKind::kVolume, ""));
   claims.Remove(directory);
-  EXPECT_TRUE(absl::IsAborted(claims.CheckName(VolumeKind::kVolume, "pvc-1")));
+  EXPECT_TRUE(
+      absl::IsAborted(claims.CheckNameIsFree(VolumeKind::kVolume, "pvc-1")));
 }
 
 TEST(ClaimsTest, SlotsAndExtentsAreThoseOfAllClaims) {

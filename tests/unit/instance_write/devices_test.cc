@@ -15,7 +15,7 @@ using ::testing::HasSubstr;
 TEST_F(DevicesTest, AnAddedDeviceIsUsedAtOnceAndAfterReopening) {
   StartWith(Kind::kImage, 2);
   EXPECT_EQ(writer_->Figures().free, kFreshFree + kOtherFree);
-  EXPECT_EQ(writer_->GetCapacity()->total, 2 * kDeviceSize);
+  EXPECT_EQ(writer_->GetAvailableSpace()->total, 2 * kDeviceSize);
   EXPECT_EQ(FsckAll(), "");
   ASSERT_OK(CreateVolume("v1", 3 * kGiB));
   ASSERT_OK(CreateVolume("v2", 3 * kGiB));
@@ -192,7 +192,7 @@ TEST_F(DevicesTest, CapacityIsExactForEveryParameter) {
   for (const std::uint32_t strips : {0U, 2U, 3U, 4U}) {
     const VolumePlacement placement{.strips = strips,
                                     .chunk = strips == 0 ? 0 : 4 * kMiB};
-    const auto capacity = writer_->GetCapacity(placement);
+    const auto capacity = writer_->GetAvailableSpace(placement);
     ASSERT_OK(capacity);
     VolumeAttributes attributes = Attributes("pvc-max", capacity->largest);
     attributes.interleave_strips = strips;
@@ -220,7 +220,7 @@ TEST_F(DevicesTest, CapacityIsExactForEveryParameter) {
 
 TEST_F(DevicesTest, WhatMayBePassedThroughIsOneExtent) {
   StartWith(Kind::kEmulated, 2);
-  EXPECT_EQ(writer_->GetCapacity()->largest, kOtherFree);
+  EXPECT_EQ(writer_->GetAvailableSpace()->largest, kOtherFree);
   VolumeAttributes wide = Attributes("pvc-wide", 8 * kMiB);
   wide.interleave_strips = 2;
   wide.interleave_chunk = 2 * kMiB;
@@ -244,7 +244,7 @@ TEST_F(DevicesTest, AMissingDeviceTakesNothingElseAway) {
   EXPECT_EQ(Volumes(), std::vector<std::string>{"v1"});
   EXPECT_EQ(writer_->Figures().size, kDeviceSize);
   EXPECT_EQ(writer_->Figures().free, kFreshFree);
-  EXPECT_EQ(writer_->GetCapacity()->total, kDeviceSize);
+  EXPECT_EQ(writer_->GetAvailableSpace()->total, kDeviceSize);
   EXPECT_TRUE(writer_->MissingExtents().empty());
   ASSERT_OK(CreateVolume("v2", kGiB));
   EXPECT_EQ(ExtentsOf("v2/data")[0].device_index, 0U);
@@ -268,9 +268,9 @@ TEST_F(DevicesTest, ADeviceThatAppearsLaterIsTakenUp) {
   Close();
   std::filesystem::rename(Path("d1"), Path("away"));
   OpenAll();
-  EXPECT_EQ(writer_->GetCapacity()->total, kDeviceSize);
+  EXPECT_EQ(writer_->GetAvailableSpace()->total, kDeviceSize);
   std::filesystem::rename(Path("away"), Path("d1"));
-  EXPECT_EQ(writer_->GetCapacity()->total, 2 * kDeviceSize);
+  EXPECT_EQ(writer_->GetAvailableSpace()->total, 2 * kDeviceSize);
   EXPECT_EQ(writer_->Figures().free, kFreshFree + kOtherFree);
 }
 
@@ -282,7 +282,7 @@ TEST_F(DevicesTest, AnotherInstancesDeviceIsNeverTakenForOurs) {
   options.force = true;
   ASSERT_OK(famfs::Mkfs(**other, options));
   OpenAll();
-  EXPECT_EQ(writer_->GetCapacity()->total, kDeviceSize);
+  EXPECT_EQ(writer_->GetAvailableSpace()->total, kDeviceSize);
   EXPECT_THAT(Say(writer_->devices()->At(1)), HasSubstr("as its primary"));
 }
 

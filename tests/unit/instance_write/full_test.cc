@@ -30,7 +30,7 @@ TEST_F(FullTest, AFullLogSaysItsFiguresAndKeepsSlotsForDeletions) {
   const absl::Status full = FillLog();
   EXPECT_TRUE(absl::IsResourceExhausted(full)) << Say(full);
   EXPECT_THAT(Say(full), HasSubstr("15356 of 15420 slots"));
-  const auto capacity = writer_->GetCapacity();
+  const auto capacity = writer_->GetAvailableSpace();
   ASSERT_OK(capacity);
   EXPECT_EQ(capacity->largest, 0U);
   EXPECT_TRUE(absl::IsResourceExhausted(CreateVolume("w", kAllocUnit)));
@@ -71,14 +71,14 @@ TEST_F(FullTest, CapacityIsExact) {
   Start(Kind::kEmulated);
   ASSERT_OK(CreateVolume("v1", 6 * kMiB));
   ASSERT_OK(CreateVolume("v2", kAllocUnit));
-  const auto before = writer_->GetCapacity();
+  const auto before = writer_->GetAvailableSpace();
   ASSERT_OK(before);
   EXPECT_EQ(before->total, kDeviceSize);
   EXPECT_EQ(before->free, kFreshFree - 8 * kMiB);
   const absl::Status more = CreateVolume("v3", before->largest + kAllocUnit);
   EXPECT_TRUE(absl::IsResourceExhausted(more)) << Say(more);
   ASSERT_OK(CreateVolume("v3", before->largest));
-  const auto after = writer_->GetCapacity();
+  const auto after = writer_->GetAvailableSpace();
   ASSERT_OK(after);
   EXPECT_EQ(after->free, before->free - before->largest);
   EXPECT_TRUE(absl::IsResourceExhausted(CreateVolume("v4", kAllocUnit)));
@@ -89,9 +89,9 @@ TEST_F(FullTest, CapacityIsExact) {
 TEST_F(FullTest, SpaceThatACompactionFreesCounts) {
   Start(Kind::kEmulated);
   ASSERT_OK(CreateVolume("v1", kFreshFree));
-  EXPECT_EQ(writer_->GetCapacity()->largest, 0U);
+  EXPECT_EQ(writer_->GetAvailableSpace()->largest, 0U);
   ASSERT_OK(writer_->DeleteVolume("v1"));
-  EXPECT_EQ(writer_->GetCapacity()->largest, kFreshFree);
+  EXPECT_EQ(writer_->GetAvailableSpace()->largest, kFreshFree);
   ASSERT_OK(CreateVolume("v2", kFreshFree));
   ASSERT_OK(writer_->DeleteVolume("v2"));
   // Without asking for the capacity first, too.
@@ -112,7 +112,7 @@ TEST_F(FullTest, WithoutAReserveADeadExtentTakesTheImage) {
   Open();
   EXPECT_EQ(writer_->Figures().free, 0U);
   ASSERT_OK(writer_->DeleteVolume("v1"));
-  EXPECT_EQ(writer_->GetCapacity()->largest, kFreshFree);
+  EXPECT_EQ(writer_->GetAvailableSpace()->largest, kFreshFree);
   EXPECT_EQ(writer_->Figures().pending, 0U);
   EXPECT_EQ(Fsck(), "");
 }

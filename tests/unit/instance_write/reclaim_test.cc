@@ -102,7 +102,7 @@ TEST_F(ReclaimTest, WaitsForEachHost) {
   EXPECT_EQ(figures.pending, 6 * kMiB);
   EXPECT_EQ(figures.quarantined, 6 * kMiB);
   EXPECT_EQ(figures.waiting_hosts, 1U);
-  EXPECT_EQ(writer_->GetCapacity()->free, kFreshFree - 6 * kMiB);
+  EXPECT_EQ(writer_->GetAvailableSpace()->free, kFreshFree - 6 * kMiB);
   EXPECT_THAT(Standings(),
               ::testing::UnorderedElementsAre(HostStanding::kAcknowledged,
                                               HostStanding::kBehind));
@@ -359,7 +359,8 @@ TEST_F(ReclaimTest, AScrubThatACrashInterruptsStartsAgain) {
 TEST_F(ReclaimTest, SpaceAndSlotsThatAreShortAreReclaimed) {
   ASSERT_OK(CreateVolume("v1", kFreshFree));
   ASSERT_OK(writer_->DeleteVolume("v1"));
-  EXPECT_EQ(writer_->GetCapacity()->free, 0U) << "not scrubbed: not counted";
+  EXPECT_EQ(writer_->GetAvailableSpace()->free, 0U)
+      << "not scrubbed: not counted";
   ASSERT_OK(CreateVolume("v2", kFreshFree));
   EXPECT_EQ(Fsck(), "");
 }

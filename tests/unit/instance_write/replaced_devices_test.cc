@@ -72,7 +72,7 @@ TEST_P(ReplacedDevicesTest, NothingIsPlacedThereAnyMore) {
       absl::IsResourceExhausted(CreateVolume("v2", kFreshFree + kAllocUnit)));
   ASSERT_OK(CreateVolume("v3", kGiB));
   EXPECT_EQ(ExtentsOf("v3/data")[0].device_index, 0U);
-  EXPECT_EQ(writer_->GetCapacity()->total, kDeviceSize);
+  EXPECT_EQ(writer_->GetAvailableSpace()->total, kDeviceSize);
   ExpectTheirsWhole();
 }
 

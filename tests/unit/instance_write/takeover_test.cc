@@ -73,7 +73,7 @@ TEST_F(TakeoverTest, AStaleWriterStopsForGood) {
   EXPECT_TRUE(absl::IsAborted(writer_->DeleteVolume("v1")));
   EXPECT_TRUE(absl::IsAborted(writer_->Mkdir("d", {})));
   EXPECT_TRUE(absl::IsAborted(writer_->Compact()));
-  EXPECT_TRUE(absl::IsAborted(writer_->GetCapacity().status()));
+  EXPECT_TRUE(absl::IsAborted(writer_->GetAvailableSpace().status()));
   EXPECT_EQ(Epoch(), epoch);
   EXPECT_EQ(successor->Figures().entries, 2U);
   ASSERT_OK(successor->CreateVolume("v3", Attributes("c", kAllocUnit), {}));

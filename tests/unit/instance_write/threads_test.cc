@@ -24,7 +24,7 @@ TEST_F(ThreadsTest, CreationsAndDeletionsAtOnceKeepEverythingExact) {
         const std::string name = fmt::format("v{}-{}", t, i);
         if (!CreateVolume(name, kAllocUnit * (1 + i % 3)).ok()) ++failures;
         if (i % 2 == 0 && !writer_->DeleteVolume(name).ok()) ++failures;
-        if (i % 5 == 0 && !writer_->GetCapacity().ok()) ++failures;
+        if (i % 5 == 0 && !writer_->GetAvailableSpace().ok()) ++failures;
         if (writer_->Tree()->volumes().size() > kThreads * kRounds) ++failures;
       }
     });
@@ -87,7 +87,7 @@ TEST_F(ThreadsTest, AnExtentInTheMakingKeepsNobodyWaiting) {
   begun.get_future().wait();
   EXPECT_OK((*writer)->CreateVolume("small", Attributes("s", kAllocUnit), {}));
   EXPECT_OK((*writer)->DeleteVolume("small"));
-  EXPECT_OK((*writer)->GetCapacity());
+  EXPECT_OK((*writer)->GetAvailableSpace());
   other_done.set_value();
   large.join();
   EXPECT_EQ((*writer)->Tree()->volumes().size(), 1U);

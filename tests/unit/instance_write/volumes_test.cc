@@ -147,7 +147,7 @@ TEST_F(VolumesTest, OnAnImageDeletedSpaceStaysPending) {
   ASSERT_OK(CreateVolume("v2", 2 * kMiB));
   ASSERT_OK(writer_->DeleteVolume("v1"));
   ASSERT_OK(writer_->Compact());
-  const auto capacity = writer_->GetCapacity();
+  const auto capacity = writer_->GetAvailableSpace();
   ASSERT_OK(capacity);
   for (int round = 0; round < 2; ++round) {
     EXPECT_EQ(writer_->Figures().pending, 4 * kMiB);

@@ -225,7 +225,7 @@ TEST(EntryRulesTest, PathWithoutNulIsReadToItsFieldsEndOnly) {
   MediaEntry entry = MakeMkdir(0, "d", 0755, 0);
   std::memset(entry.mkdir.path, 'x', kPathField);
   Seal(entry);
-  EXPECT_EQ(PathOf(entry.mkdir.path).size(), kPathField);
+  EXPECT_EQ(PathFromField(entry.mkdir.path).size(), kPathField);
   EXPECT_THAT(std::string(Message(Check(entry))), HasSubstr("longer than 78"));
 }
 

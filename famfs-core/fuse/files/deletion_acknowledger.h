@@ -29,16 +29,16 @@ namespace famfs {
 /// machine's.
 absl::StatusOr<HostIdentity> MakeHostIdentity(std::uint32_t connection);
 
-class LettingGo {
+class DeletionAcknowledger {
  public:
   /// `session` may be null: then everything is always OK.
-  LettingGo(std::unique_ptr<HostSession> session, const Reader& reader,
-            const OpenInodes& files)
+  DeletionAcknowledger(std::unique_ptr<HostSession> session,
+                       const Reader& reader, const OpenInodes& files)
       : session_(std::move(session)), reader_(reader), files_(files) {}
 
   /// After the kernel was told what is gone. In one thread; errors are logged
   /// once until they change.
-  void Round();
+  void AcknowledgeOnce();
   /// OK: data files may be opened. Unavailable while the row cannot be seen,
   /// PermissionDenied for good when this host was evicted. From any thread.
   [[nodiscard]] absl::Status MayOpen() const;
@@ -47,7 +47,7 @@ class LettingGo {
   void End();
 
  private:
-  [[nodiscard]] absl::Status TryRound();
+  [[nodiscard]] absl::Status TryAcknowledge();
   /// Up to which number nothing is open.
   [[nodiscard]] std::uint64_t LetGoUpTo() const;
 

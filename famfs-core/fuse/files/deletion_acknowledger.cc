@@ -1,4 +1,4 @@
-#include "fuse/files/letting_go.h"
+#include "fuse/files/deletion_acknowledger.h"
 
 #include <absl/container/flat_hash_set.h>
 #include <spdlog/spdlog.h>
@@ -28,7 +28,7 @@ absl::StatusOr<HostIdentity> MakeHostIdentity(std::uint32_t connection) {
   return identity;
 }
 
-std::uint64_t LettingGo::LetGoUpTo() const {
+std::uint64_t DeletionAcknowledger::LetGoUpTo() const {
   const std::uint64_t done = session_->acknowledged();
   const std::vector<PendingVolume> deletions = reader_.Deletions(done);
   if (deletions.empty()) return done;
@@ -49,7 +49,7 @@ std::uint64_t LettingGo::LetGoUpTo() const {
   return std::min(newest, held - 1);
 }
 
-absl::Status LettingGo::TryRound() {
+absl::Status DeletionAcknowledger::TryAcknowledge() {
   FAMFS_RETURN_IF_ERROR(session_->Check());
   const auto now = std::chrono::steady_clock::now();
   if (now >= next_look_) {
@@ -59,22 +59,22 @@ absl::Status LettingGo::TryRound() {
   return session_->Acknowledge(LetGoUpTo());
 }
 
-void LettingGo::Round() {
+void DeletionAcknowledger::AcknowledgeOnce() {
   if (session_ == nullptr) return;
-  const absl::Status status = TryRound();
+  const absl::Status status = TryAcknowledge();
   const std::string error(Message(status));
   if (error == last_error_) return;
   last_error_ = error;
   if (!status.ok()) spdlog::error("host table: {}", error);
 }
 
-absl::Status LettingGo::MayOpen() const {
+absl::Status DeletionAcknowledger::MayOpen() const {
   if (session_ == nullptr || session_->usable()) return absl::OkStatus();
   if (session_->evicted()) return PermissionDenied("this host was evicted");
   return Unavailable("the row of this host cannot be seen now");
 }
 
-void LettingGo::End() {
+void DeletionAcknowledger::End() {
   if (session_ != nullptr && files_.OpenPlaces().empty()) session_->Close();
 }
 
