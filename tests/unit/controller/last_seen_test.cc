@@ -78,7 +78,7 @@ TEST_F(LastSeenTest, TheRoomIsTheProvisionersWhereNothingWaitsToBeCompacted) {
     parameters.data_path = path;
     FAMFS_ASSERT_OK_AND_ASSIGN(const AvailableSpace now,
                                provisioner().GetCapacity(parameters));
-    FAMFS_ASSERT_OK_AND_ASSIGN(const Capacity then, Room(parameters));
+    FAMFS_ASSERT_OK_AND_ASSIGN(const AvailableSpace then, Room(parameters));
     EXPECT_EQ(then.free, now.free);
     EXPECT_EQ(then.largest, now.largest);
   }
