@@ -138,7 +138,7 @@ class ABSL_SCOPED_LOCKABLE MutexUnlock {
   Mutex& mutex_;
 };
 
-/// The same as MutexLock for a SharedMutex, exclusively.
+/// Holds a SharedMutex exclusively while it lives.
 class ABSL_SCOPED_LOCKABLE WriterMutexLock {
  public:
   explicit WriterMutexLock(SharedMutex& mutex)
@@ -146,24 +146,12 @@ class ABSL_SCOPED_LOCKABLE WriterMutexLock {
       : mutex_(mutex) {
     mutex_.Lock();
   }
-  ~WriterMutexLock() ABSL_UNLOCK_FUNCTION() {
-    if (held_) mutex_.Unlock();
-  }
+  ~WriterMutexLock() ABSL_UNLOCK_FUNCTION() { mutex_.Unlock(); }
   WriterMutexLock(const WriterMutexLock&) = delete;
   WriterMutexLock& operator=(const WriterMutexLock&) = delete;
 
-  void Lock() ABSL_EXCLUSIVE_LOCK_FUNCTION() {
-    mutex_.Lock();
-    held_ = true;
-  }
-  void Unlock() ABSL_UNLOCK_FUNCTION() {
-    held_ = false;
-    mutex_.Unlock();
-  }
-
  private:
   SharedMutex& mutex_;
-  bool held_ = true;
 };
 
 /// Shared with other readers.
