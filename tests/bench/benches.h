@@ -20,7 +20,8 @@ std::vector<Row> CallBench();
 /// staged on the node: flat, and linear.
 std::vector<Row> NodeBench();
 /// Row 4d: what allocation costs at a million free extents beside a thousand,
-/// beside std::map and a bitmap; what is left of a device that files age.
+/// beside std::map, absl's B-trees and a bitmap; what is left of a device that
+/// files age.
 std::vector<Row> AllocBench();
 /// Row 4a: appending an entry beside writing the whole log back; dropping the
 /// dead half of 15,000 entries beside a copy and a checksum of them.
