@@ -29,7 +29,8 @@ std::vector<Row> LogBench();
 /// `famfs cp` of 4 GiB beside cp and memcpy, scrubbing beside streaming stores.
 std::vector<Row> BulkBench();
 /// Rows 4b, 6 and 9: playing, following, checking and holding a log of up to a
-/// million entries beside one checksum pass over its bytes.
+/// million entries beside one checksum pass over its bytes; the index of nodes
+/// beside absl's hash table.
 std::vector<Row> PlayBench();
 
 /// `ls -lU` and `find` of 60,000 names in one directory beside tmpfs.
