@@ -1,5 +1,8 @@
 // What an allocation costs as free space falls into pieces, and into what
 // pieces it falls.
+#include <fmt/format.h>
+#include <malloc.h>
+
 #include <algorithm>
 #include <ctime>
 #include <memory>
@@ -126,6 +129,69 @@ class Churn {
   std::mt19937_64 random_{1};
 };
 
+using Extent = FreeMap::Extent;
+
+std::vector<Extent> InUnits(std::vector<Range> ranges) {
+  std::sort(ranges.begin(), ranges.end(),
+            [](Range a, Range b) { return a.offset < b.offset; });
+  std::vector<Extent> extents;
+  extents.reserve(ranges.size());
+  for (const Range& range : ranges) {
+    extents.push_back({static_cast<FreeMap::Unit>(range.offset / kAllocUnit),
+                       static_cast<FreeMap::Unit>(range.length / kAllocUnit)});
+  }
+  return extents;
+}
+
+/// The same frees, placements and takes in any map of free extents: a batch
+/// frees files, any, and places as many of the same lengths; then both are
+/// undone, the placements freed and the files taken again.
+template <typename Map>
+class Sequence {
+ public:
+  explicit Sequence(const Layout& layout) : files_(InUnits(layout.files)) {
+    map_.Assign(InUnits(layout.gaps));
+    batch_ = std::clamp<std::size_t>(layout.gaps.size() / 10, 1, kSteps);
+  }
+
+  /// Nanoseconds of one free, one placement, one free, one take.
+  double Run() {
+    std::vector<Extent> files(kSteps);
+    const std::size_t part = files_.size() / batch_;
+    for (std::size_t i = 0; i < kSteps; ++i) {
+      files[i] = files_[i % batch_ * part + random_() % part];
+    }
+    for (std::size_t at = 0; at < kSteps; at += batch_) {
+      const auto end = std::min(at + batch_, kSteps);
+      std::shuffle(files.begin() + static_cast<std::ptrdiff_t>(at),
+                   files.begin() + static_cast<std::ptrdiff_t>(end), random_);
+    }
+    std::vector<Extent> made(kSteps);
+    bool done = true;
+    const double start = Nanoseconds();
+    for (std::size_t at = 0; at < kSteps; at += batch_) {
+      const std::size_t end = std::min(at + batch_, kSteps);
+      for (std::size_t i = at; i < end; ++i) {
+        done = !map_.Free(files[i]) && done;
+        made[i] = {map_.BestFit(files[i].length)->start, files[i].length};
+        done = !map_.Take(made[i]) && done;
+      }
+      for (std::size_t i = end; i-- > at;) {
+        done = !map_.Free(made[i]) && !map_.Take(files[i]) && done;
+      }
+    }
+    const double time = Nanoseconds() - start;
+    if (!done) Must(Internal("a range overlaps"), "Sequence");
+    return time / static_cast<double>(kSteps);
+  }
+
+ private:
+  std::vector<Extent> files_;
+  std::size_t batch_;
+  Map map_;
+  std::mt19937_64 random_{1};
+};
+
 /// Files in strips on devices, or on the buckets of one device, with the free
 /// extents of a layout.
 class Striper {
@@ -232,6 +298,77 @@ void AddAged(std::vector<Row>& rows) {
                         ours.failures, first_fit.failures));
 }
 
+/// Bytes that malloc has given out.
+double Allocated() {
+  const struct mallinfo2 info = ::mallinfo2();
+  return static_cast<double>(info.uordblks + info.hblkhd);
+}
+
+/// Beside what FreeMap would be over the library's B-trees. Out of its band,
+/// the library is about as fast: then it is to be used.
+void AddBtreeRows(const Layout& few, const Layout& many,
+                  std::vector<Row>& rows) {
+  constexpr Band kWorthIt{.high = 0.9};
+  for (const std::size_t gaps : {std::size_t{10}, std::size_t{10'000}, kMany}) {
+    const Layout layout = MakeLayout(gaps);
+    Sequence<FreeMap> ours(layout);
+    Sequence<BtreeFreeMap> peer(layout);
+    rows.push_back(Compare(
+        fmt::format("free_map.at_{}_vs_two_btrees", gaps), "ns",
+        gaps < 10'000 ? Band{} : kWorthIt, [&] { return ours.Run(); },
+        [&] { return peer.Run(); }));
+  }
+  {
+    Sequence<BtreeFreeMap> at_few(few);
+    Sequence<BtreeFreeMap> at_many(many);
+    rows.push_back(Compare(
+        "two_btrees.at_1e6_vs_at_1e3", "ns", {}, [&] { return at_many.Run(); },
+        [&] { return at_few.Run(); }));
+  }
+  const std::vector<Extent> extents = InUnits(many.gaps);
+  const auto assign = [&](auto map) {
+    const double start = Nanoseconds();
+    map.Assign(extents);
+    return (Nanoseconds() - start) / static_cast<double>(extents.size());
+  };
+  rows.push_back(Compare(
+      "free_map.assign_an_extent_vs_two_btrees", "ns", kWorthIt,
+      [&] { return assign(FreeMap()); },
+      [&] { return assign(BtreeFreeMap()); }));
+  const auto bytes = [&](auto map) {
+    const double before = Allocated();
+    map.Assign(extents);
+    return (Allocated() - before) / static_cast<double>(extents.size());
+  };
+  rows.push_back(Single("free_map.bytes_an_extent_vs_two_btrees", "bytes", {},
+                        bytes(FreeMap()), bytes(BtreeFreeMap())));
+}
+
+/// All that a log's player takes at once, beside what std::sort alone would
+/// need to bring it in order.
+Row SortRow(const Layout& layout) {
+  const double count = static_cast<double>(layout.gaps.size());
+  return Compare(
+      "take_all.a_range_vs_std_sort_alone", "ns", {.high = 0.9},
+      [&] {
+        ExtentAllocator allocator(layout.size);
+        const double start = Nanoseconds();
+        Must(allocator.TakeAll(layout.gaps), "TakeAll");
+        return (Nanoseconds() - start) / count;
+      },
+      [&] {
+        std::vector<std::uint64_t> keys;
+        keys.reserve(layout.gaps.size());
+        for (const Range& gap : layout.gaps) {
+          keys.push_back(gap.offset / kAllocUnit << 32 |
+                         gap.length / kAllocUnit);
+        }
+        const double start = Nanoseconds();
+        std::sort(keys.begin(), keys.end());
+        return (Nanoseconds() - start) / count;
+      });
+}
+
 /// What a log's player takes at once, beside as many single Takes.
 Row TakeAllRow(const Layout& layout) {
   std::vector<Range> ranges = layout.gaps;
@@ -278,7 +415,9 @@ std::vector<Row> AllocBench() {
         [&] { return at_many.Run(kSteps); },
         [&] { return map_at_many.Run(kSteps); }));
   }
+  AddBtreeRows(few, many, rows);
   rows.push_back(TakeAllRow(many));
+  rows.push_back(SortRow(many));
   for (const bool in_buckets : {false, true}) {
     Striper at_few(kFew, in_buckets);
     Striper at_many(kMany, in_buckets);

@@ -20,7 +20,8 @@ std::vector<Row> CallBench();
 /// staged on the node: flat, and linear.
 std::vector<Row> NodeBench();
 /// Row 4d: what allocation costs at a million free extents beside a thousand,
-/// beside std::map and a bitmap; what is left of a device that files age.
+/// beside std::map, absl's B-trees and a bitmap; what is left of a device that
+/// files age.
 std::vector<Row> AllocBench();
 /// Row 4a: appending an entry beside writing the whole log back; dropping the
 /// dead half of 15,000 entries beside a copy and a checksum of them.
@@ -28,7 +29,8 @@ std::vector<Row> LogBench();
 /// `famfs cp` of 4 GiB beside cp and memcpy, scrubbing beside streaming stores.
 std::vector<Row> BulkBench();
 /// Rows 4b, 6 and 9: playing, following, checking and holding a log of up to a
-/// million entries beside one checksum pass over its bytes.
+/// million entries beside one checksum pass over its bytes; the index of nodes
+/// beside absl's hash table.
 std::vector<Row> PlayBench();
 
 /// `ls -lU` and `find` of 60,000 names in one directory beside tmpfs.

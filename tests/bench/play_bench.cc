@@ -1,6 +1,7 @@
 // What it costs to play a log, to follow it, to check it and to hold it in
 // memory: beside one checksum pass over the same bytes, which no reader can do
-// without.
+// without. And the index of nodes beside the library's hash table.
+#include <absl/hash/hash.h>
 #include <fcntl.h>
 #include <libdeflate.h>
 #include <malloc.h>
@@ -9,16 +10,23 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <ctime>
 #include <fstream>
 #include <memory>
+#include <random>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/unique_fd.h"
 #include "instance/check/fsck.h"
 #include "instance/log/fast_play.h"
 #include "instance/reader/reader.h"
+#include "instance/tree/node_index.h"
+#include "instance/tree/node_storage.h"
 #include "media/checksum.h"
 #include "tests/bench/benches.h"
+#include "tests/bench/index_peer.h"
 #include "tests/bench/stack.h"
 
 namespace famfs::bench {
@@ -226,11 +234,119 @@ Row FsckRow(DaxDevice& device, const Mapping& log) {
       [&] { return gigabytes * 1e3 / ChecksumPass(log, kEntries); });
 }
 
+/// Of this thread's own time: others on the machine shall not count.
+double OwnNanoseconds() {
+  timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) * 1e9 +
+         static_cast<double>(now.tv_nsec);
+}
+
+/// Nodes that an index finds by their ids.
+class IndexedNodes {
+ public:
+  explicit IndexedNodes(std::size_t count) {
+    std::mt19937_64 random(1);
+    for (std::size_t i = 0; i < count; ++i) {
+      Node node;
+      node.id = random();
+      hashes_.push_back(HashOf(node.id));
+      store_.Add(std::move(node));
+    }
+    for (std::size_t i = 0; i < kLookups; ++i) {
+      const auto slot = static_cast<std::uint32_t>(1 + random() % count);
+      wanted_.push_back({store_.At(slot).id, slot});
+    }
+  }
+  [[nodiscard]] double count() const {
+    return static_cast<double>(hashes_.size());
+  }
+
+  /// Nanoseconds a node, as FastPlay adds them: there is room, and what a node
+  /// will touch is loaded ahead.
+  template <typename Index>
+  double Add() const {
+    const double start = OwnNanoseconds();
+    Index index;
+    index.Reserve(hashes_.size());
+    Fill(index);
+    return (OwnNanoseconds() - start) / count();
+  }
+  template <typename Index>
+  void Fill(Index& index) const {
+    constexpr std::uint32_t kAhead = 12;
+    const auto end = static_cast<std::uint32_t>(hashes_.size());
+    for (std::uint32_t i = 0; i < end; ++i) {
+      if (i + kAhead < end) index.Prefetch(hashes_[i + kAhead]);
+      if (Find(index, store_.At(i + 1).id) != 0) {
+        Must(Internal("an id occurs twice"), "IndexedNodes");
+      }
+      index.Insert(hashes_[i], i + 1);
+    }
+  }
+  /// Nanoseconds of a look-up of any of the nodes.
+  template <typename Index>
+  double Lookup(const Index& index) const {
+    bool good = true;
+    const double start = OwnNanoseconds();
+    for (const auto& [id, slot] : wanted_) {
+      good = Find(index, id) == slot && good;
+    }
+    const double time = OwnNanoseconds() - start;
+    if (!good) Must(Internal("a node is not found"), "IndexedNodes");
+    return time / static_cast<double>(wanted_.size());
+  }
+
+ private:
+  static constexpr std::size_t kLookups = 200'000;
+
+  static std::uint32_t HashOf(NodeId id) {
+    const std::size_t hash = absl::HashOf(id);
+    return static_cast<std::uint32_t>(hash ^ (hash >> 32));
+  }
+  template <typename Index>
+  std::uint32_t Find(const Index& index, NodeId id) const {
+    return index.Find(HashOf(id), [&](std::uint32_t slot) {
+      return store_.At(slot).id == id;
+    });
+  }
+
+  NodeStore store_;
+  std::vector<std::uint32_t> hashes_;                     // of slot 1, 2, ...
+  std::vector<std::pair<NodeId, std::uint32_t>> wanted_;  // and its slot
+};
+
+/// Beside what NodeIndex would be over the library's hash table. Out of its
+/// band, the library is about as fast: then it is to be used.
+void AddIndexRows(std::vector<Row>& rows) {
+  constexpr Band kWorthIt{.high = 0.9};
+  const IndexedNodes nodes(kEntries);
+  rows.push_back(Compare(
+      fmt::format("add {} nodes to the index / flat_hash_set", kEntries), "ns",
+      kWorthIt, [&] { return nodes.Add<NodeIndex>(); },
+      [&] { return nodes.Add<FlatSetIndex>(); }));
+  const double before = Memory::Now().allocated;
+  NodeIndex ours;
+  nodes.Fill(ours);
+  const double between = Memory::Now().allocated;
+  FlatSetIndex peer;
+  nodes.Fill(peer);
+  const double after = Memory::Now().allocated;
+  rows.push_back(Compare(
+      fmt::format("find one of {} nodes / flat_hash_set", kEntries), "ns",
+      kWorthIt, [&] { return nodes.Lookup(ours); },
+      [&] { return nodes.Lookup(peer); }));
+  rows.push_back(Single("bytes of a node in the index / flat_hash_set", "bytes",
+                        {}, (between - before) / nodes.count(),
+                        (after - between) / nodes.count()));
+}
+
 }  // namespace
 
 std::vector<Row> PlayBench() {
   UseAllCpus();
   std::vector<Row> rows;
+  AddIndexRows(rows);
   PlayImage image(kEntries);
   rows.push_back(MemoryRow(image));
   rows.push_back(PlayRow(image, 10'000, {}));

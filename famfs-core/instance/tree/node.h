@@ -32,6 +32,11 @@ struct Ownership {
 };
 
 /// A file's extents. One is kept in place, several are on the heap.
+///
+/// absl::InlinedVector<MediaExtent, 1> has the same size, in the node and on
+/// the heap, and is as fast. But it copies its unset place when an empty one is
+/// moved, and GCC 12 warns of that (-Wmaybe-uninitialized) wherever a new Node
+/// is moved: this header's users, too, would have to silence it.
 class ExtentList {
  public:
   using value_type = MediaExtent;

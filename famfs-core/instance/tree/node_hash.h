@@ -1,6 +1,7 @@
 // The keyed hash behind node ids: SipHash-2-4 (Aumasson and Bernstein, 2012).
 // Its value is part of the contract between servers that follow each other: the
-// same in every process, build and version.
+// same in every process, build and version. So absl::Hash, which each process
+// seeds, cannot take its place.
 #pragma once
 
 #include <cstddef>

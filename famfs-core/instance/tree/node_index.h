@@ -2,6 +2,14 @@
 // slot), 8 bytes an entry, at most three quarters full. It does not know what
 // was hashed: a slot that it finds is a candidate, which the caller compares.
 // Growing and removing never look at a node. Not thread-safe.
+//
+// Instead of absl::flat_hash_set: with the same entries it takes 1.8 times as
+// long to find one of a million nodes and 2.2 times to add one (rows of
+// `tests/bench/run play`, which fails when it comes within 10 %). Each look-up
+// waits for a line of control bytes and then for another one with the entry;
+// here they are one. Both need 10 to 21 bytes a node, as the power of two
+// falls. A set of slots alone would need half of that, but would hash every
+// node again to grow.
 #pragma once
 
 #include <cstddef>

@@ -213,20 +213,6 @@ TEST(SharedMutexTest, LetsReadersInTogetherAndAWriterAlone) {
   EXPECT_EQ(written, 20'000);
 }
 
-TEST(SharedMutexTest, WriterCanGiveItUpAndTakeItAgain) {
-  SharedMutex mutex;
-  const auto read = [&] {
-    std::thread([&] { const ReaderMutexLock lock(mutex); }).join();
-  };
-  {
-    WriterMutexLock lock(mutex);
-    lock.Unlock();
-    read();
-    lock.Lock();
-  }
-  read();
-}
-
 TEST(SharedCondVarTest, WakesWhoWaits) {
   SharedMutex mutex;
   SharedCondVar changed;
