@@ -16,6 +16,7 @@ struct Hooks {
   std::function<void()> after_store16;  // of any mapping
   std::function<void()> before_probe;
   std::function<void(Range)> before_map;
+  std::function<void(Range)> after_map;
   std::function<void(std::size_t)> before_zeroing;  // past the caches; bytes
   std::function<absl::Status(std::uint64_t)> remove_extent;  // not OK: fails
   std::function<absl::Status(Range)> refill;
@@ -45,6 +46,7 @@ class HookDevice final : public DaxDevice {
                                                       Access access) override {
     if (hooks_.before_map) hooks_.before_map({offset, length});
     FAMFS_ASSIGN_OR_RETURN(auto inner, inner_->Map(offset, length, access));
+    if (hooks_.after_map) hooks_.after_map({offset, length});
     return std::make_unique<HookMapping>(std::move(inner), hooks_);
   }
   absl::Status CreateExtent(Range range) override {
@@ -83,6 +85,7 @@ class HookDevice final : public DaxDevice {
       if (hooks_.after_store16) hooks_.after_store16();
     }
 
+    absl::Status Check() const override { return inner_->Check(); }
     void ZeroStreaming(std::size_t at, std::size_t length) override {
       if (hooks_.before_zeroing) hooks_.before_zeroing(length);
       inner_->ZeroStreaming(at, length);

@@ -1,5 +1,7 @@
 // Extents whose files cannot be removed, or filled again, for now: the others
 // do not wait for them.
+#include <unistd.h>
+
 #include <set>
 
 #include "fixture.h"
@@ -120,6 +122,34 @@ TEST_F(StuckTest, MemoryIsGivenAgainToAllButTheOneThatCannotGetIt) {
                         "them again: not this one"));
   EXPECT_THAT(filled, ElementsAre(head.offset, second_.offset));
   EXPECT_EQ(writer_->refilled_bytes(), 5U);
+}
+
+// Memory behind the image that is missing when it is stored, as on a file
+// system that is full: nothing of the log has been touched yet.
+TEST_F(StuckTest, ACompactionWhoseImageFindsNoMemoryChangesNothing) {
+  ASSERT_OK(writer_->DeleteVolume("v1"));
+  std::set<std::uint64_t> created;
+  hooks_.before_create_extent = [&](Range extent) {
+    created.insert(extent.offset);
+  };
+  hooks_.after_map = [&](Range mapped) {
+    if (!created.contains(mapped.offset)) return;
+    const auto file = OpenAgain()->OpenExtent(mapped.offset);
+    ASSERT_OK(file);
+    EXPECT_EQ(::ftruncate(file->get(), 0), 0);
+  };
+  const absl::Status missing = writer_->Compact();
+  EXPECT_FALSE(missing.ok());
+  EXPECT_THAT(Say(missing), HasSubstr("was made shorter"));
+  EXPECT_EQ(created.size(), 1U);
+  EXPECT_FALSE(writer_->stopped());
+  EXPECT_THAT(Volumes(), ElementsAre("v2"));
+  EXPECT_EQ(writer_->Figures().pending, kVolume);
+  hooks_ = {};
+  EXPECT_OK(writer_->Compact());
+  EXPECT_EQ(writer_->Figures().pending, 0U);
+  EXPECT_EQ(writer_->Figures().free, kFreshFree - kVolume);
+  EXPECT_EQ(Fsck(), "");
 }
 
 }  // namespace
