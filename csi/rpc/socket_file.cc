@@ -60,7 +60,7 @@ absl::Status RemoveStale(const std::string& path) {
 absl::Status Place(const std::string& bound, const std::string& path) {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     FAMFS_RETURN_IF_ERROR(CheckSocketPath(path));
-    const absl::Status placed = RenameNew(bound, path);
+    absl::Status placed = RenameNew(bound, path);
     if (!absl::IsAlreadyExists(placed)) return placed;
     FAMFS_RETURN_IF_ERROR(RemoveStale(path));
   }
@@ -110,7 +110,7 @@ absl::Status SocketFile::Bind(mode_t mode, const std::string& bound) {
              sizeof(address)) != 0) {
     return CannotBind(path_, errno);
   }
-  const absl::Status listening = ListenAt(mode, bound);
+  absl::Status listening = ListenAt(mode, bound);
   if (!listening.ok()) ::unlink(bound.c_str());
   return listening;
 }

@@ -82,6 +82,8 @@ class HttpServing::Page {
 
 namespace {
 
+// Its functions are moved out.
+// NOLINTBEGIN(performance-unnecessary-value-param)
 template <class Page>
 std::map<std::string, std::unique_ptr<Page>> MakePages(HttpPages pages) {
   std::map<std::string, std::unique_ptr<Page>> made;
@@ -90,6 +92,7 @@ std::map<std::string, std::unique_ptr<Page>> MakePages(HttpPages pages) {
   }
   return made;
 }
+// NOLINTEND(performance-unnecessary-value-param)
 
 }  // namespace
 

@@ -149,7 +149,7 @@ absl::Status ExtentAllocator::TakeAll(std::span<const Range> ranges,
 absl::Status ExtentAllocator::TakeOneByOne(std::span<const Range> ranges,
                                            std::size_t* failed) {
   for (std::size_t i = 0; i < ranges.size(); ++i) {
-    const absl::Status status = Take(ranges[i]);
+    absl::Status status = Take(ranges[i]);
     if (status.ok()) continue;
     if (failed != nullptr) *failed = i;
     while (i-- > 0) free_.Free(InUnits(ranges[i]));

@@ -38,6 +38,7 @@ struct DeviceSpec {
   [[nodiscard]] bool empty() const { return path.empty(); }
 
   /// Of the texts: one device may have several.
+  // NOLINTNEXTLINE(modernize-use-nullptr): the comparison's own literal zero.
   auto operator<=>(const DeviceSpec&) const = default;
 };
 
