@@ -1,28 +1,16 @@
 #include "csi/process/signals.h"
 
 #include <pthread.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
 
-#include <cerrno>
+#include <utility>
+
+#include "runtime/signals.h"
 
 namespace famfs::csi {
-namespace {
-
-sigset_t ShutdownSet() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
-  return set;
-}
-
-}  // namespace
 
 ShutdownSignal::ShutdownSignal() {
-  const sigset_t set = ShutdownSet();
-  pthread_sigmask(SIG_BLOCK, &set, &old_mask_);
-  fd_.reset(signalfd(-1, &set, SFD_CLOEXEC));
+  pthread_sigmask(SIG_SETMASK, nullptr, &old_mask_);
+  if (auto fd = TakeSignals(kEndSignals); fd.ok()) fd_ = *std::move(fd);
 }
 
 ShutdownSignal::~ShutdownSignal() {
@@ -30,17 +18,13 @@ ShutdownSignal::~ShutdownSignal() {
 }
 
 int ShutdownSignal::Wait() {
+  const sigset_t set = SignalSet(kEndSignals);
   int number = 0;
   if (fd_.valid()) {
-    signalfd_siginfo info = {};
-    while (read(fd_.get(), &info, sizeof(info)) < 0 && errno == EINTR) {
-    }
-    number = static_cast<int>(info.ssi_signo);
-  } else {  // no descriptor was left for a signalfd
-    const sigset_t set = ShutdownSet();
+    number = NextSignal(fd_.get());
+  } else {  // no descriptor was left for it; blocked they are all the same
     sigwait(&set, &number);
   }
-  const sigset_t set = ShutdownSet();
   pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
   return number;
 }

@@ -1,4 +1,5 @@
-// Turns SIGTERM and SIGINT into something a main can wait for.
+// Turns SIGTERM and SIGINT into something a main can wait for, and gives them
+// back after the first one.
 #pragma once
 
 #include <csignal>
@@ -7,9 +8,8 @@
 
 namespace famfs::csi {
 
-/// Blocks both signals in this thread and in those it starts later: make it
-/// first in main. A child process inherits the blocked mask: start children
-/// with an empty one (posix_spawnattr_setsigmask), or they never see SIGTERM.
+/// Blocks both signals as TakeSignals does (runtime/signals.h), which tells
+/// what that means for threads and children: make it first in main.
 class ShutdownSignal {
  public:
   ShutdownSignal();

@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -19,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/signals.h"
 #include "runtime/spawn.h"
 
 namespace famfs::node {
@@ -31,15 +31,7 @@ constexpr std::size_t kMaxConnections = 64;
 constexpr std::chrono::seconds kEndPatience{10};
 // Until it is tried again, when not even the silent ones' descriptors help.
 constexpr std::chrono::milliseconds kAcceptPause{100};
-
-sigset_t WatchedSignals() {
-  sigset_t set;
-  ::sigemptyset(&set);
-  for (const int number : {SIGCHLD, SIGTERM, SIGINT}) {
-    ::sigaddset(&set, number);
-  }
-  return set;
-}
+constexpr int kSignals[] = {SIGCHLD, SIGTERM, SIGINT};
 
 absl::Status CheckFree(const std::string& path) {
   struct stat info = {};
@@ -88,10 +80,7 @@ int MillisecondsUntil(std::chrono::steady_clock::time_point end) {
 absl::StatusOr<std::unique_ptr<Spawner>> Spawner::Start(
     const std::string& socket, const std::string& fused_program) {
   std::unique_ptr<Spawner> spawner(new Spawner(socket, fused_program));
-  const sigset_t set = WatchedSignals();
-  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  spawner->signals_ = UniqueFd(::signalfd(-1, &set, SFD_CLOEXEC));
-  if (!spawner->signals_.valid()) return ErrnoError(errno, "signalfd");
+  FAMFS_ASSIGN_OR_RETURN(spawner->signals_, TakeSignals(kSignals));
   FAMFS_ASSIGN_OR_RETURN(spawner->listener_, Listen(socket));
   return spawner;
 }
@@ -144,17 +133,14 @@ int Spawner::Timeout(bool accepts) const {
 }
 
 bool Spawner::HandleSignal() {
-  signalfd_siginfo info = {};
-  if (::read(signals_.get(), &info, sizeof(info)) !=
-      static_cast<ssize_t>(sizeof(info))) {
-    return true;
-  }
-  if (info.ssi_signo == SIGCHLD) {
+  const int number = NextSignal(signals_.get());
+  if (number == 0) return true;
+  if (number == SIGCHLD) {
     Reap();
     return true;
   }
-  spdlog::info("signal {}: ending {} servers; their mounts stay",
-               info.ssi_signo, children_.size());
+  spdlog::info("signal {}: ending {} servers; their mounts stay", number,
+               children_.size());
   EndChildren();
   return false;
 }
@@ -277,8 +263,7 @@ void Spawner::EndChildren() {
   while (!children_.empty()) {
     pollfd item = {.fd = signals_.get(), .events = POLLIN, .revents = 0};
     if (::poll(&item, 1, MillisecondsUntil(end)) <= 0) break;
-    signalfd_siginfo info = {};
-    if (::read(signals_.get(), &info, sizeof(info)) < 0) break;
+    if (NextSignal(signals_.get()) == 0) break;
     Reap();
   }
   if (!children_.empty()) {

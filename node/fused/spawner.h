@@ -59,7 +59,7 @@ class Spawner {
   const std::string socket_;
   const std::string fused_program_;
   UniqueFd listener_;
-  UniqueFd signals_;                    // signalfd
+  UniqueFd signals_;                    // TakeSignals'
   std::deque<Connection> connections_;  // silent so far; the oldest first
   std::chrono::steady_clock::time_point accept_after_{};
   bool logged_ = false;                    // that none can be taken

@@ -1,7 +1,6 @@
 // famfs-fused: serves one instance on one mount point, in the foreground.
 #include <poll.h>
 #include <spdlog/spdlog.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <array>
@@ -20,6 +19,7 @@
 #include "fuse/kernel/mount.h"
 #include "fuse/server/command_line.h"
 #include "fuse/server/supervision.h"
+#include "runtime/signals.h"
 
 namespace famfs {
 namespace {
@@ -29,20 +29,6 @@ int Fail(const FusedCommandLine& options, FusedExit exit,
   spdlog::error("{}", Message(status));
   TellReady(options.ready_fd, fmt::format("error: {}", Message(status)));
   return static_cast<int>(exit);
-}
-
-/// SIGTERM and SIGINT as a descriptor; blocked from here on in all threads.
-absl::StatusOr<UniqueFd> TakeSignals() {
-  sigset_t set;
-  ::sigemptyset(&set);
-  ::sigaddset(&set, SIGTERM);
-  ::sigaddset(&set, SIGINT);
-  if (::sigprocmask(SIG_BLOCK, &set, nullptr) != 0) {
-    return ErrnoError(errno, "sigprocmask");
-  }
-  UniqueFd fd(::signalfd(-1, &set, SFD_CLOEXEC));
-  if (!fd.valid()) return ErrnoError(errno, "signalfd");
-  return fd;
 }
 
 /// Whether the session ended; false: a signal came.
@@ -151,7 +137,7 @@ absl::StatusOr<std::unique_ptr<Reader>> OpenInstance(
 }
 
 int Serve(const FusedCommandLine& options) {
-  auto signals = TakeSignals();
+  auto signals = TakeSignals(kEndSignals);
   if (!signals.ok()) {
     return Fail(options, FusedExit::kFailed, signals.status());
   }
