@@ -2,24 +2,20 @@
 
 #include <poll.h>
 #include <spdlog/spdlog.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <optional>
 #include <utility>
 
 #include "base/text.h"
-#include "base/unique_fd.h"
+#include "runtime/socket_file.h"
 
 namespace famfs::csi {
 namespace {
 
-constexpr std::size_t kMaxSocketPath = sizeof(sockaddr_un::sun_path) - 1;
 constexpr std::string_view kExamples =
     "write unix:///csi/csi.sock or tcp://127.0.0.1:10000";
 
@@ -97,34 +93,6 @@ std::string HostAndPort(const Endpoint& endpoint) {
                      endpoint.port);
 }
 
-absl::StatusOr<SocketState> Knock(const std::string& path) {
-  sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  if (path.size() > kMaxSocketPath) {
-    return InvalidArgument("{}: longer than {} bytes", path, kMaxSocketPath);
-  }
-  std::memcpy(address.sun_path, path.data(), path.size());
-  const UniqueFd fd(
-      socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd.valid()) return ErrnoError(errno, "socket");
-  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address),
-              sizeof(address)) == 0) {
-    return SocketState::kListening;
-  }
-  switch (errno) {
-    case ECONNREFUSED:
-      return SocketState::kStale;
-    case ENOENT:
-      return SocketState::kAbsent;
-    case EAGAIN:       // its queue is full: somebody listens, but is busy
-    case EPROTOTYPE:   // somebody listens with another kind of socket
-    case EINPROGRESS:  // somebody is about to answer
-      return SocketState::kListening;
-    default:
-      return ErrnoError(errno, path);
-  }
-}
-
 }  // namespace
 
 std::string Endpoint::ToString() const {
@@ -147,16 +115,6 @@ absl::StatusOr<Endpoint> ParseEndpoint(std::string_view text) {
                            Printable(text), kExamples);
   }
   return ParseTcp(text, rest);
-}
-
-absl::StatusOr<SocketState> ExamineSocket(const std::string& path) {
-  struct stat status = {};
-  if (lstat(path.c_str(), &status) != 0) {
-    if (errno == ENOENT) return SocketState::kAbsent;
-    return ErrnoError(errno, path);
-  }
-  if (!S_ISSOCK(status.st_mode)) return SocketState::kNotSocket;
-  return Knock(path);
 }
 
 absl::Status CheckSocketPath(const std::string& path) {

@@ -30,18 +30,8 @@ struct Endpoint {
 };
 
 /// InvalidArgument names the text and shows a right one. A socket's path is
-/// absolute and at most 107 bytes (the kernel's limit).
+/// absolute and at most kMaxSocketPath bytes long (runtime/socket_file.h).
 absl::StatusOr<Endpoint> ParseEndpoint(std::string_view text);
-
-/// What stands at a socket's path.
-enum class SocketState {
-  kAbsent,
-  kStale,      // a socket on which nobody answers: may be replaced
-  kListening,  // somebody answers
-  kNotSocket,  // a file, a directory, ...: never touched
-};
-/// Errors only when the path cannot be examined (PermissionDenied, ...).
-absl::StatusOr<SocketState> ExamineSocket(const std::string& path);
 
 /// OK when a server may take the path (absent or stale). FailedPrecondition
 /// "another process is listening", or "not a socket", with what to do; NotFound

@@ -92,8 +92,10 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Open(
     const Endpoint& endpoint, mode_t socket_mode) {
   std::unique_ptr<Listener> listener(new Listener(endpoint));
   if (endpoint.kind == Endpoint::Kind::kUnix) {
-    FAMFS_ASSIGN_OR_RETURN(listener->file_,
-                           SocketFile::Listen(endpoint.path, socket_mode));
+    FAMFS_ASSIGN_OR_RETURN(
+        listener->file_,
+        SocketFile::Listen(endpoint.path, SOCK_STREAM, socket_mode,
+                           [&] { return CheckSocketPath(endpoint.path); }));
   } else {
     FAMFS_RETURN_IF_ERROR(listener->OpenTcp());
   }

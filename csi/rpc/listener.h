@@ -11,15 +11,15 @@
 #include "base/status.h"
 #include "base/unique_fd.h"
 #include "csi/rpc/endpoint.h"
-#include "csi/rpc/socket_file.h"
+#include "runtime/socket_file.h"
 
 namespace famfs::csi {
 
 class Listener {
  public:
   /// Non-blocking; connections queue from now on. `socket_mode` is a Unix
-  /// socket's. Errors: SocketFile::Listen's; Unavailable when a TCP address
-  /// cannot be bound, with the reason.
+  /// socket's. Errors: CheckSocketPath's; Unavailable when the socket cannot be
+  /// made, or a TCP address cannot be bound, with the reason.
   static absl::StatusOr<std::unique_ptr<Listener>> Open(
       const Endpoint& endpoint, mode_t socket_mode = 0600);
 

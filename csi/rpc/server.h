@@ -7,7 +7,7 @@
 //   server->Stop();
 //
 // Connections come by way of an Acceptor (csi/rpc/acceptor.h), a Unix socket's
-// name is a SocketFile (csi/rpc/socket_file.h): a stale socket is replaced, a
+// name is a SocketFile (runtime/socket_file.h): a stale socket is replaced, a
 // living one is never, and Stop() takes the name away only while it is still
 // ours.
 #pragma once

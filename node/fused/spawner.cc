@@ -1,13 +1,10 @@
 #include "node/fused/spawner.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,12 +16,13 @@
 #include <vector>
 
 #include "runtime/signals.h"
+#include "runtime/socket_file.h"
 #include "runtime/spawn.h"
 
 namespace famfs::node {
 namespace {
 
-// For a caller's request, and for another spawner's answer.
+// For a caller's request.
 constexpr std::chrono::seconds kPatience{5};
 // A plugin asks for one server after the other.
 constexpr std::size_t kMaxConnections = 64;
@@ -34,38 +32,16 @@ constexpr std::chrono::milliseconds kAcceptPause{100};
 constexpr int kSignals[] = {SIGCHLD, SIGTERM, SIGINT};
 
 absl::Status CheckFree(const std::string& path) {
-  struct stat info = {};
-  if (::lstat(path.c_str(), &info) != 0) {
-    return errno == ENOENT ? absl::OkStatus() : ErrnoError(errno, path);
-  }
-  if (!S_ISSOCK(info.st_mode)) {
+  FAMFS_ASSIGN_OR_RETURN(const SocketState state, ExamineSocket(path));
+  if (state == SocketState::kNotSocket) {
     return FailedPrecondition("{}: there is something else than a socket",
                               path);
   }
-  if (ConnectToSpawner(path, {.tv_sec = kPatience.count(), .tv_usec = 0})
-          .ok()) {
+  if (state == SocketState::kListening) {
     return FailedPrecondition("{}: another famfs-fused-spawner listens there",
                               path);
   }
   return absl::OkStatus();
-}
-
-// Bound under another name, made ours alone, then renamed: nobody meets a
-// socket that others may connect to.
-absl::StatusOr<UniqueFd> Listen(const std::string& path) {
-  FAMFS_RETURN_IF_ERROR(CheckFree(path));
-  const std::string bound = path + ".new";
-  FAMFS_ASSIGN_OR_RETURN(const sockaddr_un address, SocketAddress(bound));
-  UniqueFd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-  if (!fd.valid()) return ErrnoError(errno, "socket");
-  ::unlink(bound.c_str());
-  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address),
-             sizeof(address)) != 0 ||
-      ::chmod(bound.c_str(), 0600) != 0 || ::listen(fd.get(), SOMAXCONN) != 0 ||
-      ::rename(bound.c_str(), path.c_str()) != 0) {
-    return ErrnoError(errno, path);
-  }
-  return fd;
 }
 
 // For poll(2).
@@ -81,16 +57,14 @@ absl::StatusOr<std::unique_ptr<Spawner>> Spawner::Start(
     const std::string& socket, const std::string& fused_program) {
   std::unique_ptr<Spawner> spawner(new Spawner(socket, fused_program));
   FAMFS_ASSIGN_OR_RETURN(spawner->signals_, TakeSignals(kSignals));
-  FAMFS_ASSIGN_OR_RETURN(spawner->listener_, Listen(socket));
+  FAMFS_ASSIGN_OR_RETURN(spawner->listener_,
+                         SocketFile::Listen(socket, SOCK_SEQPACKET, 0600,
+                                            [&] { return CheckFree(socket); }));
   return spawner;
 }
 
 Spawner::Spawner(std::string socket, std::string fused_program)
     : socket_(std::move(socket)), fused_program_(std::move(fused_program)) {}
-
-Spawner::~Spawner() {
-  if (listener_.valid()) ::unlink(socket_.c_str());
-}
 
 void Spawner::Run() {
   spdlog::info("listens on {}", socket_);
@@ -101,7 +75,7 @@ void Spawner::Run() {
     const bool accepts = std::chrono::steady_clock::now() >= accept_after_;
     std::vector<pollfd> items = {
         {.fd = signals_.get(), .events = POLLIN, .revents = 0},
-        {.fd = accepts ? listener_.get() : -1, .events = POLLIN, .revents = 0}};
+        {.fd = accepts ? listener_->fd() : -1, .events = POLLIN, .revents = 0}};
     for (const Connection& connection : connections_) {
       items.push_back(
           {.fd = connection.fd.get(), .events = POLLIN, .revents = 0});
@@ -146,7 +120,7 @@ bool Spawner::HandleSignal() {
 }
 
 void Spawner::Accept() {
-  UniqueFd fd(::accept4(listener_.get(), nullptr, nullptr,
+  UniqueFd fd(::accept4(listener_->fd(), nullptr, nullptr,
                         SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!fd.valid()) {
     CannotAccept(errno);

@@ -17,17 +17,18 @@
 #include "base/unique_fd.h"
 #include "node/fused/fused.h"
 #include "node/fused/spawner_wire.h"
+#include "runtime/socket_file.h"
 
 namespace famfs::node {
 
 class Spawner {
  public:
-  /// Binds `socket` (mode 0600), replacing a stale one. Blocks SIGCHLD, SIGTERM
-  /// and SIGINT in the calling thread: make it first in main.
-  /// FailedPrecondition: another spawner answers there.
+  /// Listens at `socket` (mode 0600), replacing a stale one; that name goes
+  /// with the spawner. Blocks SIGCHLD, SIGTERM and SIGINT in the calling
+  /// thread: make it first in main. FailedPrecondition: another spawner answers
+  /// there.
   static absl::StatusOr<std::unique_ptr<Spawner>> Start(
       const std::string& socket, const std::string& fused_program);
-  ~Spawner();
   Spawner(const Spawner&) = delete;
   Spawner& operator=(const Spawner&) = delete;
 
@@ -58,7 +59,7 @@ class Spawner {
 
   const std::string socket_;
   const std::string fused_program_;
-  UniqueFd listener_;
+  std::unique_ptr<SocketFile> listener_;
   UniqueFd signals_;                    // TakeSignals'
   std::deque<Connection> connections_;  // silent so far; the oldest first
   std::chrono::steady_clock::time_point accept_after_{};

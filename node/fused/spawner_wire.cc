@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "runtime/socket_file.h"
+
 namespace famfs::node {
 namespace {
 
@@ -19,18 +21,6 @@ absl::Status Answering(const absl::Status& status) {
 }
 
 }  // namespace
-
-absl::StatusOr<sockaddr_un> SocketAddress(const std::string& path) {
-  sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path)) {
-    return InvalidArgument(
-        "{}: too long for a socket's path; choose one of at most {} bytes",
-        path, sizeof(address.sun_path) - 1);
-  }
-  std::memcpy(address.sun_path, path.data(), path.size());
-  return address;
-}
 
 absl::StatusOr<UniqueFd> ConnectToSpawner(const std::string& path,
                                           const timeval& limit) {

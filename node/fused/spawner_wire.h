@@ -12,7 +12,6 @@
 #pragma once
 
 #include <sys/time.h>
-#include <sys/un.h>
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -25,10 +24,8 @@
 
 namespace famfs::node {
 
-/// InvalidArgument: the path is too long for a socket.
-absl::StatusOr<sockaddr_un> SocketAddress(const std::string& path);
 /// Connected, with a limit on each send and receive. Unavailable: nobody
-/// answers there.
+/// answers there. InvalidArgument: the path is too long for a socket.
 absl::StatusOr<UniqueFd> ConnectToSpawner(const std::string& path,
                                           const timeval& limit);
 

@@ -9,6 +9,7 @@
 #include "base/thread.h"
 #include "csi/rpc/probe.h"
 #include "node/registration.grpc.pb.h"
+#include "runtime/socket_file.h"
 
 namespace famfs::node {
 namespace {
@@ -151,8 +152,8 @@ void Registration::Look() {
   }
   // Whoever has removed it may be about to make its own: look again first.
   if (!std::exchange(missed_, true)) return;
-  const auto state = csi::ExamineSocket(options_.socket);
-  if (state.ok() && *state == csi::SocketState::kListening) {
+  const auto state = ExamineSocket(options_.socket);
+  if (state.ok() && *state == SocketState::kListening) {
     Fail(FailedPrecondition(
         "another process has replaced the registration socket {}; it is left "
         "to it: stop that one (a second plugin, or a node-driver-registrar "

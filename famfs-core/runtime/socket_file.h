@@ -8,8 +8,11 @@
 // somebody could hold against us.
 #pragma once
 
+#include <absl/functional/function_ref.h>
 #include <sys/types.h>
+#include <sys/un.h>
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <utility>
@@ -18,15 +21,39 @@
 #include "base/status.h"
 #include "base/unique_fd.h"
 
-namespace famfs::csi {
+namespace famfs {
+
+/// Bytes; the kernel's limit.
+inline constexpr std::size_t kMaxSocketPath = sizeof(sockaddr_un::sun_path) - 1;
+
+/// InvalidArgument: the path is too long for a socket.
+absl::StatusOr<sockaddr_un> SocketAddress(const std::string& path);
+
+/// What stands at a socket's path.
+enum class SocketState {
+  kAbsent,
+  kStale,      // a socket on which nobody answers: may be replaced
+  kListening,  // somebody answers
+  kNotSocket,  // a file, a directory, ...: never touched
+};
+/// Of any type of socket. Errors only when the path cannot be examined
+/// (PermissionDenied, ...).
+absl::StatusOr<SocketState> ExamineSocket(const std::string& path);
 
 /// Thread-safe.
 class SocketFile {
  public:
-  /// A socket that listens (non-blocking) at the absolute `path`, with this
-  /// mode. Errors: CheckSocketPath's; Unavailable when it cannot be made.
+  /// Whether the path may be taken, in the words of the program whose it is: OK
+  /// where nothing stands, or a stale socket. It removes nothing.
+  using Check = absl::FunctionRef<absl::Status()>;
+
+  /// A socket that listens (non-blocking) at `path`, with this mode. `type`:
+  /// SOCK_STREAM or SOCK_SEQPACKET. `check` is asked before anything is made,
+  /// and again whenever somebody else was faster. Errors: those of `check`;
+  /// InvalidArgument for a path that is too long; Unavailable when the socket
+  /// cannot be made.
   static absl::StatusOr<std::unique_ptr<SocketFile>> Listen(
-      const std::string& path, mode_t mode);
+      const std::string& path, int type, mode_t mode, Check check);
   /// Remove()
   ~SocketFile() { Remove(); }
   SocketFile(const SocketFile&) = delete;
@@ -64,4 +91,4 @@ class SocketFile {
   mutable Mutex moving_;  // held while the name is away
 };
 
-}  // namespace famfs::csi
+}  // namespace famfs

@@ -1,8 +1,7 @@
-#include "csi/rpc/socket_file.h"
+#include "runtime/socket_file.h"
 
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,9 +9,8 @@
 #include <cstring>
 
 #include "base/uuid.h"
-#include "csi/rpc/endpoint.h"
 
-namespace famfs::csi {
+namespace famfs {
 namespace {
 
 // Somebody else's socket that appears again and again is no reason to try for
@@ -20,7 +18,8 @@ namespace {
 constexpr int kAttempts = 100;
 
 std::string DirectoryOf(const std::string& path) {
-  return path.substr(0, path.rfind('/') + 1);
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "./" : path.substr(0, slash + 1);
 }
 
 // As long as "csi.sock", so that what fits the kernel's limit still does.
@@ -57,9 +56,10 @@ absl::Status RemoveStale(const std::string& path) {
   return absl::OkStatus();
 }
 
-absl::Status Place(const std::string& bound, const std::string& path) {
+absl::Status Place(const std::string& bound, const std::string& path,
+                   SocketFile::Check check) {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    FAMFS_RETURN_IF_ERROR(CheckSocketPath(path));
+    FAMFS_RETURN_IF_ERROR(check());
     absl::Status placed = RenameNew(bound, path);
     if (!absl::IsAlreadyExists(placed)) return placed;
     FAMFS_RETURN_IF_ERROR(RemoveStale(path));
@@ -70,23 +70,70 @@ absl::Status Place(const std::string& bound, const std::string& path) {
 
 absl::Status CannotBind(const std::string& path, int error_number) {
   const std::string directory = DirectoryOf(path);
-  const bool writable = ::access(directory.c_str(), W_OK) == 0;
-  return Unavailable(
-      "cannot create a socket in {}: {}", directory,
-      writable ? std::strerror(error_number) : "the directory is not writable");
+  const bool tells_itself =
+      error_number == ENOENT || ::access(directory.c_str(), W_OK) == 0;
+  return Unavailable("cannot create a socket in {}: {}", directory,
+                     tells_itself ? std::strerror(error_number)
+                                  : "the directory is not writable");
+}
+
+absl::StatusOr<SocketState> Knock(const std::string& path) {
+  FAMFS_ASSIGN_OR_RETURN(const sockaddr_un address, SocketAddress(path));
+  const UniqueFd fd(
+      ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd.valid()) return ErrnoError(errno, "socket");
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address),
+                sizeof(address)) == 0) {
+    return SocketState::kListening;
+  }
+  switch (errno) {
+    case ECONNREFUSED:
+      return SocketState::kStale;
+    case ENOENT:
+      return SocketState::kAbsent;
+    case EAGAIN:       // its queue is full: somebody listens, but is busy
+    case EPROTOTYPE:   // somebody listens with another kind of socket
+    case EINPROGRESS:  // somebody is about to answer
+      return SocketState::kListening;
+    default:
+      return ErrnoError(errno, path);
+  }
 }
 
 }  // namespace
 
+absl::StatusOr<sockaddr_un> SocketAddress(const std::string& path) {
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  if (path.size() > kMaxSocketPath) {
+    return InvalidArgument(
+        "{}: too long for a socket's path; choose one of at most {} bytes",
+        path, kMaxSocketPath);
+  }
+  std::memcpy(address.sun_path, path.data(), path.size());
+  return address;
+}
+
+absl::StatusOr<SocketState> ExamineSocket(const std::string& path) {
+  struct stat status = {};
+  if (::lstat(path.c_str(), &status) != 0) {
+    if (errno == ENOENT) return SocketState::kAbsent;
+    return ErrnoError(errno, path);
+  }
+  if (!S_ISSOCK(status.st_mode)) return SocketState::kNotSocket;
+  return Knock(path);
+}
+
 absl::StatusOr<std::unique_ptr<SocketFile>> SocketFile::Listen(
-    const std::string& path, mode_t mode) {
-  FAMFS_RETURN_IF_ERROR(CheckSocketPath(path));
-  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    const std::string& path, int type, mode_t mode, Check check) {
+  FAMFS_RETURN_IF_ERROR(SocketAddress(path).status());
+  FAMFS_RETURN_IF_ERROR(check());
+  UniqueFd fd(::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) return ErrnoError(errno, "socket");
   std::unique_ptr<SocketFile> file(new SocketFile(path, std::move(fd)));
   const std::string bound = TemporaryPath(path);
   FAMFS_RETURN_IF_ERROR(file->Bind(mode, bound));
-  const absl::Status placed = Place(bound, path);
+  const absl::Status placed = Place(bound, path, check);
   if (!placed.ok()) {
     ::unlink(bound.c_str());
     return placed;
@@ -95,19 +142,17 @@ absl::StatusOr<std::unique_ptr<SocketFile>> SocketFile::Listen(
 }
 
 absl::Status SocketFile::Bind(mode_t mode, const std::string& bound) {
-  sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  if (bound.size() >= sizeof(address.sun_path)) {
+  const auto address = SocketAddress(bound);
+  if (!address.ok()) {
     return InvalidArgument(
         "the directory of {} is too long for a socket; choose a shorter one",
         path_);
   }
-  std::memcpy(address.sun_path, bound.data(), bound.size());
   // The name gets the mode of the socket, less the umask: it is never there
   // with another one.
   if (::fchmod(fd_.get(), mode) != 0 ||
-      ::bind(fd_.get(), reinterpret_cast<const sockaddr*>(&address),
-             sizeof(address)) != 0) {
+      ::bind(fd_.get(), reinterpret_cast<const sockaddr*>(&*address),
+             sizeof(*address)) != 0) {
     return CannotBind(path_, errno);
   }
   absl::Status listening = ListenAt(mode, bound);
@@ -165,4 +210,4 @@ void SocketFile::Remove() {
   if (Names()) ::unlink(path_.c_str());
 }
 
-}  // namespace famfs::csi
+}  // namespace famfs
