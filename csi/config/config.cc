@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "base/unique_fd.h"
 #include "base/units.h"
-#include "csi/config/config_document.h"
+#include "base/yaml.h"
 #include "csi/config/duration.h"
 #include "csi/config/owner.h"
 #include "csi/rpc/endpoint.h"
@@ -268,20 +268,6 @@ absl::Status ReadNode(const YamlMap& top, NodeSection& node) {
   return map.Read("fusedPath", node.fused_path, ParseAbsolutePath);
 }
 
-absl::StatusOr<Config> ReadDocument(const YAML::Node& document,
-                                    std::string_view file) {
-  FAMFS_ASSIGN_OR_RETURN(const YamlMap top,
-                         YamlMap::Make(document, file, "", kTopKeys));
-  Config config;
-  FAMFS_RETURN_IF_ERROR(ReadDriver(top, config.driver));
-  FAMFS_RETURN_IF_ERROR(ReadLog(top, config.log));
-  FAMFS_RETURN_IF_ERROR(ReadPools(top, config.pools));
-  FAMFS_RETURN_IF_ERROR(ReadDefaults(top, config));
-  FAMFS_RETURN_IF_ERROR(ReadController(top, config.controller));
-  FAMFS_RETURN_IF_ERROR(ReadNode(top, config.node));
-  return config;
-}
-
 }  // namespace
 
 absl::StatusOr<LogLevel> ParseLogLevel(std::string_view text) {
@@ -353,13 +339,21 @@ std::string Config::PoolNames() const {
 
 absl::StatusOr<Config> ParseConfig(std::string_view text,
                                    std::string_view file) {
-  FAMFS_ASSIGN_OR_RETURN(const YAML::Node document, ParseYaml(text, file));
-  try {
-    return ReadDocument(document, file);
-  } catch (const YAML::Exception& e) {
-    return InvalidArgument("{}:{}:{}: {}", file, e.mark.line + 1,
-                           e.mark.column + 1, e.msg);
-  }
+  FAMFS_ASSIGN_OR_RETURN(
+      const YamlMap top,
+      YamlMap::Parse(text,
+                     {.path = std::string(file),
+                      .needs = "pools: with a name and a device",
+                      .hint = "docs/configuration.md has an example"},
+                     kTopKeys));
+  Config config;
+  FAMFS_RETURN_IF_ERROR(ReadDriver(top, config.driver));
+  FAMFS_RETURN_IF_ERROR(ReadLog(top, config.log));
+  FAMFS_RETURN_IF_ERROR(ReadPools(top, config.pools));
+  FAMFS_RETURN_IF_ERROR(ReadDefaults(top, config));
+  FAMFS_RETURN_IF_ERROR(ReadController(top, config.controller));
+  FAMFS_RETURN_IF_ERROR(ReadNode(top, config.node));
+  return config;
 }
 
 absl::StatusOr<Config> LoadConfig(const std::string& path) {

@@ -4,9 +4,9 @@
 #include <map>
 #include <string_view>
 
+#include "base/nearest.h"
 #include "base/text.h"
 #include "base/units.h"
-#include "csi/config/nearest.h"
 #include "csi/config/owner.h"
 #include "media/format.h"
 

@@ -37,8 +37,8 @@ struct EmulatedConfig {
 /// size or a nil tag; NotFound when DIR's parent is missing.
 [[nodiscard]] absl::Status CreateEmulatedDevice(const std::string& directory,
                                                 const EmulatedConfig& config);
-/// Reads DIR/device.yaml. Errors carry file and line: InvalidArgument for what
-/// is written there, NotFound when there is none.
+/// Reads DIR/device.yaml. Errors carry file, line and column (base/yaml.h):
+/// InvalidArgument for what is written there, NotFound when there is none.
 absl::StatusOr<EmulatedConfig> ReadEmulatedConfig(const std::string& directory);
 
 /// Rewrites DIR/device.yaml with other hosts. It holds for who opens the device

@@ -4,13 +4,13 @@
 
 #include <cerrno>
 #include <cstdlib>
-#include <exception>
-#include <set>
 #include <string>
+#include <string_view>
 
 #include "base/new_file.h"
 #include "base/unique_fd.h"
 #include "base/units.h"
+#include "base/yaml.h"
 #include "dax/emulated.h"
 #include "dax/extent_files.h"
 #include "dax/use_mark.h"
@@ -18,10 +18,7 @@
 namespace famfs {
 namespace {
 
-absl::Status ErrorAt(const std::string& file, const YAML::Node& node,
-                     std::string_view message) {
-  return InvalidArgument("{}:{}: {}", file, node.Mark().line + 1, message);
-}
+constexpr std::string_view kKeys[] = {"size", "tag", "hosts", "sparse"};
 
 absl::Status CheckSize(std::uint64_t size) {
   if (size == 0 || size % kExtentUnit != 0) {
@@ -37,79 +34,53 @@ absl::Status CheckSize(std::uint64_t size) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<std::string>> ParseHosts(const std::string& file,
-                                                    const YAML::Node& node) {
-  std::vector<std::string> hosts;
-  if (node.IsNull()) return hosts;
-  if (!node.IsSequence()) {
-    return ErrorAt(file, node, "hosts must be a list of names");
-  }
-  for (const YAML::Node& host : node) {
-    if (!host.IsScalar() || host.Scalar().empty()) {
-      return ErrorAt(file, host, "a host must be a name");
-    }
-    hosts.push_back(host.Scalar());
-  }
-  return hosts;
+absl::StatusOr<std::uint64_t> ParseDeviceSize(std::string_view text) {
+  FAMFS_ASSIGN_OR_RETURN(const std::uint64_t size, ParseSize(text));
+  FAMFS_RETURN_IF_ERROR(CheckSize(size));
+  return size;
 }
 
-absl::Status ParseValue(const std::string& file, const std::string& key,
-                        const YAML::Node& value, EmulatedConfig& config) {
-  if (key == "hosts") {
-    FAMFS_ASSIGN_OR_RETURN(config.hosts, ParseHosts(file, value));
-    return absl::OkStatus();
+absl::StatusOr<Uuid> ParseTag(std::string_view text) {
+  FAMFS_ASSIGN_OR_RETURN(const Uuid tag, Uuid::Parse(text));
+  if (tag.is_nil()) return InvalidArgument("the tag must not be the nil UUID");
+  return tag;
+}
+
+absl::StatusOr<std::string> ParseHost(std::string_view text) {
+  if (text.empty()) return InvalidArgument("a host must be a name");
+  return std::string(text);
+}
+
+// All the words that YAML has for it ("yes", "on").
+absl::StatusOr<bool> ParseBool(std::string_view text) {
+  bool value = false;
+  if (YAML::convert<bool>::decode(YAML::Node(std::string(text)), value)) {
+    return value;
   }
-  if (!value.IsScalar()) {
-    return ErrorAt(file, value, fmt::format("{} must be a single value", key));
-  }
-  if (key == "size") {
-    const auto size = ParseSize(value.Scalar());
-    if (!size.ok()) return ErrorAt(file, value, Message(size.status()));
-    const absl::Status good = CheckSize(*size);
-    if (!good.ok()) return ErrorAt(file, value, Message(good));
-    config.size = *size;
-  } else if (key == "tag") {
-    const auto tag = Uuid::Parse(value.Scalar());
-    if (!tag.ok()) return ErrorAt(file, value, Message(tag.status()));
-    if (tag->is_nil()) {
-      return ErrorAt(file, value, "the tag must not be the nil UUID");
-    }
-    config.tag = *tag;
-  } else if (key == "sparse") {
-    if (!YAML::convert<bool>::decode(value, config.sparse)) {
-      return ErrorAt(file, value, "sparse must be true or false");
-    }
-  } else {
-    return ErrorAt(file, value,
-                   fmt::format("unknown key \"{}\"; known are size, tag, hosts "
-                               "and sparse",
-                               key));
-  }
-  return absl::OkStatus();
+  return InvalidArgument("must be true or false");
 }
 
 absl::StatusOr<EmulatedConfig> ParseConfig(const std::string& file,
-                                           const YAML::Node& root) {
-  if (!root.IsMap()) {
-    return InvalidArgument("{}:1: must be a map with size and tag", file);
+                                           std::string_view text) {
+  FAMFS_ASSIGN_OR_RETURN(
+      const YamlMap map,
+      YamlMap::Parse(
+          text,
+          {.path = file,
+           .needs = "size and tag",
+           .hint = "it has size and tag, and may have hosts and sparse"},
+          kKeys));
+  for (const char* key : {"size", "tag", "sparse"}) {
+    FAMFS_RETURN_IF_ERROR(map.RefuseEmpty(key));
   }
   EmulatedConfig config;
-  std::set<std::string> seen;
-  for (const auto& pair : root) {
-    const YAML::Node& key = pair.first;
-    if (!key.IsScalar()) return ErrorAt(file, key, "a key must be a word");
-    if (!seen.insert(key.Scalar()).second) {
-      return ErrorAt(file, key, fmt::format("{} is given twice", key.Scalar()));
-    }
-    // A value that is not there is marked where the next token stands.
-    if (pair.second.IsNull() && key.Scalar() != "hosts") {
-      return ErrorAt(file, key, fmt::format("{} has no value", key.Scalar()));
-    }
-    FAMFS_RETURN_IF_ERROR(ParseValue(file, key.Scalar(), pair.second, config));
-  }
+  FAMFS_RETURN_IF_ERROR(map.Read("size", config.size, ParseDeviceSize));
+  FAMFS_RETURN_IF_ERROR(map.Read("tag", config.tag, ParseTag));
+  FAMFS_RETURN_IF_ERROR(map.ReadList("hosts", config.hosts, ParseHost));
+  FAMFS_RETURN_IF_ERROR(map.Read("sparse", config.sparse, ParseBool));
   for (const char* key : {"size", "tag"}) {
-    if (!seen.contains(key)) {
-      return ErrorAt(file, root, fmt::format("{} is missing", key));
+    if (!map.Has(key)) {
+      return InvalidArgument("{}: {} is missing", map.Location(), key);
     }
   }
   return config;
@@ -217,13 +188,7 @@ absl::StatusOr<EmulatedConfig> ReadEmulatedConfig(
         directory, file);
   }
   if (!text.ok()) return text.status();
-  try {
-    return ParseConfig(file, YAML::Load(*text));
-  } catch (const YAML::Exception& error) {
-    return InvalidArgument("{}:{}: {}", file, error.mark.line + 1, error.msg);
-  } catch (const std::exception& error) {
-    return InvalidArgument("{}: {}", file, error.what());
-  }
+  return ParseConfig(file, *text);
 }
 
 absl::Status SetEmulatedHosts(const std::string& directory,

@@ -1,27 +1,11 @@
-// Near words, owners and modes.
+// Owners and modes.
 #include <gtest/gtest.h>
 
-#include "csi/config/nearest.h"
 #include "csi/config/owner.h"
 #include "tests/unit/csi/support.h"
 
 namespace famfs::csi {
 namespace {
-
-constexpr std::string_view kWords[] = {"pool", "dataPath", "uid", "gid"};
-
-TEST(NearestWord, FindsATypingMistake) {
-  EXPECT_EQ(NearestWord("datapath", kWords), "dataPath");
-  EXPECT_EQ(NearestWord("dataPaht", kWords), "dataPath");
-  EXPECT_EQ(NearestWord("pools", kWords), "pool");
-  EXPECT_EQ(DidYouMean("poll", kWords), " (did you mean \"pool\"?)");
-}
-
-TEST(NearestWord, IsSilentWhenNothingIsNear) {
-  EXPECT_EQ(NearestWord("replicas", kWords), "");
-  EXPECT_EQ(NearestWord("", kWords), "");
-  EXPECT_EQ(DidYouMean(std::string(100'000, 'x'), kWords), "");
-}
 
 TEST(Owner, IdsAreDecimalAndNeverMinusOne) {
   EXPECT_EQ(*ParseOwnerId("0"), 0U);

@@ -75,15 +75,14 @@ TEST_F(EmulatedConfigTest, SizesMayHaveUnitsAndHostsMayBeAbsent) {
   EXPECT_FALSE(config.sparse);
 }
 
-TEST_F(EmulatedConfigTest, EveryMistakeIsToldWithItsLine) {
+TEST_F(EmulatedConfigTest, EveryMistakeIsToldWithItsPlace) {
   const std::string size = "size: 4M\n";
   const struct {
     std::string yaml;
     int line;
     std::string text;
   } cases[] = {
-      {"", 1, "must be a map"},
-      {"- 1\n", 1, "must be a map"},
+      {"- 1\n", 1, "the file must be a mapping"},
       {kTagLine, 1, "size is missing"},
       {"\n\n" + size, 3, "tag is missing"},
       {size + "tag: 123\n", 2, "\"123\" is not a UUID"},
@@ -95,23 +94,35 @@ TEST_F(EmulatedConfigTest, EveryMistakeIsToldWithItsLine) {
       {kTagLine + std::string("size:\n"), 2, "size has no value"},
       {kTagLine + std::string("size: [4M]\n"), 2, "must be a single value"},
       {kTagLine + size + "hosts: a\n", 3, "must be a list"},
-      {kTagLine + size + "hosts:\n  - a\n  - [b]\n", 5, "must be a name"},
+      {kTagLine + size + "hosts:\n  - a\n  - [b]\n", 5,
+       "hosts[1] must be a single"},
+      {kTagLine + size + "hosts:\n  - a\n  - \"\"\n", 5, "must be a name"},
       {kTagLine + size + "sparse: perhaps\n", 3, "true or false"},
-      {kTagLine + size + "colour: red\n", 3, "unknown key \"colour\""},
-      {kTagLine + size + size, 3, "size is given twice"},
+      {kTagLine + size + "colour: red\n", 3,
+       "unknown key \"colour\"; known here are: size, tag"},
+      {kTagLine + size + size, 3, "the key \"size\" is already at"},
       {kTagLine + size + "hosts: [a\n", 4, "end of sequence flow not found"},
       {kTagLine + std::string("  x\n\ty: [}\n"), 3, "illegal tab"},
-      {size + "? [a, b]\n: 1\n", 2, "a key must be a word"},
+      {size + "? [a, b]\n: 1\n", 2, "must be a key"},
   };
   for (const auto& c : cases) {
     Write(c.yaml);
     EXPECT_THAT(ReadEmulatedConfig(directory_.path()),
                 HasError(StatusCode::kInvalidArgument,
-                         fmt::format("{}:{}: ", file_, c.line)))
+                         fmt::format("{}:{}:", file_, c.line)))
         << c.yaml;
     EXPECT_THAT(ReadEmulatedConfig(directory_.path()),
                 HasError(StatusCode::kInvalidArgument, c.text))
         << c.yaml;
+  }
+}
+
+TEST_F(EmulatedConfigTest, AnEmptyFileLacksWhatItNeeds) {
+  for (const char* yaml : {"", "# nothing\n"}) {
+    Write(yaml);
+    EXPECT_THAT(ReadEmulatedConfig(directory_.path()),
+                HasError(StatusCode::kInvalidArgument,
+                         file_ + ": is empty; it needs at least size and tag"));
   }
 }
 

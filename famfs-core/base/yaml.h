@@ -1,5 +1,11 @@
-// One mapping of a YAML document, read with the position of every mistake.
-// Internal to csi/config/config.cc.
+// A YAML file of nested mappings, such as a configuration, read with the
+// position of every mistake: errors are InvalidArgument, "FILE:LINE:COLUMN:
+// ...", with what stands there and what should.
+//
+//   FAMFS_ASSIGN_OR_RETURN(const YamlMap top,
+//                          YamlMap::Parse(text, file, kTopKeys));
+//   FAMFS_ASSIGN_OR_RETURN(const YamlMap log, top.Map("log", kLogKeys));
+//   FAMFS_RETURN_IF_ERROR(log.Read("level", options.level, ParseLevel));
 #pragma once
 
 #include <yaml-cpp/yaml.h>
@@ -12,21 +18,24 @@
 
 #include "base/status.h"
 
-namespace famfs::csi {
+namespace famfs {
 
-/// Parses exactly one document. InvalidArgument "FILE:LINE:COLUMN: ...".
-absl::StatusOr<YAML::Node> ParseYaml(std::string_view text,
-                                     std::string_view file);
+/// What messages say of a file. The views are of constants.
+struct YamlFile {
+  std::string path;
+  std::string_view needs;  // an empty file lacks that at least
+  std::string_view hint;   // where something of another kind is needed
+};
 
 /// A mapping whose keys are all known and differ. A key without a value
-/// ("nodeId:") counts as absent.
+/// ("nodeId:") counts as absent. Owns what it was parsed from; for one thread
+/// at a time, with all that came from the same document.
 class YamlMap {
  public:
-  /// `name` stands in messages ("driver", "pools[0]"; empty: the document).
-  static absl::StatusOr<YamlMap> Make(const YAML::Node& node,
-                                      std::string_view file,
-                                      const std::string& name,
-                                      std::span<const std::string_view> known);
+  /// The mapping that is the whole of `text`: UTF-8, one document.
+  static absl::StatusOr<YamlMap> Parse(std::string_view text,
+                                       const YamlFile& file,
+                                       std::span<const std::string_view> known);
 
   [[nodiscard]] bool Has(std::string_view key) const {
     return Find(key) != nullptr;
@@ -66,6 +75,10 @@ class YamlMap {
     return absl::OkStatus();
   }
 
+  /// An error at a key that stands there without a value; OK when it is absent
+  /// or has one.
+  [[nodiscard]] absl::Status RefuseEmpty(std::string_view key) const;
+
   /// An InvalidArgument at the key's value (at the mapping when absent).
   [[nodiscard]] absl::Status ErrorAt(std::string_view key,
                                      const absl::Status& error) const;
@@ -76,18 +89,28 @@ class YamlMap {
   [[nodiscard]] std::string Location() const;
 
  private:
-  YamlMap(std::string file, std::string name)
+  struct Entry {
+    std::string key;
+    YAML::Mark mark;   // the key's
+    YAML::Node value;  // null: it has none
+  };
+  YamlMap(YamlFile file, std::string name)
       : file_(std::move(file)), name_(std::move(name)) {}
+  /// `name` stands in messages ("driver", "pools[0]"; empty: the document).
+  static absl::StatusOr<YamlMap> Make(const YAML::Node& node,
+                                      const YamlFile& file,
+                                      const std::string& name,
+                                      std::span<const std::string_view> known);
   [[nodiscard]] const YAML::Node* Find(std::string_view key) const;
   [[nodiscard]] std::string Path(std::string_view key) const;
   /// nullptr when absent.
   absl::StatusOr<const std::string*> Scalar(std::string_view key) const;
   absl::StatusOr<std::vector<std::string>> Texts(std::string_view key) const;
 
-  std::string file_;
+  YamlFile file_;
   std::string name_;
   YAML::Mark mark_ = YAML::Mark::null_mark();
-  std::vector<std::pair<std::string, YAML::Node>> values_;
+  std::vector<Entry> entries_;
 };
 
-}  // namespace famfs::csi
+}  // namespace famfs

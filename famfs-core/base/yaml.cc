@@ -1,16 +1,18 @@
-#include "csi/config/config_document.h"
+#include "base/yaml.h"
 
+#include <algorithm>
+#include <exception>
 #include <sstream>
 
+#include "base/nearest.h"
 #include "base/text.h"
-#include "csi/config/nearest.h"
 
-namespace famfs::csi {
+namespace famfs {
 namespace {
 
-std::string Position(std::string_view file, const YAML::Mark& mark) {
-  if (mark.is_null()) return std::string(file);
-  return fmt::format("{}:{}:{}", file, mark.line + 1, mark.column + 1);
+std::string Position(const YamlFile& file, const YAML::Mark& mark) {
+  if (mark.is_null()) return file.path;
+  return fmt::format("{}:{}:{}", file.path, mark.line + 1, mark.column + 1);
 }
 
 std::string_view KindOf(const YAML::Node& node) {
@@ -26,29 +28,25 @@ std::string_view KindOf(const YAML::Node& node) {
   }
 }
 
-absl::Status WrongKind(std::string_view file, const YAML::Node& node,
+absl::Status WrongKind(const YamlFile& file, const YAML::Node& node,
                        const std::string& name, std::string_view wanted) {
   return InvalidArgument(
-      "{}: {} must be {}, and {} stands here; docs/configuration.md has an "
-      "example",
-      Position(file, node.Mark()), name.empty() ? "the file" : name, wanted,
-      KindOf(node));
+      "{}: {} must be {}, and {} stands here; {}", Position(file, node.Mark()),
+      name.empty() ? "the file" : name, wanted, KindOf(node), file.hint);
 }
 
-}  // namespace
-
-absl::StatusOr<YAML::Node> ParseYaml(std::string_view text,
-                                     std::string_view file) {
+absl::StatusOr<YAML::Node> LoadDocument(std::string_view text,
+                                        const YamlFile& file) {
   if (!IsValidUtf8(text)) {
-    return InvalidArgument("{}: is not UTF-8 text; save it as UTF-8", file);
+    return InvalidArgument("{}: is not UTF-8 text; save it as UTF-8",
+                           file.path);
   }
   try {
     std::istringstream stream{std::string(text)};
     const std::vector<YAML::Node> documents = YAML::LoadAll(stream);
     if (documents.empty() || documents.front().IsNull()) {
-      return InvalidArgument(
-          "{}: is empty; it needs at least pools: with a name and a device",
-          file);
+      return InvalidArgument("{}: is empty; it needs at least {}", file.path,
+                             file.needs);
     }
     if (documents.size() > 1) {
       return InvalidArgument(
@@ -60,17 +58,27 @@ absl::StatusOr<YAML::Node> ParseYaml(std::string_view text,
   } catch (const YAML::Exception& e) {
     return InvalidArgument("{}: is not YAML here: {}", Position(file, e.mark),
                            e.msg);
+  } catch (const std::exception& e) {  // whatever the library meets itself
+    return InvalidArgument("{}: is not YAML: {}", file.path, e.what());
   }
 }
 
+}  // namespace
+
+absl::StatusOr<YamlMap> YamlMap::Parse(
+    std::string_view text, const YamlFile& file,
+    std::span<const std::string_view> known) {
+  FAMFS_ASSIGN_OR_RETURN(const YAML::Node document, LoadDocument(text, file));
+  return Make(document, file, "", known);
+}
+
 absl::StatusOr<YamlMap> YamlMap::Make(const YAML::Node& node,
-                                      std::string_view file,
+                                      const YamlFile& file,
                                       const std::string& name,
                                       std::span<const std::string_view> known) {
   if (!node.IsMap()) return WrongKind(file, node, name, "a mapping of keys");
-  YamlMap map{std::string(file), name};
+  YamlMap map(file, name);
   map.mark_ = node.Mark();
-  std::vector<std::pair<std::string, YAML::Mark>> seen;
   for (const auto& pair : node) {
     const YAML::Mark mark = pair.first.Mark();
     if (!pair.first.IsScalar()) {
@@ -83,22 +91,21 @@ absl::StatusOr<YamlMap> YamlMap::Make(const YAML::Node& node,
                              name.empty() ? "" : " in " + name,
                              DidYouMean(key, known), fmt::join(known, ", "));
     }
-    for (const auto& [earlier, where] : seen) {
-      if (earlier == key) {
+    for (const Entry& earlier : map.entries_) {
+      if (earlier.key == key) {
         return InvalidArgument(
             "{}: the key \"{}\" is already at {}; remove one of them",
-            Position(file, mark), map.Path(key), Position(file, where));
+            Position(file, mark), map.Path(key), Position(file, earlier.mark));
       }
     }
-    seen.emplace_back(key, mark);
-    if (!pair.second.IsNull()) map.values_.emplace_back(key, pair.second);
+    map.entries_.push_back({key, mark, pair.second});
   }
   return map;
 }
 
 const YAML::Node* YamlMap::Find(std::string_view key) const {
-  for (const auto& [name, node] : values_) {
-    if (name == key) return &node;
+  for (const Entry& entry : entries_) {
+    if (entry.key == key) return entry.value.IsNull() ? nullptr : &entry.value;
   }
   return nullptr;
 }
@@ -166,6 +173,16 @@ absl::StatusOr<std::vector<std::string>> YamlMap::Texts(
   return texts;
 }
 
+absl::Status YamlMap::RefuseEmpty(std::string_view key) const {
+  for (const Entry& entry : entries_) {
+    if (entry.key != key || !entry.value.IsNull()) continue;
+    // A value that is not there is marked where the next token stands.
+    return InvalidArgument("{}: {} has no value", Position(file_, entry.mark),
+                           Path(key));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status YamlMap::ErrorAt(std::string_view key, std::size_t element,
                               const absl::Status& error) const {
   const YAML::Node* node = Find(key);
@@ -185,4 +202,4 @@ absl::Status YamlMap::ErrorAt(std::string_view key,
 
 std::string YamlMap::Location() const { return Position(file_, mark_); }
 
-}  // namespace famfs::csi
+}  // namespace famfs

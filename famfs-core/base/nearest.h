@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace famfs::csi {
+namespace famfs {
 
 /// Empty when no known word is near (edit distance above a third of the longer
 /// word's length, at least 2); case counts as nearly nothing.
@@ -16,4 +16,4 @@ std::string_view NearestWord(std::string_view word,
 std::string DidYouMean(std::string_view word,
                        std::span<const std::string_view> known);
 
-}  // namespace famfs::csi
+}  // namespace famfs

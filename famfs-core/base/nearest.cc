@@ -1,4 +1,4 @@
-#include "csi/config/nearest.h"
+#include "base/nearest.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 #include <numeric>
 #include <vector>
 
-namespace famfs::csi {
+namespace famfs {
 namespace {
 
 constexpr std::size_t kMaxWord = 64;  // longer ones are no typing mistake
@@ -60,4 +60,4 @@ std::string DidYouMean(std::string_view word,
   return fmt::format(" (did you mean \"{}\"?)", nearest);
 }
 
-}  // namespace famfs::csi
+}  // namespace famfs
