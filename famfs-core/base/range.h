@@ -12,6 +12,7 @@ struct Range {
   std::uint64_t length = 0;
 
   [[nodiscard]] std::uint64_t end() const { return offset + length; }
+  // NOLINTNEXTLINE(modernize-use-nullptr): the comparison's own literal zero.
   auto operator<=>(const Range&) const = default;
 };
 

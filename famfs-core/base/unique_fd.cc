@@ -19,7 +19,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path,
                                      std::size_t limit) {
   FAMFS_ASSIGN_OR_RETURN(UniqueFd fd, OpenFile(path, O_RDONLY));
   std::string content;
-  constexpr std::size_t kStep = 64 * 1024;
+  constexpr std::size_t kStep = std::size_t{64} * 1024;
   for (;;) {
     const std::size_t done = content.size();
     // One byte more than allowed shows that the file is too long.

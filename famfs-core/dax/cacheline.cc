@@ -16,12 +16,10 @@ struct Lines {
 };
 
 Lines LinesOf(const void* address, std::size_t length) {
-  const auto begin = reinterpret_cast<std::uintptr_t>(address);
-  const std::uintptr_t end =
-      length == 0 ? begin & ~(kLine - 1) : begin + length;
   // The intrinsics take void*, although they change nothing.
-  return {reinterpret_cast<char*>(begin & ~(kLine - 1)),
-          reinterpret_cast<char*>(end)};
+  auto* const begin = static_cast<char*>(const_cast<void*>(address));
+  char* const first = begin - reinterpret_cast<std::uintptr_t>(address) % kLine;
+  return {first, length == 0 ? first : begin + length};
 }
 
 __attribute__((target("clwb"))) void Clwb(Lines lines) {

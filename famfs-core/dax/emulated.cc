@@ -230,7 +230,7 @@ absl::Status EmulatedDevice::MakeFile(const std::string& path,
     return ErrnoError(errno, fmt::format("size {}", path));
   }
   if (config_.sparse) return absl::OkStatus();
-  const absl::Status filled = AllocatePages(fd.get(), 0, length, path);
+  absl::Status filled = AllocatePages(fd.get(), 0, length, path);
   if (!absl::IsUnimplemented(filled)) return filled;
   return Unimplemented(
       "{}; put the device on tmpfs, or write `sparse: true` in its device.yaml",

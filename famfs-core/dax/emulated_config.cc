@@ -171,7 +171,7 @@ absl::Status CreateEmulatedDevice(const std::string& directory,
     FAMFS_RETURN_IF_ERROR(RefuseLeftExtents(directory));
   }
   // device.yaml comes last and whole: where it is, the device is complete.
-  const absl::Status status = WriteNewFile(file, yaml);
+  absl::Status status = WriteNewFile(file, yaml);
   // Also where another one was faster: what we made is his now.
   if (status.ok() || ::access(file.c_str(), F_OK) == 0) directories.Keep();
   if (!absl::IsAlreadyExists(status)) return status;

@@ -1,4 +1,4 @@
-// The benchmarks, by name (facts: bench.md §2). Each adds rows.
+// The benchmarks, by name. Each adds rows.
 #pragma once
 
 #include <string>
@@ -8,27 +8,27 @@
 
 namespace famfs::bench {
 
-/// Rows 1 and 2: loads through the published mapping, first touch, page sizes;
+/// Loads through the published mapping, first touch, page sizes;
 /// peer: a raw file on the same tmpfs.
 std::vector<Row> MappedBench();
-/// Row 3: read() of read-only opens beside tmpfs, write() of writable opens.
+/// read() of read-only opens beside tmpfs, write() of writable opens.
 std::vector<Row> ReadBench();
-/// Row 5: CreateVolume, Stage+Publish at 1 and 1,000 volumes beside a bare
-/// echo.
+/// CreateVolume, Stage+Publish at 1 and 1,000 volumes beside a bare
+/// echo of the same messages on such a socket.
 std::vector<Row> CallBench();
 /// Stage+Publish and a server's replacement by the number of volumes that are
 /// staged on the node: flat, and linear.
 std::vector<Row> NodeBench();
-/// Row 4d: what allocation costs at a million free extents beside a thousand,
+/// What allocation costs at a million free extents beside a thousand,
 /// beside std::map, absl's B-trees and a bitmap; what is left of a device that
 /// files age.
 std::vector<Row> AllocBench();
-/// Row 4a: appending an entry beside writing the whole log back; dropping the
+/// Appending an entry beside writing the whole log back; dropping the
 /// dead half of 15,000 entries beside a copy and a checksum of them.
 std::vector<Row> LogBench();
 /// `famfs cp` of 4 GiB beside cp and memcpy, scrubbing beside streaming stores.
 std::vector<Row> BulkBench();
-/// Rows 4b, 6 and 9: playing, following, checking and holding a log of up to a
+/// Playing, following, checking and holding a log of up to a
 /// million entries beside one checksum pass over its bytes; the index of nodes
 /// beside absl's hash table.
 std::vector<Row> PlayBench();

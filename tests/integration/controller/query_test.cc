@@ -1,6 +1,5 @@
 // The controller's query endpoint.
 #include <gmock/gmock.h>
-#include <grpcpp/generic/generic_stub.h>
 
 #include <set>
 
@@ -26,19 +25,7 @@ class Query : public ControllerTest {
 
   /// The code of a call with an empty request.
   grpc::StatusCode CodeOf(const std::string& path) {
-    grpc::GenericStub stub(channel_);
-    grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + rig::kPatience);
-    const grpc::ByteBuffer request(nullptr, 0);
-    grpc::ByteBuffer response;
-    grpc::CompletionQueue queue;
-    const auto call = stub.PrepareUnaryCall(&context, path, request, &queue);
-    call->StartCall();
-    grpc::Status status;
-    call->Finish(&response, &status, &queue);
-    void* tag = nullptr;
-    bool ok = false;
-    queue.Next(&tag, &ok);
+    const grpc::Status status = rig::CallByName(channel_, path);
     if (status.error_code() == grpc::StatusCode::PERMISSION_DENIED) {
       EXPECT_THAT(status.error_message(), HasSubstr("csi.sock")) << path;
     }

@@ -2,6 +2,7 @@
 #include <future>
 
 #include "tests/integration/controller/fixture.h"
+#include "tests/integration/support/capabilities.h"
 #include "tests/unit/base/status_matchers.h"
 
 namespace famfs {
@@ -166,6 +167,77 @@ TEST_F(ControllerServiceTest, SecretsAreNotInTheLog) {
   (*request.mutable_parameters())["unknown"] = "x";
   ASSERT_FALSE(Send(request).ok());
   EXPECT_EQ(controller().output().find("hunter2-secret"), std::string::npos);
+}
+
+TEST_F(ControllerServiceTest, EachCapabilityIsTheCallsThatAreAnswered) {
+  const rig::Offers offers{
+      .behind = {{"CREATE_DELETE_VOLUME", {"CreateVolume", "DeleteVolume"}},
+                 {"PUBLISH_UNPUBLISH_VOLUME",
+                  {"ControllerPublishVolume", "ControllerUnpublishVolume"}},
+                 {"LIST_VOLUMES", {"ListVolumes"}},
+                 {"GET_CAPACITY", {"GetCapacity"}},
+                 {"CREATE_DELETE_SNAPSHOT",
+                  {"CreateSnapshot", "DeleteSnapshot"}},
+                 {"LIST_SNAPSHOTS", {"ListSnapshots"}},
+                 {"CLONE_VOLUME", {}},
+                 {"PUBLISH_READONLY", {}},
+                 {"EXPAND_VOLUME", {"ControllerExpandVolume"}},
+                 {"LIST_VOLUMES_PUBLISHED_NODES", {}},
+                 {"GET_VOLUME", {"ControllerGetVolume"}},
+                 {"SINGLE_NODE_MULTI_WRITER", {}},
+                 {"MODIFY_VOLUME", {"ControllerModifyVolume"}},
+                 {"GET_SNAPSHOT", {"GetSnapshot"}},
+                 {"GET_VOLUME_HEALTH", {"ControllerGetVolumeHealth"}},
+                 {"LIST_VOLUME_HEALTH", {"ControllerListVolumeHealth"}}},
+      .always = {"ValidateVolumeCapabilities", "ControllerGetCapabilities"}};
+  const auto& service =
+      *pb::Volume::descriptor()->file()->FindServiceByName("Controller");
+  rig::ExpectComplete(offers,
+                      *pb::ControllerServiceCapability::RPC::Type_descriptor(),
+                      service);
+  const auto can =
+      rig::Call(stub(), &pb::Controller::Stub::ControllerGetCapabilities,
+                pb::ControllerGetCapabilitiesRequest());
+  ASSERT_TRUE(can.ok()) << can.status();
+  rig::ExpectKept(offers, rig::Advertised(*can),
+                  rig::Answered(rig::Connect(socket()), service));
+}
+
+TEST_F(ControllerServiceTest, ThePluginsCapabilitiesAreTheServicesThatAnswer) {
+  const auto channel = rig::Connect(socket());
+  const auto can = rig::Call(*pb::Identity::NewStub(channel),
+                             &pb::Identity::Stub::GetPluginCapabilities,
+                             pb::GetPluginCapabilitiesRequest());
+  ASSERT_TRUE(can.ok()) << can.status();
+  using Service = pb::PluginCapability::Service;
+  rig::Names advertised;
+  bool expands = false;
+  for (const auto& one : can->capabilities()) {
+    expands |= one.has_volume_expansion();
+    if (one.has_service()) {
+      advertised.insert(Service::Type_Name(one.service().type()));
+    }
+  }
+  // Behind each capability the service that it announces; none: a property.
+  const std::map<std::string, std::string> services = {
+      {"CONTROLLER_SERVICE", "Controller"},
+      {"VOLUME_ACCESSIBILITY_CONSTRAINTS", ""},
+      {"GROUP_CONTROLLER_SERVICE", "GroupController"},
+      {"SNAPSHOT_METADATA_SERVICE", "SnapshotMetadata"},
+      {"SNAPSHOT_ACCESSIBILITY_CONSTRAINTS", ""}};
+  EXPECT_EQ(
+      services.size() + 1,  // and UNKNOWN
+      static_cast<std::size_t>(Service::Type_descriptor()->value_count()));
+  const auto* file = pb::Volume::descriptor()->file();
+  for (const auto& [capability, name] : services) {
+    ASSERT_NE(Service::Type_descriptor()->FindValueByName(capability), nullptr);
+    if (name.empty()) continue;
+    const auto calls = rig::Answered(channel, *file->FindServiceByName(name));
+    EXPECT_EQ(!calls.empty(), advertised.contains(capability)) << capability;
+    if (name == "Controller") {
+      EXPECT_EQ(calls.contains("ControllerExpandVolume"), expands);
+    }
+  }
 }
 
 }  // namespace

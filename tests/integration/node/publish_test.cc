@@ -6,14 +6,15 @@
 #include <cerrno>
 
 #include "tests/integration/node/test_node.h"
+#include "tests/integration/support/capabilities.h"
 
 namespace famfs::node {
 namespace {
 
 using absl::StatusCode;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
-using ::testing::UnorderedElementsAre;
 
 class PublishTest : public ::testing::Test {
  protected:
@@ -250,22 +251,41 @@ TEST_F(PublishTest, TellsWhatTheNodeIsAndCan) {
   const auto can = rig::Call(node_.stub(), &pb::Node::Stub::NodeGetCapabilities,
                              pb::NodeGetCapabilitiesRequest());
   ASSERT_THAT(can.status(), IsOk());
-  std::vector<int> types;
-  for (const auto& one : can->capabilities()) types.push_back(one.rpc().type());
-  using Rpc = pb::NodeServiceCapability::RPC;
-  EXPECT_THAT(types, UnorderedElementsAre(Rpc::STAGE_UNSTAGE_VOLUME,
-                                          Rpc::GET_VOLUME_STATS,
-                                          Rpc::SINGLE_NODE_MULTI_WRITER));
-  EXPECT_EQ(rig::Call(node_.stub(), &pb::Node::Stub::NodeExpandVolume,
-                      pb::NodeExpandVolumeRequest())
-                .status()
-                .code(),
-            StatusCode::kUnimplemented);
-  EXPECT_EQ(rig::Call(node_.stub(), &pb::Node::Stub::NodeGetVolumeHealth,
-                      pb::NodeGetVolumeHealthRequest())
-                .status()
-                .code(),
-            StatusCode::kUnimplemented);
+  EXPECT_EQ(rig::Advertised(*can),
+            (rig::Names{"STAGE_UNSTAGE_VOLUME", "GET_VOLUME_STATS",
+                        "SINGLE_NODE_MULTI_WRITER"}));
+}
+
+TEST_F(PublishTest, EachCapabilityIsTheCallsThatAreAnswered) {
+  const rig::Offers offers{
+      .behind = {{"STAGE_UNSTAGE_VOLUME",
+                  {"NodeStageVolume", "NodeUnstageVolume"}},
+                 {"GET_VOLUME_STATS", {"NodeGetVolumeStats"}},
+                 {"EXPAND_VOLUME", {"NodeExpandVolume"}},
+                 {"SINGLE_NODE_MULTI_WRITER", {}},
+                 {"VOLUME_MOUNT_GROUP", {}},
+                 {"GET_VOLUME_HEALTH", {"NodeGetVolumeHealth"}},
+                 {"GET_STORAGE_HEALTH", {"NodeGetStorageHealth"}}},
+      .always = {"NodePublishVolume", "NodeUnpublishVolume",
+                 "NodeGetCapabilities", "NodeGetInfo"}};
+  const auto* file = pb::Volume::descriptor()->file();
+  const auto& service = *file->FindServiceByName("Node");
+  rig::ExpectComplete(
+      offers, *pb::NodeServiceCapability::RPC::Type_descriptor(), service);
+  const auto can = rig::Call(node_.stub(), &pb::Node::Stub::NodeGetCapabilities,
+                             pb::NodeGetCapabilitiesRequest());
+  ASSERT_THAT(can.status(), IsOk());
+  const auto channel = rig::Connect(node_.socket());
+  rig::ExpectKept(offers, rig::Advertised(*can),
+                  rig::Answered(channel, service));
+  // Of the other services, the node has the plugin's identity alone.
+  EXPECT_EQ(rig::Answered(channel, *file->FindServiceByName("Identity")).size(),
+            3U);
+  for (const char* other :
+       {"Controller", "GroupController", "SnapshotMetadata"}) {
+    EXPECT_THAT(rig::Answered(channel, *file->FindServiceByName(other)),
+                IsEmpty());
+  }
 }
 
 }  // namespace

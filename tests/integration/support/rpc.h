@@ -1,11 +1,12 @@
-// gRPC calls of tests: a channel to a Unix socket, and one blocking call as a
-// StatusOr.
+// gRPC calls of tests: a channel to a Unix socket, one blocking call as a
+// StatusOr, and one by its name.
 //
 //   auto stub = pb::Node::NewStub(rig::Connect(socket));
 //   auto reply = rig::Call(*stub, &pb::Node::Stub::NodeGetInfo,
 //                          pb::NodeGetInfoRequest());
 #pragma once
 
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
@@ -47,6 +48,27 @@ absl::StatusOr<Response> Call(Stub& stub,
   const grpc::Status status = (stub.*method)(&context, request, &response);
   if (!status.ok()) return FromGrpc(status);
   return response;
+}
+
+/// Calls a unary method, such as "/csi.v1.Node/NodeGetInfo", with a request
+/// that has no field set; how it ended.
+inline grpc::Status CallByName(const std::shared_ptr<grpc::Channel>& channel,
+                               const std::string& path) {
+  grpc::GenericStub stub(channel);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kPatience);
+  context.set_wait_for_ready(true);
+  const grpc::ByteBuffer request(nullptr, 0);
+  grpc::ByteBuffer response;
+  grpc::CompletionQueue queue;
+  const auto call = stub.PrepareUnaryCall(&context, path, request, &queue);
+  call->StartCall();
+  grpc::Status status;
+  call->Finish(&response, &status, &queue);
+  void* tag = nullptr;
+  bool ok = false;
+  queue.Next(&tag, &ok);
+  return status;
 }
 
 }  // namespace famfs::rig

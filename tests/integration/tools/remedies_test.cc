@@ -301,15 +301,13 @@ TEST_F(RemediesOfMounts, OfAServerThatEndsAtOnce) {
 
 /// Each "famfs COMMAND [OPTIONS]" of a message, and the test that obeys it.
 const std::map<std::string, std::string> kObeyed = {
-    {"famfs chkread", "RemediesOfMounts, OfAFileThatIsOnNone"},
     {"famfs cp -r --salvage", "Remedies, OfDamageThatARepairLeaves"},
     {"famfs devadd --force", "Remedies, OfADeviceThatIsNotBlank"},
-    {"famfs evict", "HostsTest"},  // tests/integration/deletion/hosts_test.cc
+    {"famfs evict", "HostsTest, TheToolEvictsADeadHostBesideTheWriter"},
     {"famfs export --salvage", "Remedies, OfAnExtentThatNobodyNames"},
     {"famfs flush", "RemediesOfMounts, OfAFileThatIsOnNone"},
     {"famfs fsck", "Remedies, OfEachRefusalOfADamagedInstance"},
     {"famfs hosts", "Remedies, OfAHostThatNobodyKnows"},
-    // tests/integration/tools/leftovers_test.cc
     {"famfs import", "Leftovers, WhatIsBeingImportedIsTakenByNobody"},
     {"famfs ls -R", "Remedies, OfANameThatIsNotThere"},
     {"famfs mkdir", "Remedies, OfANameThatIsNotThere"},
@@ -319,39 +317,112 @@ const std::map<std::string, std::string> kObeyed = {
     {"famfs mount --foreground", "RemediesOfMounts, OfAServerThatEndsAtOnce"},
 };
 
-/// A source without its comments and raw strings (the examples of --help, which
-/// docs' tests run), and with each literal in one piece.
+/// The string literals of a source, each in one piece and on a line of its own;
+/// without its comments and raw strings (the examples of --help, which docs'
+/// tests run).
 std::string Messages(const fs::path& file) {
-  std::string text = rig::ReadWholeFile(file.string());
-  for (std::size_t at = 0; (at = text.find("R\"(")) != std::string::npos;) {
-    text.erase(at, text.find(")\"", at) + 2 - at);
+  const std::regex token(
+      R"re((//[^\n]*)|(R"\w*\([^]*?\)\w*")|('(?:\\.|[^'\\\n])+')|"((?:\\.|[^"\\\n])*)"|([^\s"]))re");
+  const std::string text = rig::ReadWholeFile(file.string());
+  std::string messages;
+  for (std::sregex_iterator i(text.begin(), text.end(), token), end; i != end;
+       ++i) {
+    if ((*i)[4].matched) messages += (*i)[4].str();
+    if ((*i)[5].matched && !messages.ends_with('\n')) messages += '\n';
   }
-  text = std::regex_replace(text, std::regex("//[^\n]*"), "");
-  return std::regex_replace(text, std::regex("\"\\s*\n\\s*\""), "");
+  return messages;
 }
 
-TEST(RemediesInMessages, AreAllObeyed) {
-  const std::regex advice(
-      "famfs (mkfs|devadd|fsck|dump|ls|mkdir|creat|cp|export|import|verify|"
-      "stat|df|hosts|evict|du|map|logplay|compact|flush|chkread|mount|umount)"
-      "((?: -{1,2}[A-Za-z][-a-z]*)*)");
-  std::set<std::string> seen;
-  for (const std::string room :
-       {"famfs-core", "controller", "node", "csi", "deploy"}) {
+/// All sources of some folders of this tree.
+std::vector<fs::path> SourcesOf(const std::vector<std::string>& folders) {
+  std::vector<fs::path> sources;
+  for (const std::string& folder : folders) {
     for (const auto& file : fs::recursive_directory_iterator(
-             std::string(FAMFS_SOURCE_DIR) + "/" + room)) {
-      if (file.path().extension() != ".cc") continue;
-      const std::string text = Messages(file.path());
-      for (std::sregex_iterator i(text.begin(), text.end(), advice), end;
-           i != end; ++i) {
-        seen.insert("famfs " + (*i)[1].str() + (*i)[2].str());
-        EXPECT_TRUE(kObeyed.contains("famfs " + (*i)[1].str() + (*i)[2].str()))
-            << file.path() << " advises \"" << i->str()
-            << "\", and no test obeys it";
+             std::string(FAMFS_SOURCE_DIR) + "/" + folder)) {
+      const fs::path extension = file.path().extension();
+      if (extension == ".cc" || extension == ".h") {
+        sources.push_back(file.path());
       }
     }
   }
-  EXPECT_GE(seen.size(), 8U);
+  return sources;
+}
+
+/// "mkfs|devadd|...": the commands that --help lists.
+std::string Commands() {
+  const std::string help = Famfs({"--help"}).out;
+  const std::string list = help.substr(help.find("Subcommands:"));
+  const std::regex line("\n  ([a-z]+) ");
+  std::string commands;
+  for (std::sregex_iterator i(list.begin(), list.end(), line), end;
+       i != end && list.find("\n\n") > static_cast<std::size_t>(i->position());
+       ++i) {
+    commands += (commands.empty() ? "" : "|") + (*i)[1].str();
+  }
+  return commands;
+}
+
+/// Each "famfs COMMAND [OPTIONS]" in a message, with a file that has it.
+std::map<std::string, fs::path> Advice() {
+  const std::regex advice("famfs (" + Commands() +
+                          ")\\b((?: -{1,2}[A-Za-z][-a-z]*)*)");
+  std::map<std::string, fs::path> found;
+  for (const fs::path& file :
+       SourcesOf({"famfs-core", "controller", "node", "csi", "deploy"})) {
+    const std::string text = Messages(file);
+    for (std::sregex_iterator i(text.begin(), text.end(), advice), end;
+         i != end; ++i) {
+      found.emplace(i->str(), file);
+    }
+  }
+  return found;
+}
+
+/// A test's body, and nothing when no integration test has this name.
+std::string BodyOf(const std::string& test) {
+  const std::regex begin("TEST_F\\(\\s*" +
+                         std::regex_replace(test, std::regex(" "), "\\s+") +
+                         "\\s*\\)");
+  for (const fs::path& file : SourcesOf({"tests/integration"})) {
+    const std::string text = rig::ReadWholeFile(file.string());
+    std::smatch at;
+    if (!std::regex_search(text, at, begin)) continue;
+    const auto start = static_cast<std::size_t>(at.position());
+    return text.substr(start, text.find("\n}\n", start) - start);
+  }
+  return {};
+}
+
+/// Whether a test runs a command: it takes it out of the message, or gives
+/// `famfs` the command and its options itself.
+bool Runs(const std::string& body, const std::string& command) {
+  std::istringstream stream(command);
+  std::string word;
+  stream >> word >> word;
+  if (std::regex_search(body,
+                        std::regex("Advised\\([^;]*\"famfs " + word + "\\b"))) {
+    return true;
+  }
+  do {
+    if (body.find('"' + word + '"') == std::string::npos) return false;
+  } while (stream >> word);
+  return true;
+}
+
+TEST(RemediesInMessages, AreAllObeyed) {
+  const auto advice = Advice();
+  for (const auto& [command, file] : advice) {
+    EXPECT_TRUE(kObeyed.contains(command))
+        << file << " advises \"" << command << "\", and no test obeys it";
+  }
+  for (const auto& [command, test] : kObeyed) {
+    EXPECT_TRUE(advice.contains(command))
+        << "no message advises \"" << command << "\" any more";
+    const std::string body = BodyOf(test);
+    EXPECT_FALSE(body.empty()) << "there is no test " << test;
+    EXPECT_TRUE(Runs(body, command))
+        << test << " does not run \"" << command << "\"";
+  }
 }
 
 }  // namespace
