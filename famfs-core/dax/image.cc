@@ -195,7 +195,7 @@ absl::Status SizeImage(int fd, const std::string& path, std::uint64_t size) {
 absl::Status CreateImage(const std::string& path, std::uint64_t size) {
   FAMFS_ASSIGN_OR_RETURN(NewFile file, NewFile::Create(path, 0644));
   FAMFS_RETURN_IF_ERROR(SizeImage(file.fd(), path, size));
-  const absl::Status named = file.Publish(false);
+  absl::Status named = file.Publish(false);
   if (!absl::IsAlreadyExists(named)) return named;
   return AlreadyExists("image:{}: there is a file already", path);
 }

@@ -26,7 +26,7 @@ std::uintptr_t AddressOf(const void* pointer) {
 struct Guard {
   std::span<const MemorySpan> memory;
   Guard* outer;
-  std::uintptr_t missing;
+  const std::byte* missing;
   sigjmp_buf here;
 
   [[nodiscard]] bool Covers(std::uintptr_t address) const {
@@ -68,10 +68,10 @@ constinit std::array<char, 256> first_missing{};
 /// What runs in the handler: nothing but plain loads and stores, raw system
 /// calls and the jump.
 struct BusErrors {
-  static void* MapZeros(std::uintptr_t at, std::size_t length, bool writable) {
-    return reinterpret_cast<void*>(::syscall(
-        SYS_mmap, at, length, writable ? PROT_READ | PROT_WRITE : PROT_READ,
-        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+  static bool MapZeros(std::uintptr_t at, std::size_t length, bool writable) {
+    return ::syscall(SYS_mmap, at, length,
+                     writable ? PROT_READ | PROT_WRITE : PROT_READ,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != -1;
   }
 
   /// One page; all of the range where a single one cannot be replaced (huge
@@ -86,8 +86,8 @@ struct BusErrors {
       std::memcpy(first_missing.data(), memory.name_.data(),
                   std::min(memory.name_.size(), first_missing.size() - 1));
     }
-    return MapZeros(page, kPage, memory.writable_) != MAP_FAILED ||
-           MapZeros(base, memory.length_, memory.writable_) != MAP_FAILED;
+    return MapZeros(page, kPage, memory.writable_) ||
+           MapZeros(base, memory.length_, memory.writable_);
   }
 
   static bool ReplaceWatched(std::uintptr_t address) {
@@ -109,7 +109,7 @@ struct BusErrors {
       const std::uintptr_t address = AddressOf(info->si_addr);
       for (Guard* guard = innermost; guard != nullptr; guard = guard->outer) {
         if (!guard->Covers(address)) continue;
-        guard->missing = address;
+        guard->missing = static_cast<const std::byte*>(info->si_addr);
         // A jump has no mask to restore, and a sanitizer blocks all signals
         // while it calls a handler.
         ::pthread_sigmask(SIG_SETMASK,
@@ -160,13 +160,13 @@ const std::byte* RunGuarded(std::span<const MemorySpan> memory,
   Guard guard;
   guard.memory = memory;
   guard.outer = innermost;
-  guard.missing = 0;
+  guard.missing = nullptr;
   if (sigsetjmp(guard.here, 0) == 0) {
     innermost = &guard;
     leaf(argument);
   }
   innermost = guard.outer;
-  return reinterpret_cast<const std::byte*>(guard.missing);
+  return guard.missing;
 }
 
 WatchedMemory::WatchedMemory(std::byte* base, std::size_t length, bool writable,

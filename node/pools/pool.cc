@@ -104,7 +104,7 @@ absl::Status Pool::Look(bool devices) {
   const absl::Status status = OpenOrRefresh(devices);
   open_ = status.ok();
   elsewhere_ = absl::IsPermissionDenied(status) || IsMeantForOthers(section_);
-  const absl::Status told =
+  absl::Status told =
       status.ok() ? status
                   : Unavailable(
                         "pool {} cannot be used on this node: {}; {}, no "
@@ -135,7 +135,7 @@ bool Pool::Hangs() const {
 
 absl::Status Pool::OpenOrRefresh(bool devices) {
   if (const auto instance = Now(); instance.ok()) {
-    const absl::Status status = Refresh(**instance, devices);
+    absl::Status status = Refresh(**instance, devices);
     if (!IsReplaced(status)) return status;
     Replace(status);
   }

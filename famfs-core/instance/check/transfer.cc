@@ -252,7 +252,7 @@ absl::Status ImportImage(const std::string& image_path,
   FAMFS_ASSIGN_OR_RETURN(const UniqueFd image_fd,
                          OpenFile(image_path, O_RDONLY));
   const bool was_there = std::filesystem::exists(directory);
-  const absl::Status made = CreateEmulatedDevice(
+  absl::Status made = CreateEmulatedDevice(
       directory, {.size = image->size(), .tag = tag, .hosts = {}});
   if (!made.ok() && !absl::IsAlreadyExists(made)) return made;
   const auto opened = OpenEmulatedDevice(directory, Access::kReadWrite);

@@ -13,7 +13,7 @@ constexpr std::size_t kTextLength = 36;
 
 absl::StatusOr<Uuid> Load(const std::string& path) {
   FAMFS_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
-  const auto uuid = Uuid::Parse(std::string_view(text).substr(0, kTextLength));
+  auto uuid = Uuid::Parse(std::string_view(text).substr(0, kTextLength));
   if (!uuid.ok()) {
     return InvalidArgument(
         "{}: does not begin with this host's uuid: {}; write one there, or "

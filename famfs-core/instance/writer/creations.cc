@@ -90,7 +90,7 @@ absl::Status Creations::Promise(const Wanted& wanted, Claim& claim) {
     claim.is_zero.push_back(clean);
     if (!clean || wanted.to_fill) to_store.push_back(extent);
   }
-  const absl::Status promised = state_.promises.Make(to_store, claim.promises);
+  absl::Status promised = state_.promises.Make(to_store, claim.promises);
   if (promised.ok()) return promised;
   for (const MediaExtent& extent : claim.extents) {
     IgnoreError(state_.log.Free(extent), "it was allocated a moment ago");
@@ -130,7 +130,7 @@ absl::Status Creations::CreateExtent(const Claim& claim, std::size_t i) {
 absl::Status Creations::CreateExtents(Claim claim) {
   for (std::size_t i = 0; i < claim.extents.size(); ++i) {
     if (i < claim.is_zero.size() && claim.is_zero[i]) continue;
-    const absl::Status made = CreateExtent(claim, i);
+    absl::Status made = CreateExtent(claim, i);
     if (made.ok()) continue;
     if (!absl::IsAlreadyExists(made)) {
       GiveUp(claim, i);

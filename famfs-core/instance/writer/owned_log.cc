@@ -62,7 +62,7 @@ absl::Status OwnedLog::Stop(absl::Status why) {
 }
 
 absl::Status OwnedLog::CheckMemory() {
-  const absl::Status status = layout_->Check();
+  absl::Status status = layout_->Check();
   if (status.ok()) return status;
   return Stop(Unavailable(
       "memory of the log or its tables is missing: {}; open the file system "

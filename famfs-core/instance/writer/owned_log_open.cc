@@ -32,7 +32,7 @@ absl::Status OwnedLog::FinishCompaction() {
   state_ = state.value_or(StateRecord{});
   compaction_ = record.value_or(CompactionRecord{});
   const std::uint64_t length = layout_->superblock().log_length;
-  const absl::Status header = CheckLogHeader(layout_->LoadLogHeader(), length);
+  absl::Status header = CheckLogHeader(layout_->LoadLogHeader(), length);
   FAMFS_RETURN_IF_ERROR(layout_->Check());
   if (compaction_.length == 0) return header;
   if (!state) {

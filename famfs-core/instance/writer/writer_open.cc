@@ -93,7 +93,7 @@ absl::Status Start(WriterParts& parts) {
     spdlog::error("{}: {}", state.device->spec(), Message(filled));
   }
   if (!TakeReserve(state)) return absl::OkStatus();
-  const absl::Status compacted = parts.compactor.Compact();
+  absl::Status compacted = parts.compactor.Compact();
   if (absl::IsResourceExhausted(compacted)) {
     spdlog::warn("{}: deleted volumes keep their space for now: {}",
                  state.device->spec(), Message(compacted));

@@ -89,7 +89,7 @@ absl::Status Writer::CreateVolume(const std::string& directory,
 
 absl::Status Writer::DeleteVolume(const std::string& directory) {
   WriterParts& parts = *parts_;
-  const absl::Status status = TryDelete(parts.state, directory);
+  absl::Status status = TryDelete(parts.state, directory);
   if (!absl::IsResourceExhausted(status) || !parts.reclamation.Helps()) {
     return status;
   }
