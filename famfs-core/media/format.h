@@ -134,7 +134,7 @@ struct MediaMkdir {
   std::uint32_t mode;
   char path[kPathField];
   /// Zero in upstream's entries; ours carries a volume's attributes
-  /// (media/volume_attributes.h).
+  /// (media/volume_attributes.h) or a node record (media/node_record.h).
   std::byte extension[kExtensionSize];
 };
 static_assert(sizeof(MediaMkdir) == 520);

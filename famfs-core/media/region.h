@@ -4,7 +4,8 @@
 //
 // Two lines hold state, two the compaction record; each pair alternates and the
 // newest valid line wins. Magic without a valid copy is corruption. The tables
-// behind them: media/region_tables.h.
+// behind them: media/region_tables.h. The mailboxes behind those:
+// media/mailbox_lines.h.
 //
 // A line is absent when it lacks the record's magic, or when its checksum fits
 // and its tag is another file system's (an earlier life of the device). It is

@@ -1,6 +1,6 @@
 // What the records of our region have in common (media/region.h): a line's
-// head, its checksum and how a line is judged. For region.cc and
-// region_tables.cc alone.
+// head, its checksum and how a line is judged. For region.cc, region_tables.cc
+// and mailbox_lines.cc alone.
 #pragma once
 
 #include <algorithm>

@@ -25,12 +25,20 @@ namespace famfs {
 
 // Places in the region, in bytes, and sizes in rows.
 inline constexpr std::size_t kOwnerAt = 256;
+/// Words of 32 bits by which processes of one machine wake each other: one for
+/// all requests in a line of its own, and one a row for its answers. They mean
+/// nothing on the medium, and are neither written back nor checked.
+inline constexpr std::size_t kRequestBellAt = 0x180;
+inline constexpr std::size_t kAnswerBellsAt = 0x200;
 inline constexpr std::size_t kHostsAt = 0x1000;
 inline constexpr std::size_t kHostRows = 128;
 inline constexpr std::size_t kReservationsAt = 0x10000;
 inline constexpr std::size_t kReservationRows = 2048;
 inline constexpr std::size_t kCleanAt = 0x40000;
 inline constexpr std::size_t kCleanRows = 4096;
+static_assert(kOwnerAt + 2 * kLineSize <= kRequestBellAt);
+static_assert(kRequestBellAt + kLineSize <= kAnswerBellsAt);
+static_assert(kAnswerBellsAt + kHostRows * sizeof(std::uint32_t) <= kHostsAt);
 static_assert(kHostsAt + kHostRows * 2 * kLineSize <= kReservationsAt);
 static_assert(kReservationsAt + kReservationRows * kLineSize <= kCleanAt);
 static_assert(kCleanAt + kCleanRows * kLineSize <= kRegionSize);
@@ -101,6 +109,10 @@ absl::StatusOr<std::optional<CleanRecord>> DecodeClean(
 /// Offset in the region of a host's pair.
 constexpr std::size_t HostAt(std::size_t row) {
   return kHostsAt + row * 2 * kLineSize;
+}
+/// Offset in the region of the word that is rung when a row is answered.
+constexpr std::size_t AnswerBellAt(std::size_t row) {
+  return kAnswerBellsAt + row * sizeof(std::uint32_t);
 }
 
 }  // namespace famfs

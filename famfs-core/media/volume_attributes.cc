@@ -13,7 +13,16 @@ namespace famfs {
 namespace {
 
 constexpr std::uint32_t kMagic = 0x4c564d46;  // "FMVL"
-constexpr std::uint16_t kVersion = 1;
+// The same bytes; the number keeps programs without tree volumes away. They
+// would take layout 2 in version 1 for a directory alone and a node record for
+// a repeated mkdir that changed nothing, of which their compaction keeps the
+// first: renamed and removed files would come back.
+constexpr std::uint16_t kFileVersion = 1;
+constexpr std::uint16_t kTreeVersion = 2;
+
+std::uint16_t VersionOf(VolumeLayout layout) {
+  return layout == VolumeLayout::kTree ? kTreeVersion : kFileVersion;
+}
 
 /// The extension's fixed part; the name and then the content source follow it
 /// without padding, and zeros fill the rest of the 428 bytes.
@@ -72,6 +81,11 @@ absl::Status CheckAttributes(const VolumeAttributes& attributes) {
     return InvalidArgument(
         "interleave_chunk is {}, not a power of two of at least 2 MiB",
         a.interleave_chunk);
+  }
+  // Its files are placed one by one, as they grow.
+  if (a.layout == VolumeLayout::kTree && a.interleave_strips != 0) {
+    return InvalidArgument("interleave_strips is {} with the layout tree",
+                           a.interleave_strips);
   }
   if (a.revision == 0) return InvalidArgument("revision 0 does not exist");
   if ((a.state == VolumeState::kDeleted) != (a.deletion_number != 0)) {
@@ -149,6 +163,19 @@ absl::StatusOr<DataPath> ParseDataPath(std::string_view text) {
       Printable(text));
 }
 
+std::string_view ToString(VolumeLayout layout) {
+  return layout == VolumeLayout::kTree ? "tree" : "file";
+}
+
+absl::StatusOr<VolumeLayout> ParseVolumeLayout(std::string_view text) {
+  if (text == "file") return VolumeLayout::kFile;
+  if (text == "tree") return VolumeLayout::kTree;
+  return InvalidArgument(
+      "layout '{}' is neither file (one file, data, of the volume's size) nor "
+      "tree (a directory for any files)",
+      Printable(text));
+}
+
 bool Satisfies(DataPath served, DataPath asked) {
   return Rank(served) >= Rank(asked);
 }
@@ -158,7 +185,7 @@ absl::Status EncodeVolumeAttributes(const VolumeAttributes& attributes,
   FAMFS_RETURN_IF_ERROR(CheckAttributes(attributes));
   const Head head{
       .magic = kMagic,
-      .version = kVersion,
+      .version = VersionOf(attributes.layout),
       .length =
           static_cast<std::uint16_t>(sizeof(Head) + attributes.name.size() +
                                      attributes.content_source.size()),
@@ -193,13 +220,13 @@ absl::StatusOr<std::optional<VolumeAttributes>> DecodeVolumeAttributes(
   Head head;
   std::memcpy(&head, field.data(), sizeof(head));
   if (head.magic != kMagic) return std::nullopt;
-  if (head.version > kVersion) {
+  if (head.version > kTreeVersion) {
     return FailedPrecondition(
         "volume attributes: version {} is newer than this program's {}; use a "
         "newer famfs-csi",
-        head.version, kVersion);
+        head.version, kTreeVersion);
   }
-  if (head.version != kVersion) {
+  if (head.version < kFileVersion) {
     return DataLoss("volume attributes: version is {}", head.version);
   }
   FAMFS_RETURN_IF_ERROR(CheckShape(head, field));
@@ -207,6 +234,12 @@ absl::StatusOr<std::optional<VolumeAttributes>> DecodeVolumeAttributes(
           CheckEnums(head.kind, head.layout, head.state, head.data_path);
       !status.ok()) {
     return AsDataLoss(status);
+  }
+  // Nobody wrote version 1 with the layout tree, or 2 with another: one of the
+  // two fields is wrong, and nothing tells which.
+  if (head.version != VersionOf(static_cast<VolumeLayout>(head.layout))) {
+    return DataLoss("volume attributes: version is {} with layout {}",
+                    head.version, head.layout);
   }
   const auto* text = reinterpret_cast<const char*>(field.data()) + sizeof(head);
   VolumeAttributes attributes{

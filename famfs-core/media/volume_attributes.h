@@ -29,6 +29,9 @@ enum class DataPath : std::uint8_t {
 /// "auto", "fmap", "passthrough", "copy".
 std::string_view ToString(DataPath data_path);
 absl::StatusOr<DataPath> ParseDataPath(std::string_view text);
+/// "file", "tree".
+std::string_view ToString(VolumeLayout layout);
+absl::StatusOr<VolumeLayout> ParseVolumeLayout(std::string_view text);
 /// Whether a file served by `served` may be opened where `asked` was asked for:
 /// fmap before passthrough before copy, kAuto takes all.
 [[nodiscard]] bool Satisfies(DataPath served, DataPath asked);
@@ -56,7 +59,10 @@ struct VolumeAttributes {
 /// Fills `mkdir.extension`. InvalidArgument when a string is too long, or when
 /// the attributes are none that DecodeVolumeAttributes would accept: a name of
 /// 1..128 bytes; a positive capacity in whole units; strips and chunk both zero
-/// or both right; revision >= 1; a deletion number with state kDeleted alone.
+/// or both right, and zero with layout kTree; revision >= 1; a deletion number
+/// with state kDeleted alone. Layout kTree makes version 2, which programs that
+/// know no tree volumes refuse; whether the directory's name leaves room for
+/// node records (kMaxTreeVolume) is not seen here.
 [[nodiscard]] absl::Status EncodeVolumeAttributes(
     const VolumeAttributes& attributes, MediaMkdir& mkdir);
 

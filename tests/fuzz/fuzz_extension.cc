@@ -25,6 +25,7 @@ constexpr std::uint64_t kLogLength = 8ULL << 20;
 // docs/format.md, "Volume attributes".
 constexpr std::size_t kFixedPart = 56;
 constexpr std::size_t kLengthAt = 6;
+constexpr std::size_t kLayoutAt = 9;
 constexpr std::size_t kStateAt8 = 10;
 constexpr std::size_t kRevisionAt = 12;
 constexpr std::size_t kNameLengthAt = 52;
@@ -45,7 +46,9 @@ T Get(Block block, std::size_t at) {
 void Repair(Block block, unsigned what, std::uint32_t revision) {
   if ((what & 1) != 0) {
     Put<std::uint32_t>(block, 0, 0x4c564d46);
-    Put<std::uint16_t>(block, 4, 1);
+    // The version that goes with the layout: 2 with a tree.
+    const bool tree = Get<std::uint8_t>(block, kLayoutAt) == 2;
+    Put<std::uint16_t>(block, 4, tree ? 2 : 1);
   }
   const std::size_t length = kFixedPart +
                              Get<std::uint16_t>(block, kNameLengthAt) +
@@ -76,6 +79,7 @@ void RequireCodec(const MediaMkdir& mkdir) {
   FUZZ_REQUIRE(!a.name.empty() && a.name.size() <= kMaxVolumeName);
   FUZZ_REQUIRE(a.content_source.size() <= kMaxContentSource);
   FUZZ_REQUIRE(a.capacity > 0 && a.capacity % kAllocUnit == 0);
+  FUZZ_REQUIRE(a.layout == VolumeLayout::kFile || a.interleave_strips == 0);
   MediaMkdir again{};
   FUZZ_REQUIRE(EncodeVolumeAttributes(a, again).ok());
   FUZZ_REQUIRE(std::memcmp(again.extension, mkdir.extension, kExtensionSize) ==

@@ -18,7 +18,7 @@ using ::testing::HasSubstr;
 VolumeAttributes Everything() {
   return {.name = "pvc-4f0c0f6e-5b1f-4f0d-8d53-2f2f0c1f7a11",
           .kind = VolumeKind::kSnapshot,
-          .layout = VolumeLayout::kTree,
+          .layout = VolumeLayout::kFile,
           .state = VolumeState::kDeleted,
           .data_path = DataPath::kCopy,
           .capacity = 5 * kAllocUnit,
@@ -44,6 +44,14 @@ VolumeAttributes Largest() {
   return attributes;
 }
 
+VolumeAttributes Tree() {
+  VolumeAttributes attributes = Everything();
+  attributes.layout = VolumeLayout::kTree;
+  attributes.interleave_strips = 0;
+  attributes.interleave_chunk = 0;
+  return attributes;
+}
+
 MediaMkdir Encoded(const VolumeAttributes& attributes) {
   MediaMkdir mkdir{};
   EXPECT_TRUE(EncodeVolumeAttributes(attributes, mkdir).ok());
@@ -56,7 +64,7 @@ void Set(MediaMkdir& mkdir, std::size_t offset, std::uint64_t value,
 }
 
 TEST(VolumeAttributesTest, ComeBack) {
-  for (const auto& attributes : {Everything(), Smallest(), Largest()}) {
+  for (const auto& attributes : {Everything(), Smallest(), Largest(), Tree()}) {
     const auto decoded = DecodeVolumeAttributes(Encoded(attributes));
     ASSERT_TRUE(decoded.ok()) << decoded.status();
     EXPECT_EQ(*decoded, attributes);
@@ -75,7 +83,7 @@ TEST(VolumeAttributesTest, LieWhereTheFormatPageSays) {
   EXPECT_EQ(at(4, 2), 1U);
   EXPECT_EQ(at(6, 2), 56U + 40 + 12);
   EXPECT_EQ(at(8, 1), 2U);
-  EXPECT_EQ(at(9, 1), 2U);
+  EXPECT_EQ(at(9, 1), 1U);
   EXPECT_EQ(at(10, 1), 2U);
   EXPECT_EQ(at(11, 1), 3U);
   EXPECT_EQ(at(12, 4), 3U);
@@ -102,10 +110,45 @@ TEST(VolumeAttributesTest, AnotherProgramsExtensionIsNotOurs) {
 
 TEST(VolumeAttributesTest, NewerVersionAsksForANewerProgram) {
   MediaMkdir mkdir = Encoded(Everything());
-  Set(mkdir, 4, 2, 2);
+  Set(mkdir, 4, 3, 2);
   const auto decoded = DecodeVolumeAttributes(mkdir);
   EXPECT_EQ(decoded.status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(Message(decoded.status())), HasSubstr("version 2"));
+  EXPECT_THAT(std::string(Message(decoded.status())), HasSubstr("version 3"));
+}
+
+// Programs that know no tree volumes must not take one for a directory.
+TEST(VolumeAttributesTest, OfATreeAreTheSameBytesInVersion2) {
+  VolumeAttributes file = Tree();
+  file.layout = VolumeLayout::kFile;
+  MediaMkdir expected = Encoded(file);
+  Set(expected, 4, 2, 2);
+  Set(expected, 9, 2, 1);
+  const MediaMkdir tree = Encoded(Tree());
+  EXPECT_EQ(std::memcmp(tree.extension, expected.extension, kExtensionSize), 0);
+}
+
+TEST(VolumeAttributesTest, VersionAndLayoutThatDoNotBelongTogetherAreDamage) {
+  MediaMkdir tree = Encoded(Tree());
+  Set(tree, 4, 1, 2);
+  MediaMkdir file = Encoded(Everything());
+  Set(file, 4, 2, 2);
+  for (const auto& [mkdir, text] :
+       {std::pair(tree, "version is 1 with layout 2"),
+        std::pair(file, "version is 2 with layout 1")}) {
+    const absl::Status status = DecodeVolumeAttributes(mkdir).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+    EXPECT_THAT(std::string(Message(status)), HasSubstr(text));
+  }
+}
+
+TEST(VolumeAttributesTest, OfATreeWithStripsAreDamage) {
+  MediaMkdir mkdir = Encoded(Tree());
+  Set(mkdir, 40, kAllocUnit, 8);
+  Set(mkdir, 48, 2, 4);
+  const absl::Status status = DecodeVolumeAttributes(mkdir).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(Message(status)),
+              HasSubstr("interleave_strips is 2"));
 }
 
 struct DamageCase {
@@ -199,6 +242,7 @@ TEST(VolumeAttributesTest, ThatCouldNotBeReadAreNotWritten) {
   refused([](VolumeAttributes& a) { a.revision = 0; });
   refused([](VolumeAttributes& a) { a.state = VolumeState::kLive; });
   refused([](VolumeAttributes& a) { a.kind = VolumeKind{0}; });
+  refused([](VolumeAttributes& a) { a.layout = VolumeLayout::kTree; });
 }
 
 TEST(VolumeAttributesTest, KeepTheMkdirEntryValid) {
