@@ -123,6 +123,10 @@ class DaxDevice {
     /// the log names, or a named one missing. Elsewhere all of the device is
     /// there at all times.
     bool allocates_extents = false;
+    /// The bytes of a file that grows are a regular file by themselves, which
+    /// has a name and no place on the device: CreateNodeFile and what follows
+    /// it. Elsewhere they are extents like any others.
+    bool has_node_files = false;
   };
   [[nodiscard]] virtual Capabilities capabilities() const = 0;
 
@@ -142,8 +146,8 @@ class DaxDevice {
   }
 
   /// All files that the device's memory is, at the moment, for telling who has
-  /// them open: emulated, each extent's, also a malformed one's; image: its
-  /// own. None where there is no such file.
+  /// them open: emulated, each extent's and each node's, also a malformed
+  /// one's; image: its own. None where there is no such file.
   virtual absl::StatusOr<std::vector<Medium>> ListMedia() {
     FAMFS_ASSIGN_OR_RETURN(const Medium only, ProbeMedium()());
     return only == Medium{} ? std::vector<Medium>{} : std::vector<Medium>{only};
@@ -195,8 +199,9 @@ class DaxDevice {
   /// device as one range.
   virtual absl::StatusOr<std::vector<Range>> ListExtents() = 0;
   /// Emulated: one sentence for each file that has an extent's name and is not
-  /// a proper extent (ListExtents leaves it out, Map answers DataLoss).
-  /// Elsewhere: none.
+  /// a proper extent (ListExtents leaves it out, Map answers DataLoss), and for
+  /// each node file that is no regular file (ListNodeFiles leaves it out,
+  /// OpenNodeFile answers DataLoss). Elsewhere: none.
   virtual absl::StatusOr<std::vector<std::string>> MalformedExtents() {
     return std::vector<std::string>{};
   }
@@ -224,9 +229,9 @@ class DaxDevice {
   virtual absl::StatusOr<bool> EndServing(std::uint64_t /*offset*/) {
     return true;
   }
-  /// EndServing of all that is there, whoever served it: a server that was
-  /// killed leaves the ending to the owner. An error is the first one; the rest
-  /// was tried.
+  /// EndServing of all that is there, node files too, whoever served it: a
+  /// server that was killed leaves the ending to the owner. An error is the
+  /// first one; the rest was tried.
   [[nodiscard]] virtual absl::Status EndAllServing() {
     return absl::OkStatus();
   }
@@ -244,6 +249,103 @@ class DaxDevice {
   /// ResourceExhausted when there is no room.
   [[nodiscard]] virtual absl::Status Refill(Range /*extent*/) {
     return absl::OkStatus();
+  }
+
+  // Node files, where capabilities().has_node_files; elsewhere those that would
+  // make or open one are Unimplemented, and there is none to list or remove.
+  // The size of a node file is that of the file whose bytes it holds; memory is
+  // allocated beyond it, by the owner, so that a store meets neither SIGBUS nor
+  // ENOSPC, and no pod's cgroup pays for it. All may be called from several
+  // threads and processes at a time. Each that changes something is
+  // PermissionDenied on a device opened for kRead; each by name is
+  // InvalidArgument for a name that is none (dax/node_files.h: chosen by the
+  // caller, text and 16 digits), NotFound where there is no such file, DataLoss
+  // where what has the name is no regular file, and Unavailable when another
+  // process keeps the file locked: try again.
+
+  /// Makes an empty one (0600). AlreadyExists; also for a symbolic link.
+  [[nodiscard]] virtual absl::Status CreateNodeFile(std::string_view /*name*/) {
+    return NoNodeFiles();
+  }
+  /// A descriptor of it, O_RDONLY or O_RDWR, which keeps no access times: for
+  /// passthrough and for pread and pwrite, also beyond its size. Not to map it:
+  /// stores beyond its size kill. From kReadWrite on, nobody can give the
+  /// file's memory back, as with ServeExtent, until EndServingNodeFile says so.
+  /// Meanwhile ftruncate by the descriptor may fail with EPERM, and fallocate
+  /// does: use the calls below.
+  virtual absl::StatusOr<UniqueFd> OpenNodeFile(std::string_view /*name*/,
+                                                Access /*access*/) {
+    return NoNodeFiles();
+  }
+  /// Maps [at, at + length) of it, all of which lies below its size: OutOfRange
+  /// else, and InvalidArgument for an empty range. When the file is cut while
+  /// it is mapped, the mapping is lost at the first touch of what went. For who
+  /// reads or fills it for a moment: what forbids giving its memory back
+  /// neither hinders this nor comes with it.
+  virtual absl::StatusOr<std::unique_ptr<Mapping>> MapNodeFile(
+      std::string_view /*name*/, std::uint64_t /*at*/, std::uint64_t /*length*/,
+      Access /*access*/) {
+    return NoNodeFiles();
+  }
+  /// EndServing of a node file; also EndAllServing does it.
+  virtual absl::StatusOr<bool> EndServingNodeFile(std::string_view /*name*/) {
+    return true;
+  }
+  /// Gives it memory for all of the range where it has none; its bytes there
+  /// are zero. Its size stays. Nothing on a sparse device. ResourceExhausted
+  /// when the file system is full, and then it has no more than before (tmpfs;
+  /// elsewhere as far as the file system undoes it); Unimplemented where the
+  /// file system cannot do it. Whoever opens the file for the first time
+  /// meanwhile waits: some milliseconds for each GiB.
+  [[nodiscard]] virtual absl::Status AllocateNodeFile(std::string_view /*name*/,
+                                                      Range /*range*/) {
+    return NoNodeFiles();
+  }
+  /// Sets its size. Shrinking gives the memory behind the new size back but has
+  /// it again up to byte `allocated`, zeroed, when this returns; if there was
+  /// no room, ResourceExhausted, and the size is the new one all the same.
+  /// Growing only changes the size: what lay behind it becomes readable, which
+  /// is zero unless it was stored there through a mapping.
+  [[nodiscard]] virtual absl::Status ResizeNodeFile(
+      std::string_view /*name*/, std::uint64_t /*size*/,
+      std::uint64_t /*allocated*/) {
+    return NoNodeFiles();
+  }
+  /// Gives memory beyond byte `allocated` back, as far as its file system can,
+  /// and makes the size at most that. Below it nothing changes. Unavailable
+  /// when there is such memory behind its size while somebody on this machine
+  /// has it open for writing or mapped: ask again.
+  [[nodiscard]] virtual absl::Status TrimNodeFile(std::string_view /*name*/,
+                                                  std::uint64_t /*allocated*/) {
+    return NoNodeFiles();
+  }
+  /// Unlinks it; it lives on for who has it open or mapped. A missing one is
+  /// OK.
+  [[nodiscard]] virtual absl::Status RemoveNodeFile(std::string_view /*name*/) {
+    return absl::OkStatus();
+  }
+  struct NodeFile {
+    std::string name;
+    std::uint64_t size = 0;       // bytes
+    std::uint64_t allocated = 0;  // bytes of memory that it has, anywhere
+    bool operator==(const NodeFile&) const = default;
+  };
+  /// By name.
+  virtual absl::StatusOr<std::vector<NodeFile>> ListNodeFiles() {
+    return std::vector<NodeFile>{};
+  }
+  /// How many bytes it lacks of those that it should have, as a program gave
+  /// them back where the machine cannot forbid that; AllocateNodeFile gives
+  /// them again. 0 of a sparse device, and where it cannot be told. What it has
+  /// beyond `allocated` hides as much: TrimNodeFile first.
+  virtual absl::StatusOr<std::uint64_t> NodeFileLacking(
+      std::string_view /*name*/, std::uint64_t /*allocated*/) {
+    return NoNodeFiles();
+  }
+
+ private:
+  [[nodiscard]] absl::Status NoNodeFiles() const {
+    return Unimplemented("{}: has no node files", spec());
   }
 };
 

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <spdlog/spdlog.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -16,6 +15,7 @@
 #include "dax/extent_files.h"
 #include "dax/extent_pin.h"
 #include "dax/file_mapping.h"
+#include "dax/node_files.h"
 
 namespace famfs {
 namespace {
@@ -24,26 +24,6 @@ struct Scan {
   std::vector<Range> extents;  // by offset
   std::vector<std::string> malformed;
 };
-
-// Memory has no access times, and keeping them for an extent's file costs each
-// read() that passes through to it. So the file is opened through a mount of
-// its own that keeps none; where that cannot be had, as it is.
-absl::StatusOr<UniqueFd> OpenWithoutAccessTimes(const std::string& path,
-                                                int flags) {
-  const UniqueFd mount(
-      ::open_tree(AT_FDCWD, path.c_str(),
-                  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW));
-  mount_attr attributes{};
-  attributes.attr_set = MOUNT_ATTR_NOATIME;
-  attributes.attr_clr = MOUNT_ATTR__ATIME;
-  if (mount.valid() && ::mount_setattr(mount.get(), "", AT_EMPTY_PATH,
-                                       &attributes, sizeof(attributes)) == 0) {
-    auto fd = OpenFile(fmt::format("/proc/self/fd/{}", mount.get()), flags);
-    if (!fd.ok()) return Annotate(fd.status(), path);
-    return fd;
-  }
-  return OpenFile(path, flags | O_NOFOLLOW);
-}
 
 PinnedOpener Opener(const std::string& path, int flags) {
   return [&path, flags](int more_flags) {
@@ -62,7 +42,8 @@ class EmulatedDevice final : public DaxDevice {
   EmulatedDevice(std::string directory, EmulatedConfig config, Access access)
       : directory_(std::move(directory)),
         config_(std::move(config)),
-        access_(access) {}
+        access_(access),
+        node_files_(directory_ + "/files", config_.sparse) {}
 
   std::string spec() const override {
     return DeviceSpec{DeviceSpec::Kind::kEmulated, directory_}.ToString();
@@ -72,7 +53,8 @@ class EmulatedDevice final : public DaxDevice {
   Capabilities capabilities() const override {
     return {.can_pass_through = true,
             .removed_extents_live_on = true,
-            .allocates_extents = true};
+            .allocates_extents = true,
+            .has_node_files = true};
   }
   MediumProbe ProbeMedium() const override {
     return [path = ExtentFile(0)] { return MediumAt(path); };
@@ -104,6 +86,26 @@ class EmulatedDevice final : public DaxDevice {
   absl::StatusOr<std::vector<Lacking>> GivenBack() override;
   absl::Status Refill(Range extent) override;
 
+  absl::Status CreateNodeFile(std::string_view name) override;
+  absl::StatusOr<UniqueFd> OpenNodeFile(std::string_view name,
+                                        Access access) override;
+  absl::StatusOr<std::unique_ptr<Mapping>> MapNodeFile(std::string_view name,
+                                                       std::uint64_t at,
+                                                       std::uint64_t length,
+                                                       Access access) override;
+  absl::StatusOr<bool> EndServingNodeFile(std::string_view name) override;
+  absl::Status AllocateNodeFile(std::string_view name, Range range) override;
+  absl::Status ResizeNodeFile(std::string_view name, std::uint64_t size,
+                              std::uint64_t allocated) override;
+  absl::Status TrimNodeFile(std::string_view name,
+                            std::uint64_t allocated) override;
+  absl::Status RemoveNodeFile(std::string_view name) override;
+  absl::StatusOr<std::vector<NodeFile>> ListNodeFiles() override;
+  absl::StatusOr<std::uint64_t> NodeFileLacking(
+      std::string_view name, std::uint64_t allocated) override {
+    return node_files_.Lacking(name, allocated);
+  }
+
  private:
   std::string Directory() const { return directory_ + "/extents"; }
   std::string ExtentFile(std::uint64_t offset) const {
@@ -122,6 +124,7 @@ class EmulatedDevice final : public DaxDevice {
   const std::string directory_;  // absolute
   const EmulatedConfig config_;
   const Access access_;
+  const NodeFiles node_files_;  // after directory_ and config_
 };
 
 absl::Status EmulatedDevice::RequireWriter(std::string_view what) const {
@@ -289,6 +292,9 @@ absl::StatusOr<std::vector<DaxDevice::Medium>> EmulatedDevice::ListMedia() {
     FAMFS_RETURN_IF_ERROR(medium.status());
     media.push_back(*medium);
   }
+  FAMFS_ASSIGN_OR_RETURN(const std::vector<Medium> nodes,
+                         node_files_.ListMedia());
+  media.insert(media.end(), nodes.begin(), nodes.end());
   return media;
 }
 
@@ -313,6 +319,9 @@ absl::StatusOr<std::vector<Range>> EmulatedDevice::ListExtents() {
 
 absl::StatusOr<std::vector<std::string>> EmulatedDevice::MalformedExtents() {
   FAMFS_ASSIGN_OR_RETURN(Scan scan, ScanExtents());
+  FAMFS_ASSIGN_OR_RETURN(const NodeFiles::Scan nodes, node_files_.List());
+  scan.malformed.insert(scan.malformed.end(), nodes.malformed.begin(),
+                        nodes.malformed.end());
   return std::move(scan.malformed);
 }
 
@@ -367,7 +376,8 @@ absl::Status EmulatedDevice::EndAllServing() {
     const auto ended = Unpin(Directory() + "/" + name);
     if (first.ok()) first = ended.status();
   }
-  return first;
+  const absl::Status nodes = node_files_.EndAllServing();
+  return first.ok() ? nodes : first;
 }
 
 // By the blocks that tmpfs counts, also those that are swapped out. Elsewhere
@@ -396,6 +406,63 @@ absl::StatusOr<std::vector<DaxDevice::Lacking>> EmulatedDevice::GivenBack() {
 absl::Status EmulatedDevice::Refill(Range extent) {
   FAMFS_RETURN_IF_ERROR(RequireWriter("giving an extent memory"));
   return Fill(extent, {0, extent.length});
+}
+
+absl::Status EmulatedDevice::CreateNodeFile(std::string_view name) {
+  FAMFS_RETURN_IF_ERROR(RequireWriter("creating a node file"));
+  return node_files_.Create(name);
+}
+
+absl::StatusOr<UniqueFd> EmulatedDevice::OpenNodeFile(std::string_view name,
+                                                      Access access) {
+  if (access == Access::kReadWrite) {
+    FAMFS_RETURN_IF_ERROR(RequireWriter("opening a node file for writing"));
+  }
+  return node_files_.Open(name, access);
+}
+
+absl::StatusOr<std::unique_ptr<Mapping>> EmulatedDevice::MapNodeFile(
+    std::string_view name, std::uint64_t at, std::uint64_t length,
+    Access access) {
+  if (access == Access::kReadWrite) {
+    FAMFS_RETURN_IF_ERROR(RequireWriter("mapping a node file for writing"));
+  }
+  return node_files_.Map(name, at, length, access);
+}
+
+absl::StatusOr<bool> EmulatedDevice::EndServingNodeFile(std::string_view name) {
+  if (access_ == Access::kRead) return true;  // it has pinned nothing
+  return node_files_.EndServing(name);
+}
+
+absl::Status EmulatedDevice::AllocateNodeFile(std::string_view name,
+                                              Range range) {
+  FAMFS_RETURN_IF_ERROR(RequireWriter("allocating memory"));
+  return node_files_.Allocate(name, range);
+}
+
+absl::Status EmulatedDevice::ResizeNodeFile(std::string_view name,
+                                            std::uint64_t size,
+                                            std::uint64_t allocated) {
+  FAMFS_RETURN_IF_ERROR(RequireWriter("resizing a node file"));
+  return node_files_.Resize(name, size, allocated);
+}
+
+absl::Status EmulatedDevice::TrimNodeFile(std::string_view name,
+                                          std::uint64_t allocated) {
+  FAMFS_RETURN_IF_ERROR(RequireWriter("giving memory back"));
+  return node_files_.Trim(name, allocated);
+}
+
+absl::Status EmulatedDevice::RemoveNodeFile(std::string_view name) {
+  FAMFS_RETURN_IF_ERROR(RequireWriter("removing a node file"));
+  return node_files_.Remove(name);
+}
+
+absl::StatusOr<std::vector<DaxDevice::NodeFile>>
+EmulatedDevice::ListNodeFiles() {
+  FAMFS_ASSIGN_OR_RETURN(NodeFiles::Scan scan, node_files_.List());
+  return std::move(scan.files);
 }
 
 absl::Status CheckHost(const EmulatedConfig& config,

@@ -5,6 +5,8 @@
 //   DIR/extents/OFFSET    one file per allocated extent; OFFSET is its device
 //                         offset in lower-case hexadecimal without a prefix;
 //                         its size is the extent's length
+//   DIR/files/NAME        one file per growing file (node); made when it is
+//                         missing, as in devices of an older release
 //
 // An extent file is created O_EXCL for one allocation, never extended,
 // truncated or reused, and unlinked when its entries are gone. It is made under
@@ -12,6 +14,10 @@
 // that nobody ever sees a short one; CleanUp removes such names. Any other file
 // is ignored by name, never removed. Extent files are 0600: they hold the
 // volumes' contents.
+//
+// A node file (dax/node_files.h; NAME is the caller's) is made empty, 0600, and
+// grows and shrinks with the file whose bytes it holds: its size is that file's
+// size, and memory is allocated beyond it.
 #pragma once
 
 #include <cstdint>
@@ -32,9 +38,10 @@ struct EmulatedConfig {
   bool sparse = false;
 };
 
-/// Makes DIR (0755), DIR/extents and DIR/device.yaml. AlreadyExists when there
-/// is a device.yaml, or extents of an earlier device; InvalidArgument for a bad
-/// size or a nil tag; NotFound when DIR's parent is missing.
+/// Makes DIR (0755), DIR/extents, DIR/files and DIR/device.yaml. AlreadyExists
+/// when there is a device.yaml, or extents or node files of an earlier device;
+/// InvalidArgument for a bad size or a nil tag; NotFound when DIR's parent is
+/// missing.
 [[nodiscard]] absl::Status CreateEmulatedDevice(const std::string& directory,
                                                 const EmulatedConfig& config);
 /// Reads DIR/device.yaml. Errors carry file, line and column (base/yaml.h):

@@ -142,14 +142,16 @@ class NewDirectories {
   std::vector<std::string> made_;
 };
 
-absl::Status RefuseLeftExtents(const std::string& directory) {
+/// `part`: "extents" or "files".
+absl::Status RefuseLeftovers(const std::string& directory,
+                             std::string_view part) {
   FAMFS_ASSIGN_OR_RETURN(const std::vector<std::string> names,
-                         ListDirectory(directory + "/extents"));
+                         ListDirectory(fmt::format("{}/{}", directory, part)));
   if (names.empty()) return absl::OkStatus();
   return AlreadyExists(
-      "{0}: there is no device.yaml, but {0}/extents is not empty: what is "
-      "left of an earlier device; remove it or choose another directory",
-      directory);
+      "{0}: there is no device.yaml, but {0}/{1} is not empty: what is left of "
+      "an earlier device; remove it or choose another directory",
+      directory, part);
 }
 
 }  // namespace
@@ -167,8 +169,10 @@ absl::Status CreateEmulatedDevice(const std::string& directory,
   NewDirectories directories;
   FAMFS_RETURN_IF_ERROR(directories.Make(directory));
   FAMFS_RETURN_IF_ERROR(directories.Make(directory + "/extents"));
+  FAMFS_RETURN_IF_ERROR(directories.Make(directory + "/files"));
   if (::access(file.c_str(), F_OK) != 0) {
-    FAMFS_RETURN_IF_ERROR(RefuseLeftExtents(directory));
+    FAMFS_RETURN_IF_ERROR(RefuseLeftovers(directory, "extents"));
+    FAMFS_RETURN_IF_ERROR(RefuseLeftovers(directory, "files"));
   }
   // device.yaml comes last and whole: where it is, the device is complete.
   absl::Status status = WriteNewFile(file, yaml);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -195,6 +196,26 @@ absl::Status AllocatePages(int fd, std::uint64_t offset, std::uint64_t length,
                       fmt::format("{}: allocate {}", name, FormatSize(length)));
   }
   return absl::OkStatus();
+}
+
+// Memory has no access times, and keeping them for an extent's file costs each
+// read() that passes through to it. So the file is opened through a mount of
+// its own that keeps none; where that cannot be had, as it is.
+absl::StatusOr<UniqueFd> OpenWithoutAccessTimes(const std::string& path,
+                                                int flags) {
+  const UniqueFd mount(
+      ::open_tree(AT_FDCWD, path.c_str(),
+                  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW));
+  mount_attr attributes{};
+  attributes.attr_set = MOUNT_ATTR_NOATIME;
+  attributes.attr_clr = MOUNT_ATTR__ATIME;
+  if (mount.valid() && ::mount_setattr(mount.get(), "", AT_EMPTY_PATH,
+                                       &attributes, sizeof(attributes)) == 0) {
+    auto fd = OpenFile(fmt::format("/proc/self/fd/{}", mount.get()), flags);
+    if (!fd.ok()) return Annotate(fd.status(), path);
+    return fd;
+  }
+  return OpenFile(path, flags | O_NOFOLLOW);
 }
 
 std::string AbsolutePath(const std::string& path) {

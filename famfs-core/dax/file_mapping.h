@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "base/unique_fd.h"
 #include "dax/device.h"
 
 namespace famfs {
@@ -24,6 +25,11 @@ absl::StatusOr<DaxDevice::Medium> MediumAt(const std::string& path);
 /// `path` from the root and without slashes at its end, so that a device's spec
 /// stays good when the process changes its directory.
 std::string AbsolutePath(const std::string& path);
+
+/// Opens a file in such a way that reading it keeps no access times, where the
+/// kernel can do that; never through a symbolic link.
+absl::StatusOr<UniqueFd> OpenWithoutAccessTimes(const std::string& path,
+                                                int flags);
 
 /// Fills [offset, offset + length) of the file with pages; what is there stays.
 /// ResourceExhausted when the file system is full, Unimplemented when it cannot

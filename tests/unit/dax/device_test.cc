@@ -46,6 +46,8 @@ void ExpectWhatItPromises(DaxDevice& device,
   FAMFS_ASSERT_OK_AND_ASSIGN(const auto fresh, map());
   EXPECT_TRUE(Holds(*fresh, 0, 3, std::byte{0}));
   EXPECT_EQ(TextAt(*old, 0, 3) == "old", has.removed_extents_live_on);
+  EXPECT_EQ(device.CreateNodeFile("v.00000000000000a1").ok(),
+            has.has_node_files);
 }
 
 TEST(OpenDeviceTest, EveryKindIsFoundBySpecAndByPath) {
@@ -81,11 +83,13 @@ TEST(OpenDeviceTest, EveryKindHasItsCapabilities) {
       {"emulated:" + directory.File("pool"),
        {.can_pass_through = true,
         .removed_extents_live_on = true,
-        .allocates_extents = true}},
+        .allocates_extents = true,
+        .has_node_files = true}},
       {"image:" + directory.File("image"),
        {.can_pass_through = false,
         .removed_extents_live_on = false,
-        .allocates_extents = false}},
+        .allocates_extents = false,
+        .has_node_files = false}},
   };
   for (const auto& c : cases) {
     FAMFS_ASSERT_OK_AND_ASSIGN(const auto device,
@@ -95,6 +99,7 @@ TEST(OpenDeviceTest, EveryKindHasItsCapabilities) {
     EXPECT_EQ(has.removed_extents_live_on, c.expected.removed_extents_live_on)
         << c.spec;
     EXPECT_EQ(has.allocates_extents, c.expected.allocates_extents) << c.spec;
+    EXPECT_EQ(has.has_node_files, c.expected.has_node_files) << c.spec;
     ExpectWhatItPromises(*device, has);
   }
 }

@@ -63,6 +63,7 @@ TEST_F(EmulatedConfigTest, ADeviceIsReadableByEveryHostWhateverTheUmask) {
   };
   EXPECT_EQ(mode(pool), 0755U);
   EXPECT_EQ(mode(pool + "/extents"), 0755U);
+  EXPECT_EQ(mode(pool + "/files"), 0755U);
   EXPECT_EQ(mode(pool + "/device.yaml"), 0644U);
 }
 
@@ -193,7 +194,7 @@ TEST_F(EmulatedConfigTest, OfManyWhoCreateAtOnceOneWins) {
     EXPECT_NE(entry.path().filename().string()[0], '.') << entry.path();
     ++names;
   }
-  EXPECT_EQ(names, 2);
+  EXPECT_EQ(names, 3);
 }
 
 // Who finds the directory made by another one, and is faster.
