@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "instance/check/fsck_extents.h"
+#include "instance/check/fsck_trees.h"
 #include "instance/devices/metadata_store.h"
 #include "instance/log/fast_play.h"
 #include "instance/log/log_player.h"
@@ -338,11 +339,15 @@ void Checker::Play(bool header_is_good, std::uint64_t next_index) {
     player.SkipTo(index + 1);
   }
   report_.entries = index;
+  for (Finding& finding : CheckTrees(player)) {
+    if (!Add(std::move(finding))) break;
+  }
   CheckDevices(player);
   FillFigures(player);
 }
 
-/// Each device that the log names: whether it is there, and its extent files.
+/// Each device that the log names: whether it is there, and its extents' and
+/// nodes' files.
 void Checker::CheckDevices(const LogPlayer& player) {
   devices_.SetTable(report_.superblock.fs_uuid, player.devices());
   std::optional<Range> image;
@@ -368,17 +373,25 @@ void Checker::CheckDevices(const LogPlayer& player) {
         .device_index = i,
         .log_length = i == 0 ? report_.superblock.log_length : 0,
         .image = i == 0 ? image : std::nullopt,
-        .unread = unread_};
+        .unread = unread_,
+        .has_node_files = device_.capabilities().has_node_files};
     for (Finding& finding : CheckExtentFiles(**device, player, check)) {
       if (!Add(std::move(finding))) return;
     }
+  }
+  for (Finding& finding : CheckNodeFiles(device_, player, unread_)) {
+    if (!Add(std::move(finding))) return;
   }
 }
 
 void Checker::FillFigures(const LogPlayer& player) {
   for (const auto& [id, node] : player.tree().nodes()) {
     if (node->is_meta || id == kRootNode) continue;
-    ++(node->is_directory ? report_.directories : report_.files);
+    if (node->is_symlink()) {
+      ++report_.symlinks;
+    } else {
+      ++(node->is_directory ? report_.directories : report_.files);
+    }
   }
   report_.volumes = player.tree().volumes().size();
   for (std::size_t i = 0; i < report_.devices.size(); ++i) {

@@ -27,8 +27,10 @@ struct FsckReport {
   MediaSuperblock superblock;
   std::uint64_t entries = 0;  // in use
   std::uint64_t slots = 0;
+  // With those in tree volumes:
   std::uint64_t files = 0;
   std::uint64_t directories = 0;
+  std::uint64_t symlinks = 0;
   std::uint64_t volumes = 0;           // live
   std::vector<CheckedDevice> devices;  // by index, the primary first
   // Of the devices that are there:
@@ -42,7 +44,8 @@ struct FsckReport {
 /// pass that shows findings is repeated, so that a write under way is not told
 /// as damage. Time is linear in the log, memory in its entries. Also checked:
 /// superblock against the device's size, counters, slots beyond the end, our
-/// region, and on an emulated device the extent files against the log.
+/// region, sizes and quotas of tree volumes, and on an emulated device the
+/// extents' and nodes' files against the log.
 /// A secondary device that is missing is a finding of that severity; files on
 /// it are checked as far as the log goes.
 FsckReport Fsck(DeviceSet& devices);

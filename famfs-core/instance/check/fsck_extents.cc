@@ -27,7 +27,10 @@ std::vector<Named> NamedExtents(const LogPlayer& player,
     named.push_back({range, nullptr, false});
   }
   for (const auto& [id, node] : player.tree().nodes()) {
-    if (node->is_meta) continue;
+    // A node's own file has the bytes of its pieces.
+    if (node->is_meta || (node->tree != nullptr && check.has_node_files)) {
+      continue;
+    }
     for (const MediaExtent& extent : node->extents) {
       if (extent.device_index != check.device_index) continue;
       named.push_back({{extent.offset, extent.length}, node, true});

@@ -19,6 +19,8 @@ struct ExtentFileCheck {
   /// What of the log could not be read ("entry 3"); empty: nothing. An extent
   /// that no entry names may then be that of a file.
   std::string unread{};
+  /// The primary's capability: the bytes of tree volumes' files are not here.
+  bool has_node_files = false;
 };
 
 /// A live file without its extent file (or one of another length) is an error

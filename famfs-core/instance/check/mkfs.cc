@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "base/text.h"
 #include "base/units.h"
 #include "instance/deletion/in_use.h"
 #include "instance/devices/metadata_store.h"
@@ -68,7 +69,8 @@ absl::StatusOr<MediaSuperblock> LoadOldSuperblock(DaxDevice& device) {
 }
 
 absl::Status CheckOld(DaxDevice& device, const MediaSuperblock& old,
-                      const std::vector<Range>& data_extents) {
+                      const std::vector<Range>& data_extents,
+                      const std::vector<DaxDevice::NodeFile>& nodes) {
   if (old.magic == kSuperblockMagic) {
     return AlreadyExists(
         "{}: already holds the famfs {} (version {}) of host {}; use --force "
@@ -90,6 +92,12 @@ absl::Status CheckOld(DaxDevice& device, const MediaSuperblock& old,
         "{}: has no superblock, but {} allocated extents, the first at {:#x}; "
         "use --force to remove them",
         device.spec(), data_extents.size(), data_extents.front().offset);
+  }
+  if (!nodes.empty()) {
+    return AlreadyExists(
+        "{}: has no superblock, but {} files of an earlier famfs, the first "
+        "\"{}\"; use --force to remove them",
+        device.spec(), nodes.size(), Printable(nodes.front().name));
   }
   return absl::OkStatus();
 }
@@ -202,8 +210,9 @@ absl::Status Mkfs(DaxDevice& device, const MkfsOptions& options) {
       }
     }
   }
+  FAMFS_ASSIGN_OR_RETURN(const auto nodes, device.ListNodeFiles());
   if (!options.force) {
-    FAMFS_RETURN_IF_ERROR(CheckOld(device, old, data_extents));
+    FAMFS_RETURN_IF_ERROR(CheckOld(device, old, data_extents, nodes));
   }
   FAMFS_RETURN_IF_ERROR(CheckNewUuid(device, old, options));
   std::optional<WriterLock> lock;
@@ -222,6 +231,9 @@ absl::Status Mkfs(DaxDevice& device, const MkfsOptions& options) {
     FAMFS_RETURN_IF_ERROR(Invalidate(device));
     for (const Range& range : data_extents) {
       FAMFS_RETURN_IF_ERROR(device.RemoveExtent(range.offset));
+    }
+    for (const DaxDevice::NodeFile& node : nodes) {
+      FAMFS_RETURN_IF_ERROR(device.RemoveNodeFile(node.name));
     }
     FAMFS_RETURN_IF_ERROR(EnsureExtent(device, present, log));
   } else {

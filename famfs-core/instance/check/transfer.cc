@@ -49,10 +49,25 @@ absl::StatusOr<std::unique_ptr<Reader>> OpenReader(DaxDevice& device,
                  : Reader::Open(std::move(devices));
 }
 
+/// A file of a tree volume: on the emulated device its bytes are a file of its
+/// own, in the image they lie in its extents.
+struct TreeFile {
+  std::string node_file;
+  std::uint64_t size = 0;       // bytes
+  std::uint64_t allocated = 0;  // bytes, of the extents
+  std::vector<MediaExtent> extents;
+};
+
+struct Contents {
+  std::vector<Range> ranges;  // of the device
+  std::vector<TreeFile> files{};
+};
+
 /// All that counts on the device, the superblock region last: before it is
 /// there, a copy is no file system.
-absl::StatusOr<std::vector<Range>> RangesOf(const Reader& reader) {
-  std::vector<Range> ranges;
+absl::StatusOr<Contents> ContentsOf(const Reader& reader) {
+  Contents contents;
+  std::vector<Range>& ranges = contents.ranges;
   const Reader::View tree = reader.Tree();
   for (const auto& [id, node] : tree->nodes()) {
     if (node->is_meta) continue;
@@ -63,21 +78,46 @@ absl::StatusOr<std::vector<Range>> RangesOf(const Reader& reader) {
             "exported and imported",
             Printable(tree->PathOf(*node)), extent.device_index);
       }
-      ranges.push_back({extent.offset, extent.length});
+      if (node->tree == nullptr) {
+        ranges.push_back({extent.offset, extent.length});
+      }
+    }
+    if (std::string name = tree->NodeFileOf(*node); !name.empty()) {
+      contents.files.push_back(
+          {.node_file = std::move(name),
+           .size = node->size,
+           .allocated = node->tree->allocated,
+           .extents = {node->extents.begin(), node->extents.end()}});
     }
   }
   std::sort(ranges.begin(), ranges.end());
   ranges.push_back({kLogOffset, reader.superblock().log_length});
   ranges.push_back({kSuperblockOffset, kSuperblockRegion});
-  return ranges;
+  return contents;
 }
 
-/// Adds up what was done over all ranges, and asks whether to go on.
+/// On a device without node files their bytes are extents like any others. The
+/// head stays last.
+void AddTreeFiles(Contents& contents) {
+  std::vector<Range> extents;
+  for (const TreeFile& file : contents.files) {
+    for (const MediaExtent& extent : file.extents) {
+      extents.push_back({extent.offset, extent.length});
+    }
+  }
+  std::sort(extents.begin(), extents.end());
+  contents.ranges.insert(contents.ranges.begin(), extents.begin(),
+                         extents.end());
+  contents.files.clear();
+}
+
+/// Adds up what was done over all contents, and asks whether to go on.
 class Meter {
  public:
-  Meter(const std::vector<Range>& ranges, const TransferOptions& options)
+  Meter(const Contents& contents, const TransferOptions& options)
       : options_(options) {
-    for (const Range& range : ranges) total_ += range.length;
+    for (const Range& range : contents.ranges) total_ += range.length;
+    for (const TreeFile& file : contents.files) total_ += file.allocated;
     if (options_.progress) options_.progress(0, total_);
   }
   void Add(std::uint64_t bytes) {
@@ -127,6 +167,60 @@ absl::Status ExportRange(DaxDevice& device, const Range& range, int to,
   return mapping->Check();
 }
 
+/// Calls visit(place in the image, bytes) for each extent that `bytes`, which
+/// begin at byte `at` of the file, lie in.
+template <typename Visit>
+absl::Status VisitExtents(const TreeFile& file, std::uint64_t at,
+                          std::span<const std::byte> bytes,
+                          const Visit& visit) {
+  std::uint64_t start = 0;
+  for (const MediaExtent& extent : file.extents) {
+    if (bytes.empty()) break;
+    const std::uint64_t end = start + extent.length;
+    if (at < end) {
+      const auto here = static_cast<std::size_t>(
+          std::min<std::uint64_t>(bytes.size(), end - at));
+      FAMFS_RETURN_IF_ERROR(
+          visit(extent.offset + (at - start), bytes.first(here)));
+      bytes = bytes.subspan(here);
+      at += here;
+    }
+    start = end;
+  }
+  return absl::OkStatus();
+}
+
+/// What the file does not reach of its extents stays a hole of the image.
+absl::Status ExportTreeFile(DaxDevice& device, const TreeFile& file, int to,
+                            const std::string& path, Meter& meter) {
+  FAMFS_ASSIGN_OR_RETURN(const UniqueFd fd,
+                         device.OpenNodeFile(file.node_file, Access::kRead));
+  const off_t end = ::lseek(fd.get(), 0, SEEK_END);
+  if (end < 0) return ErrnoError(errno, file.node_file);
+  const std::uint64_t length =
+      std::min(static_cast<std::uint64_t>(end), file.allocated);
+  if (length > 0) {
+    FAMFS_ASSIGN_OR_RETURN(
+        const auto mapping,
+        device.MapNodeFile(file.node_file, 0, length, Access::kRead));
+    const absl::Status copied = CopySparsely(
+        mapping->bytes(), DataParts(fd.get(), 0, length),
+        [&](std::uint64_t at, std::span<const std::byte> bytes) {
+          FAMFS_RETURN_IF_ERROR(meter.GoOn());
+          return VisitExtents(
+              file, at, bytes,
+              [&](std::uint64_t place, std::span<const std::byte> part) {
+                return WriteAt(to, place, part, path);
+              });
+        },
+        [&](std::uint64_t bytes) { meter.Add(bytes); });
+    FAMFS_RETURN_IF_ERROR(copied);
+    FAMFS_RETURN_IF_ERROR(mapping->Check());
+  }
+  meter.Add(file.allocated - length);
+  return absl::OkStatus();
+}
+
 /// The superblock region into a device that is marked as unfinished, and that
 /// by its magic as the last store. The device is known by its own tag.
 absl::Status ImportHead(DaxDevice& image, DaxDevice& device, Meter& meter) {
@@ -171,6 +265,58 @@ absl::Status ImportRange(DaxDevice& image, int image_fd, DaxDevice& device,
   return from->Check();
 }
 
+absl::Status ImportTreeFile(DaxDevice& image, int image_fd, DaxDevice& device,
+                            const TreeFile& file, Meter& meter) {
+  FAMFS_RETURN_IF_ERROR(device.CreateNodeFile(file.node_file));
+  if (file.allocated > 0) {
+    FAMFS_RETURN_IF_ERROR(
+        device.AllocateNodeFile(file.node_file, {0, file.allocated}));
+  }
+  if (file.size == 0) {
+    meter.Add(file.allocated);
+    return absl::OkStatus();
+  }
+  FAMFS_RETURN_IF_ERROR(
+      device.ResizeNodeFile(file.node_file, file.size, file.allocated));
+  FAMFS_ASSIGN_OR_RETURN(
+      const auto to,
+      device.MapNodeFile(file.node_file, 0, file.size, Access::kReadWrite));
+  std::uint64_t start = 0;
+  for (const MediaExtent& extent : file.extents) {
+    const std::uint64_t length =
+        std::min(extent.length, file.size - std::min(start, file.size));
+    if (length > 0) {
+      FAMFS_ASSIGN_OR_RETURN(const auto from,
+                             image.Map(extent.offset, length, Access::kRead));
+      const absl::Status copied = CopySparsely(
+          from->bytes(), DataParts(image_fd, extent.offset, length),
+          [&](std::uint64_t at, std::span<const std::byte> bytes) {
+            FAMFS_RETURN_IF_ERROR(meter.GoOn());
+            to->Store(start + at, bytes);
+            to->WriteBack(start + at, bytes.size());
+            return to->Check();
+          },
+          [](std::uint64_t) {});
+      FAMFS_RETURN_IF_ERROR(copied);
+      FAMFS_RETURN_IF_ERROR(from->Check());
+    }
+    meter.Add(extent.length);
+    start += extent.length;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ImportContents(DaxDevice& image, int image_fd, DaxDevice& device,
+                            const Contents& contents, Meter& meter) {
+  for (const Range& range : contents.ranges) {
+    FAMFS_RETURN_IF_ERROR(ImportRange(image, image_fd, device, range, meter));
+  }
+  for (const TreeFile& file : contents.files) {
+    FAMFS_RETURN_IF_ERROR(ImportTreeFile(image, image_fd, device, file, meter));
+  }
+  return absl::OkStatus();
+}
+
 /// The log may have grown meanwhile: then the copy mixes two moments.
 absl::Status CheckUnchanged(Reader& reader, std::string_view done) {
   FAMFS_ASSIGN_OR_RETURN(const std::vector<Change> changes, reader.Refresh());
@@ -205,6 +351,7 @@ void RemoveImported(const std::string& directory, bool was_there) {
     return;
   }
   std::filesystem::remove_all(directory + "/extents", ignored);
+  std::filesystem::remove_all(directory + "/files", ignored);
   std::filesystem::remove(directory + "/device.yaml", ignored);
 }
 
@@ -214,11 +361,13 @@ absl::Status ExportImage(DaxDevice& device, const std::string& image_path,
                          const TransferOptions& options) {
   FAMFS_ASSIGN_OR_RETURN(const auto reader,
                          OpenReader(device, options.salvage));
-  std::vector<Range> ranges;
+  FAMFS_ASSIGN_OR_RETURN(Contents contents, ContentsOf(*reader));
   if (options.salvage) {
-    FAMFS_ASSIGN_OR_RETURN(ranges, device.ListExtents());
-  } else {
-    FAMFS_ASSIGN_OR_RETURN(ranges, RangesOf(*reader));
+    FAMFS_ASSIGN_OR_RETURN(contents.ranges, device.ListExtents());
+  }
+  if (!device.capabilities().has_node_files) {
+    if (!options.salvage) AddTreeFiles(contents);
+    contents.files.clear();
   }
   const auto exists = [&] {
     return AlreadyExists("{}: exists; name a new file", image_path);
@@ -231,10 +380,17 @@ absl::Status ExportImage(DaxDevice& device, const std::string& image_path,
   if (::ftruncate(file.fd(), static_cast<off_t>(device.size())) != 0) {
     return ErrnoError(errno, fmt::format("size {}", image_path));
   }
-  Meter meter(ranges, options);
-  for (const Range& range : ranges) {
+  Meter meter(contents, options);
+  for (const Range& range : contents.ranges) {
     FAMFS_RETURN_IF_ERROR(
         ExportRange(device, range, file.fd(), image_path, meter));
+  }
+  for (const TreeFile& one : contents.files) {
+    const absl::Status exported =
+        ExportTreeFile(device, one, file.fd(), image_path, meter);
+    // Of a damaged instance it may be among what is lost.
+    if (options.salvage && absl::IsNotFound(exported)) continue;
+    FAMFS_RETURN_IF_ERROR(exported);
   }
   FAMFS_RETURN_IF_ERROR(CheckUnchanged(*reader, "exported"));
   const absl::Status named = file.Publish(false);
@@ -248,7 +404,7 @@ absl::Status ImportImage(const std::string& image_path,
                          OpenImage(image_path, Access::kRead));
   FAMFS_RETURN_IF_ERROR(CheckImage(*image));
   FAMFS_ASSIGN_OR_RETURN(const auto reader, OpenReader(*image, false));
-  FAMFS_ASSIGN_OR_RETURN(std::vector<Range> ranges, RangesOf(*reader));
+  FAMFS_ASSIGN_OR_RETURN(Contents contents, ContentsOf(*reader));
   FAMFS_ASSIGN_OR_RETURN(const UniqueFd image_fd,
                          OpenFile(image_path, O_RDONLY));
   const bool was_there = std::filesystem::exists(directory);
@@ -267,12 +423,10 @@ absl::Status ImportImage(const std::string& image_path,
     IgnoreError(MarkUnfinished(*device), "it was nobody's before");
   });
   FAMFS_RETURN_IF_ERROR(MarkUnfinished(*device));
-  Meter meter(ranges, options);
-  ranges.pop_back();  // the head
-  for (const Range& range : ranges) {
-    FAMFS_RETURN_IF_ERROR(
-        ImportRange(*image, image_fd.get(), *device, range, meter));
-  }
+  Meter meter(contents, options);
+  contents.ranges.pop_back();  // the head
+  FAMFS_RETURN_IF_ERROR(
+      ImportContents(*image, image_fd.get(), *device, contents, meter));
   // Without a head it still is nobody's.
   FAMFS_RETURN_IF_ERROR(CheckUnchanged(*reader, "imported"));
   FAMFS_RETURN_IF_ERROR(ImportHead(*image, *device, meter));

@@ -20,17 +20,21 @@ struct TransferOptions {
   std::function<absl::Status()> go_on{};
   /// Also of a damaged instance (export): the image has all that the device
   /// holds, also what no entry that can be read names, and is damaged as it is.
+  /// Only a node file without a record has no place in it.
   bool salvage = false;
 };
 
-/// Writes `device` as a flat sparse file of its size. AlreadyExists when
-/// `image_path` is there; on error nothing is left.
+/// Writes `device` as a flat sparse file of its size. What a file of a tree
+/// volume has in a node file goes to its extents' places; what the node file
+/// does not reach there is zero. AlreadyExists when `image_path` is there; on
+/// error nothing is left.
 [[nodiscard]] absl::Status ExportImage(DaxDevice& device,
                                        const std::string& image_path,
                                        const TransferOptions& options);
 
 /// Makes the emulated device `directory` (new) hold the instance of a flat
-/// image: superblock region, log and each file's extents. The image must be
+/// image: superblock region, log, each file's extents, and a node file for each
+/// file of a tree volume. The image must be
 /// clean (fsck); on error nothing is left. What a process left that was killed
 /// meanwhile is no device yet (instance/devices/unfinished.h): a second call
 /// takes it.

@@ -20,9 +20,13 @@ struct PoolFigures {
   /// Of `free`, what the file systems under the devices cannot give at the
   /// moment (dax/device.h, Backing).
   std::uint64_t unbacked = 0;
-  std::uint64_t pending = 0;  // of deleted volumes, not yet free
-  std::uint64_t entries = 0;  // log slots in use
-  std::uint64_t slots = 0;    // log slots in all
+  /// Of `free`, what live tree volumes may still ask for: nobody else's. More
+  /// than is free while deleted space waits, or where a device is missing.
+  std::uint64_t promised = 0;
+  std::uint64_t promised_slots = 0;  // of the log, likewise
+  std::uint64_t pending = 0;         // of deleted volumes, not yet free
+  std::uint64_t entries = 0;         // log slots in use
+  std::uint64_t slots = 0;           // log slots in all
 
   // Parts of `pending` and of what is neither free nor pending. Reader::Figures
   // leaves them 0; Reader::Space and Writer::Figures fill them in.

@@ -33,6 +33,7 @@ HostSession::HostSession(Layout layout, UseMark mark,
     : layout_(std::move(layout)),
       mark_(std::move(mark)),
       find_gone_(std::move(find_gone)),
+      session_(identity.session),
       record_{.session = identity.session,
               .host = identity.host,
               .boot = identity.boot,
@@ -155,7 +156,7 @@ absl::Status HostSession::TakeRow() {
       row_ = (first + i) % kHostRows;
       FAMFS_RETURN_IF_ERROR(layout_.Check());
       if (!TryRow(row_, also_evicted)) continue;
-      usable_ = true;
+      standing_row_ = row_;
       return absl::OkStatus();
     }
   }
@@ -168,7 +169,7 @@ absl::Status HostSession::TakeRow() {
 
 absl::Status HostSession::EndEvicted() {
   const bool known = evicted_.exchange(true);
-  usable_ = false;  // after it: who sees this asks for that
+  standing_row_ = kHostRows;  // after it: who sees this asks for that
   if (!known) {
     spdlog::error(
         "this host was evicted from the file system: new opens are refused "
@@ -182,7 +183,7 @@ absl::Status HostSession::EndEvicted() {
 absl::Status HostSession::Check() {
   FAMFS_RETURN_IF_ERROR(layout_.Renew());
   if (const absl::Status same = layout_.identity().Check(); !same.ok()) {
-    usable_ = false;
+    standing_row_ = kHostRows;
     return same;
   }
   if (evicted_) return EndEvicted();
@@ -192,11 +193,11 @@ absl::Status HostSession::Check() {
   if (IsOurs(found)) {
     if (found->record.state != HostState::kLive) return EndEvicted();
     stood_ = true;
-    usable_ = true;  // again, after the device was out of reach
+    standing_row_ = row_;  // again, after the device was out of reach
     return absl::OkStatus();
   }
   if (stood_ && found && !found->damaged) return EndEvicted();
-  usable_ = false;
+  standing_row_ = kHostRows;
   spdlog::warn("host row {} was lost to another host; taking another one",
                row_);
   return TakeRow();
@@ -226,7 +227,7 @@ void HostSession::CloseRow() {
 }
 
 void HostSession::Close() {
-  usable_ = false;
+  standing_row_ = kHostRows;
   CloseRow();
   mark_ = UseMark();
 }

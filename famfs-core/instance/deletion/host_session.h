@@ -11,7 +11,7 @@
 // another one's record in a row that has stood before was evicted, too, and
 // never registers again: what it maps may be another volume's by now.
 //
-// Not thread-safe, except usable() and evicted().
+// Not thread-safe, except usable(), row(), session() and evicted().
 #pragma once
 
 #include <atomic>
@@ -70,7 +70,14 @@ class HostSession {
   void Close();
 
   /// Whether the row stands. From any thread.
-  [[nodiscard]] bool usable() const { return usable_.load(); }
+  [[nodiscard]] bool usable() const { return standing_row_.load() < kHostRows; }
+  /// Of the host table; nullopt while none stands. From any thread.
+  [[nodiscard]] std::optional<std::size_t> row() const {
+    const std::size_t row = standing_row_.load();
+    return row < kHostRows ? std::optional(row) : std::nullopt;
+  }
+  /// Always the same. From any thread.
+  [[nodiscard]] std::uint32_t session() const { return session_; }
   /// Whether this host was evicted. From any thread.
   [[nodiscard]] bool evicted() const { return evicted_.load(); }
   [[nodiscard]] std::uint64_t acknowledged() const {
@@ -90,12 +97,13 @@ class HostSession {
   Layout layout_;
   UseMark mark_;
   const FindGone find_gone_;
+  const std::uint32_t session_;
   bool predecessors_left_ = true;  // as far as is known
   HostRecord record_;              // as last stored
   std::size_t row_ = 0;
   bool stood_ = false;  // a Check found it: nobody took it at the same moment
   std::atomic<bool> evicted_{false};
-  std::atomic<bool> usable_{false};
+  std::atomic<std::size_t> standing_row_{kHostRows};  // kHostRows: none
 };
 
 }  // namespace famfs

@@ -5,10 +5,16 @@
 namespace famfs {
 
 absl::StatusOr<MappedFile> MappedFile::Map(DeviceSet& devices, const Node& file,
-                                           Access access) {
+                                           Access access,
+                                           std::string_view node_file) {
   MappedFile mapped;
   mapped.node_.size = file.size;
-  mapped.node_.chunk = file.chunk;
+  if (DaxDevice& primary = *devices.primary();
+      !node_file.empty() && primary.capabilities().has_node_files) {
+    FAMFS_RETURN_IF_ERROR(mapped.MapNodeFile(primary, node_file, access));
+    return mapped;
+  }
+  mapped.node_.set_chunk(file.chunk());
   mapped.node_.extents = file.extents;
   for (const MediaExtent& extent : file.extents) {
     FAMFS_ASSIGN_OR_RETURN(const auto device, devices.At(extent.device_index));
@@ -18,6 +24,20 @@ absl::StatusOr<MappedFile> MappedFile::Map(DeviceSet& devices, const Node& file,
         {extent.device_index, extent.offset, std::move(mapping)});
   }
   return mapped;
+}
+
+/// As if the file were one extent: what its pieces are on the device is where
+/// its bytes would lie, and nothing lies there.
+absl::Status MappedFile::MapNodeFile(DaxDevice& device,
+                                     std::string_view node_file,
+                                     Access access) {
+  if (node_.size == 0) return absl::OkStatus();
+  FAMFS_ASSIGN_OR_RETURN(std::unique_ptr<Mapping> mapping,
+                         device.MapNodeFile(node_file, 0, node_.size, access));
+  node_.extents = {{.device_index = 0, .offset = 0, .length = node_.size}};
+  parts_.push_back(
+      {.device_index = 0, .offset = 0, .mapping = std::move(mapping)});
+  return absl::OkStatus();
 }
 
 MappedFile::Piece MappedFile::At(std::uint64_t offset,

@@ -1,11 +1,13 @@
 // A file's memory as one sequence of bytes: its extents or strips, each mapped,
-// on whichever device it lies.
+// on whichever device it lies; or the device's own file for it, where that has
+// the bytes (dax/device.h, node files).
 //
 // Thread-safe as far as Mapping is.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
@@ -25,9 +27,13 @@ class MappedFile {
   };
 
   /// Maps all of a file. Unavailable, naming the device, when one is missing;
-  /// otherwise the device's errors.
+  /// otherwise the device's errors. `node_file`: Namespace::NodeFileOf of the
+  /// file; without it one of a tree volume is not found on a device with node
+  /// files. Such a file is mapped up to its size, and what another program cuts
+  /// off meanwhile is missing memory (dax/missing_memory.h): Check tells.
   static absl::StatusOr<MappedFile> Map(DeviceSet& devices, const Node& file,
-                                        Access access);
+                                        Access access,
+                                        std::string_view node_file = {});
 
   [[nodiscard]] std::uint64_t size() const { return node_.size; }
   /// The memory from byte `offset` of the file on, as far as it is contiguous
@@ -47,6 +53,9 @@ class MappedFile {
     std::uint64_t offset;  // on the device
     std::unique_ptr<Mapping> mapping;
   };
+  absl::Status MapNodeFile(DaxDevice& device, std::string_view node_file,
+                           Access access);
+
   Node node_;                // its size, chunk and extents
   std::vector<Part> parts_;  // one for each extent or strip
 };

@@ -45,6 +45,8 @@ absl::StatusOr<DeviceHead> LoadDeviceHead(DaxDevice& device) {
 
 absl::StatusOr<bool> IsBlankDevice(DaxDevice& device) {
   if (device.capabilities().allocates_extents) {
+    FAMFS_ASSIGN_OR_RETURN(const auto nodes, device.ListNodeFiles());
+    if (!nodes.empty()) return false;
     FAMFS_ASSIGN_OR_RETURN(const auto extents, device.ListExtents());
     if (extents.empty()) return true;
     if (extents.size() > 1 || extents.front() != kHead) return false;

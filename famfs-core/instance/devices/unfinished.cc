@@ -13,7 +13,7 @@ namespace {
 
 constexpr Range kHead{kSuperblockOffset, kSuperblockRegion};
 
-/// Leaves exactly the head's extent.
+/// Leaves exactly the head's extent, and no node file.
 absl::Status EmptyExtentFiles(DaxDevice& device) {
   FAMFS_RETURN_IF_ERROR(device.CleanUp());
   FAMFS_ASSIGN_OR_RETURN(const auto present, device.ListExtents());
@@ -23,6 +23,10 @@ absl::Status EmptyExtentFiles(DaxDevice& device) {
     if (range != kHead) {
       FAMFS_RETURN_IF_ERROR(device.RemoveExtent(range.offset));
     }
+  }
+  FAMFS_ASSIGN_OR_RETURN(const auto nodes, device.ListNodeFiles());
+  for (const DaxDevice::NodeFile& node : nodes) {
+    FAMFS_RETURN_IF_ERROR(device.RemoveNodeFile(node.name));
   }
   return has_head ? absl::OkStatus() : device.CreateExtent(kHead);
 }
@@ -82,6 +86,8 @@ absl::StatusOr<bool> IsNobodys(DaxDevice& device) {
   if (magic == kUnfinishedMagic) return true;
   if (magic == kSuperblockMagic) return false;
   if (!device.capabilities().allocates_extents) return true;
+  FAMFS_ASSIGN_OR_RETURN(const auto nodes, device.ListNodeFiles());
+  if (!nodes.empty()) return false;
   FAMFS_ASSIGN_OR_RETURN(const auto extents, device.ListExtents());
   return std::all_of(extents.begin(), extents.end(), [](const Range& range) {
     return range == kHead || range.offset == kLogOffset;

@@ -19,15 +19,15 @@ inline constexpr std::uint64_t kUnfinishedMagic = 0x676e696464614d46;
 absl::StatusOr<UseMark> ClaimToMake(DaxDevice& device);
 
 /// Empties the device: the mark and, but for that, a first unit of zeros.
-/// Emulated: other extents are removed. Elsewhere what lies behind stays as it
-/// was.
+/// Emulated: other extents and all node files are removed. Elsewhere what lies
+/// behind stays as it was.
 [[nodiscard]] absl::Status MarkUnfinished(DaxDevice& device);
 absl::StatusOr<bool> IsMarkedUnfinished(DaxDevice& device);
 
 /// Whether nobody loses a file when an instance is made there: the mark, or no
-/// superblock and, on an emulated device, no extents but those that mkfs begins
-/// with. What stands on another device cannot be known, only that it is no
-/// famfs.
+/// superblock and, on an emulated device, no node files and no extents but
+/// those that mkfs begins with. What stands on another device cannot be known,
+/// only that it is no famfs.
 absl::StatusOr<bool> IsNobodys(DaxDevice& device);
 
 }  // namespace famfs

@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 #include "base/text.h"
 #include "base/units.h"
 #include "instance/devices/metadata_store.h"
+#include "instance/tree/new_entry.h"
 #include "media/checksum.h"
 #include "media/rules.h"
 #include "media/volume_attributes.h"
@@ -25,6 +27,7 @@ class ImageBuilder {
     image_.bytes.resize(EntryAt(0));
     // Every namespace has it: an entry for it is a repeated one.
     directories_.emplace(".meta", kNoSlot);
+    if (plan.player != nullptr) SortDeadPieces();
   }
 
   void Add(const MediaEntry& entry) {
@@ -32,7 +35,10 @@ class ImageBuilder {
       case EntryType::kMkdir:
         return AddMkdir(entry);
       case EntryType::kFile:
-        if (!Drops(PathFromField(entry.file.path))) Append(entry);
+        if (!Drops(PathFromField(entry.file.path)) &&
+            !IsOfTree(PathFromField(entry.file.path))) {
+          Append(entry);
+        }
         return;
       default:
         return Append(entry);
@@ -56,14 +62,98 @@ class ImageBuilder {
 
   void AddMkdir(const MediaEntry& entry) {
     const std::string_view path = PathFromField(entry.mkdir.path);
-    if (Drops(path)) return;
+    if (Drops(path) || IsOfTree(path)) return;
     const auto [it, is_new] =
         directories_.try_emplace(Abseil(path), image_.entries);
-    if (is_new) return Append(entry);
+    if (is_new) {
+      Append(entry);
+      return AddTree(path);
+    }
     const auto attributes = DecodeVolumeAttributes(entry.mkdir);
     if (!attributes.ok() || !attributes->has_value()) return;
     if ((*attributes)->state == VolumeState::kDeleted) return Append(entry);
     Put(it->second, entry);
+  }
+
+  /// Whether the entry is a node's or a piece's: those come from the player.
+  [[nodiscard]] bool IsOfTree(std::string_view path) const {
+    const std::size_t slash = path.find('/');
+    if (plan_.player == nullptr || slash == std::string_view::npos) {
+      return false;
+    }
+    const std::string_view volume = path.substr(0, slash);
+    if (plan_.player->usage().contains(Abseil(volume))) return true;
+    const auto dead = plan_.player->pending().find(Abseil(volume));
+    return dead != plan_.player->pending().end() && dead->second.is_tree;
+  }
+
+  /// Behind the entry of a volume's directory: what belongs to it.
+  void AddTree(std::string_view volume) {
+    if (plan_.player == nullptr) return;
+    const PendingVolumes& pending = plan_.player->pending();
+    if (const auto dead = pending.find(Abseil(volume)); dead != pending.end()) {
+      for (const PendingVolume::Piece& piece : dead->second.pieces) {
+        AddDeadPiece(piece.path, piece.extents, dead->second.deletion_number);
+      }
+      return;
+    }
+    if (!plan_.player->usage().contains(Abseil(volume))) return;
+    AddNodes(volume);
+    const auto of_volume = dead_pieces_.find(Abseil(volume));
+    if (of_volume == dead_pieces_.end()) return;
+    for (const auto& [path, piece] : of_volume->second) {
+      AddDeadPiece(*path, piece->extents, piece->deletion_number);
+    }
+  }
+
+  void AddNodes(std::string_view volume) {
+    const Namespace& tree = plan_.player->tree();
+    std::vector<const Node*> nodes = {tree.FindDirectory(volume)};
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      if (i > 0) AddNode(volume, *nodes[i]);
+      for (const Node& child : tree.Children(*nodes[i])) {
+        nodes.push_back(&child);
+      }
+    }
+  }
+
+  void AddNode(std::string_view volume, const Node& node) {
+    const TreeId id = node.tree->id;
+    MediaEntry entry = NewMkdirEntry(NodePath(volume, id), node.owner);
+    NodeRecord record = node.tree->record;
+    record.name = std::string(node.name);
+    record.parent = plan_.player->tree().Find(node.parent)->tree->id;
+    IgnoreError(EncodeNodeRecord(record, entry.mkdir), "it was decoded");
+    Append(entry);
+    std::size_t first = 0;
+    for (const TreeNode::Piece& piece : node.tree->pieces) {
+      Append(NewPieceEntry(
+          PiecePath(volume, id, piece.number),
+          std::span(node.extents.begin() + first, piece.extents)));
+      first += piece.extents;
+    }
+  }
+
+  void AddDeadPiece(std::string_view path, std::span<const MediaExtent> extents,
+                    std::uint64_t deletion_number) {
+    if (plan_.drop != nullptr && plan_.drop->contains(Abseil(path))) return;
+    MediaEntry entry = NewPieceEntry(path, extents);
+    MarkDeadPiece(deletion_number, entry.file);
+    Append(entry);
+  }
+
+  /// By volume, and each volume's in their paths' order.
+  void SortDeadPieces() {
+    for (const auto& [path, piece] : plan_.player->pending()) {
+      const std::size_t slash = path.find('/');
+      if (slash == std::string::npos) continue;
+      dead_pieces_[path.substr(0, slash)].emplace_back(&path, &piece);
+    }
+    for (auto& [volume, pieces] : dead_pieces_) {
+      std::sort(pieces.begin(), pieces.end(), [](const auto& a, const auto& b) {
+        return *a.first < *b.first;
+      });
+    }
   }
 
   void Append(const MediaEntry& entry) {
@@ -81,6 +171,8 @@ class ImageBuilder {
   LogImage image_;
   // Views of the log's bytes, which stay while the image is made.
   absl::flat_hash_map<absl::string_view, std::uint64_t> directories_;
+  using DeadPiece = std::pair<const std::string*, const PendingVolume*>;
+  absl::flat_hash_map<std::string, std::vector<DeadPiece>> dead_pieces_;
 };
 
 /// The paths in an entry, as views that outlive the loop over the log.

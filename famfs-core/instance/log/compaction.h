@@ -13,6 +13,7 @@
 
 #include "base/status.h"
 #include "dax/device.h"
+#include "instance/log/log_player.h"
 #include "media/format.h"
 #include "media/region.h"
 
@@ -30,9 +31,12 @@ struct LogImage {
 struct CompactionPlan {
   std::uint64_t log_length = 0;  // bytes
   std::uint64_t entries = 0;     // in use
-  /// Directories of the deleted volumes whose entries go; those of all others
-  /// stay, because their extents must stay taken. Null: none goes.
+  /// Directories of the deleted volumes, and paths of the dead pieces, whose
+  /// entries go; those of all others stay, because their extents must stay
+  /// taken. Null: none goes.
   const absl::flat_hash_set<std::string>* drop = nullptr;
+  /// What the entries made, for tree volumes. Null: there are none.
+  const LogPlayer* player = nullptr;
 };
 
 /// DataLoss, naming it, when one of the first `entries` entries of `log` is not
@@ -45,6 +49,9 @@ struct CompactionPlan {
 /// one stood, so parents stay before their children, with the attributes of its
 /// last live revision; a repeated mkdir without attributes goes, as it changed
 /// nothing. Of a dead volume that stays, the entry of its deletion stays too.
+/// Behind a tree volume's entry stand the last record of each of its nodes,
+/// parents before children, each with the pieces that it has, and then the dead
+/// pieces; of a dead one its pieces alone.
 /// `log` begins at the log's header and was played without an error.
 LogImage MakeLogImage(std::span<const std::byte> log,
                       const CompactionPlan& plan);

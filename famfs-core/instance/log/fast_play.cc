@@ -221,6 +221,8 @@ class FastPlay {
   bool PlayOther(const MediaEntry& entry) {
     const std::size_t nodes = player_.tree_.size();
     if (player_.ApplyChecked(entry)) return false;
+    // What follows may be its nodes and pieces, which need their order.
+    if (!player_.usage_.empty()) return false;
     if (player_.tree_.size() < nodes) parent_ = nullptr;  // may be among them
     return true;
   }

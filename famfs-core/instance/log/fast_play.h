@@ -1,7 +1,8 @@
 // Plays a whole log at once, some three times faster than an entry at a time
 // and by the same rules, all of them: what LogPlayer::Apply would take, this
 // takes, with the same result. What it would not take is not judged here: the
-// caller then plays entry by entry, and tells what that finds.
+// caller then plays entry by entry, and tells what that finds. Nor does it take
+// a log with tree volumes, whose entries depend on each other's order.
 //
 // Two stages. The first needs nothing but an entry's bytes: it invalidates the
 // lines, copies the entry, checks its checksum and the rules on it alone, and

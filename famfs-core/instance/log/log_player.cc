@@ -28,7 +28,7 @@ Node NodeOf(const MediaFile& file) {
   node.size = file.size;
   const std::span<const MediaExtent> extents = ExtentsOf(file);
   if (extents.data() == file.interleave.strips) {
-    node.chunk = file.interleave.chunk;
+    node.set_chunk(file.interleave.chunk);
   }
   node.extents.assign(extents);
   return node;
@@ -127,6 +127,9 @@ LogPlayer::Verdict LogPlayer::ApplyFile(const MediaFile& file) {
   const std::string_view path = PathFromField(file.path);
   Verdict verdict = CheckDead(path);
   if (verdict) return verdict;
+  if (const Node* volume = TreeVolumeAbove(path); volume != nullptr) {
+    return ApplyPiece(*volume, file);
+  }
   const Node* parent = FindParent(path, verdict);
   if (parent == nullptr) return verdict;
   const std::string_view name = path.substr(path.rfind('/') + 1);
@@ -151,10 +154,12 @@ LogPlayer::Verdict LogPlayer::ApplyFile(const MediaFile& file) {
   return std::nullopt;
 }
 
-LogPlayer::Verdict LogPlayer::ApplyMkdir(const MediaMkdir& mkdir) {
+/// What the entry's extension says, which is no node record: those stand in
+/// tree volumes alone.
+LogPlayer::Verdict LogPlayer::ReadAttributes(
+    const MediaMkdir& mkdir,
+    std::unique_ptr<const VolumeAttributes>& attributes) {
   const std::string_view path = PathFromField(mkdir.path);
-  Verdict verdict = CheckDead(path);
-  if (verdict) return verdict;
   absl::StatusOr<std::optional<VolumeAttributes>> decoded =
       DecodeVolumeAttributes(mkdir);
   if (!decoded.ok()) {
@@ -162,7 +167,13 @@ LogPlayer::Verdict LogPlayer::ApplyMkdir(const MediaMkdir& mkdir) {
     return Broken{newer ? "version" : "attributes",
                   std::string(Message(decoded.status()))};
   }
-  std::unique_ptr<const VolumeAttributes> attributes;
+  if (absl::StatusOr<std::optional<NodeRecord>> record =
+          DecodeNodeRecord(mkdir);
+      !record.ok() || record->has_value()) {
+    return Broken{"record", fmt::format("directory '{}' has a node record and "
+                                        "lies in no tree volume",
+                                        Printable(path))};
+  }
   if (*decoded) {
     attributes = std::make_unique<const VolumeAttributes>(**std::move(decoded));
     if (path.find('/') != std::string_view::npos) {
@@ -171,6 +182,18 @@ LogPlayer::Verdict LogPlayer::ApplyMkdir(const MediaMkdir& mkdir) {
                                           Printable(path))};
     }
   }
+  return std::nullopt;
+}
+
+LogPlayer::Verdict LogPlayer::ApplyMkdir(const MediaMkdir& mkdir) {
+  const std::string_view path = PathFromField(mkdir.path);
+  Verdict verdict = CheckDead(path);
+  if (verdict) return verdict;
+  if (const Node* volume = TreeVolumeAbove(path); volume != nullptr) {
+    return ApplyNode(*volume, mkdir);
+  }
+  std::unique_ptr<const VolumeAttributes> attributes;
+  if ((verdict = ReadAttributes(mkdir, attributes))) return verdict;
   if (const Node* there = tree_.FindDirectory(path); there != nullptr) {
     return ApplyAgain(*there, path, mkdir, std::move(attributes));
   }
@@ -199,7 +222,10 @@ LogPlayer::Verdict LogPlayer::ApplyMkdir(const MediaMkdir& mkdir) {
     return Broken{"id", fmt::format("path '{}' has the node id of another path",
                                     Printable(path))};
   }
-  if (attributes != nullptr) tree_.SetVolume(id, std::move(attributes));
+  if (attributes != nullptr) {
+    if (attributes->layout == VolumeLayout::kTree) usage_[std::string(path)];
+    tree_.SetVolume(id, std::move(attributes));
+  }
   if (record_changes_) Record(Change::Kind::kAdded, *tree_.Find(id));
   return std::nullopt;
 }
@@ -235,6 +261,10 @@ LogPlayer::Verdict LogPlayer::ApplyAgain(
         fmt::format("volume '{}' has the revision {} after {}", Printable(path),
                     attributes->revision, before.revision)};
   }
+  if (attributes->layout != before.layout) {
+    return Broken{"revision", fmt::format("volume '{}' changes its layout",
+                                          Printable(path))};
+  }
   if (attributes->name != before.name || attributes->kind != before.kind) {
     return Broken{"revision",
                   fmt::format("volume '{}' changes its CSI name or kind: '{}' "
@@ -269,6 +299,7 @@ void LogPlayer::Delete(const Node& directory, std::uint64_t deletion_number) {
                         (*it)->extents.end());
     if (record_changes_) Record(Change::Kind::kRemoved, **it);
   }
+  if (directory.tree != nullptr) DeleteTree(directory, dead);
   tree_.RemoveTree(directory.id);
 }
 
@@ -358,6 +389,11 @@ std::vector<Range> LogPlayer::PendingOn(std::uint64_t device_index) const {
   return ranges;
 }
 
+TreeUsage LogPlayer::UsageOf(std::string_view volume) const {
+  const auto it = usage_.find(Abseil(volume));
+  return it == usage_.end() ? TreeUsage{} : it->second;
+}
+
 bool LogPlayer::PathInUse(std::string_view path) const {
   return CheckDead(path).has_value() || tree_.FindPath(path) != nullptr;
 }
@@ -368,16 +404,24 @@ void LogPlayer::ForgetDead(const absl::flat_hash_set<std::string>& directories,
     const auto it = pending_.find(directory);
     if (it == pending_.end()) continue;
     GiveBack(it->second.extents);
+    if (const auto used = usage_.find(directory.substr(0, directory.find('/')));
+        used != usage_.end()) {
+      used->second.bytes -= it->second.bytes();
+    }
     pending_.erase(it);
   }
+  superseding_ = 0;
   next_index_ = next_index;
 }
 
 void LogPlayer::Record(Change::Kind kind, const Node& node) {
-  changes_.push_back({.kind = kind,
-                      .id = node.id,
-                      .parent = node.parent,
-                      .name = std::string(node.name)});
+  Change change;
+  change.kind = kind;
+  change.id = node.id;
+  change.parent = node.parent;
+  change.name = std::string(node.name);
+  change.in_tree = node.in_tree();
+  changes_.push_back(std::move(change));
 }
 
 std::vector<Change> LogPlayer::TakeChanges() {

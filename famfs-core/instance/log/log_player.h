@@ -5,7 +5,8 @@
 // volume.
 //
 // A deleted volume leaves the namespace at once; its extents stay taken until a
-// compaction has dropped its entries (docs/design.md §5).
+// compaction has dropped its entries (docs/design.md §5). So it is with the
+// pieces of a tree volume's files that were removed or cut.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -29,16 +30,37 @@
 
 namespace famfs {
 
-/// A deleted volume whose entries are still in the log. Its extents stay taken
-/// until ForgetDead.
+/// A deleted volume whose entries are still in the log, or a piece that no file
+/// of a live tree volume has any more. Its extents stay taken until ForgetDead.
 struct PendingVolume {
   std::uint64_t deletion_number = 0;
   std::vector<MediaExtent> extents;
+  /// Of a tree volume: its pieces, whose extents those are.
+  struct Piece {
+    std::string path;
+    std::vector<MediaExtent> extents;
+  };
+  std::vector<Piece> pieces{};
+  std::vector<TreeId> files{};  // as far as the log still tells
+  bool is_tree = false;         // a deleted tree volume
 
   [[nodiscard]] std::uint64_t bytes() const;
 };
-/// By the volume's directory.
+/// By the volume's directory, or by the piece's path, which has a '/'.
 using PendingVolumes = absl::flat_hash_map<std::string, PendingVolume>;
+
+/// A host's request whose change is in the log.
+struct DoneRequest {
+  std::uint64_t number = 0;
+  TreeId node = kVolumeRoot;  // that was made or changed
+};
+
+/// What a live tree volume uses of what it was promised.
+struct TreeUsage {
+  std::uint64_t bytes = 0;    // its pieces, dead ones that are pending included
+  std::uint64_t nodes = 0;    // without its directory
+  std::uint64_t entries = 0;  // nodes and pieces
+};
 
 /// The part of a path before its last '/'; "" when it has none.
 std::string_view ParentPath(std::string_view path);
@@ -67,6 +89,7 @@ class LogPlayer {
   /// The same, with the rule as a field; nullopt: applied. The rules' names:
   ///   index crc seqnum type path parent duplicate dead reserved id mode size
   ///   flags extent overlap device attributes version revision volume
+  ///   record piece kind cycle
   [[nodiscard]] std::optional<Finding> TryApply(std::uint64_t index,
                                                 const MediaEntry& entry);
   /// Leaves out slots that broke a rule: the next one to play is `index`.
@@ -86,6 +109,22 @@ class LogPlayer {
   /// next revision, or its mkdir repeated.
   [[nodiscard]] std::uint64_t superseding() const { return superseding_; }
 
+  /// Entries of files' pieces that are not pending.
+  [[nodiscard]] std::uint64_t live_pieces() const { return live_pieces_; }
+  /// Of the live tree volume with this directory.
+  [[nodiscard]] TreeUsage UsageOf(std::string_view volume) const;
+  /// Of all live tree volumes, by directory.
+  [[nodiscard]] const absl::flat_hash_map<std::string, TreeUsage>& usage()
+      const {
+    return usage_;
+  }
+
+  /// By session: the highest number that a record names.
+  [[nodiscard]] const absl::flat_hash_map<std::uint32_t, DoneRequest>& done()
+      const {
+    return done_;
+  }
+
   /// Devices added by ADD_DAXDEV, by index - 1.
   [[nodiscard]] const std::vector<MediaAddDaxdev>& devices() const {
     return devices_;
@@ -99,9 +138,9 @@ class LogPlayer {
   /// one.
   [[nodiscard]] bool PathInUse(std::string_view path) const;
 
-  /// After a compaction dropped the entries of these deleted volumes: their
-  /// extents are freed, their paths forgotten, slots renumbered to
-  /// `next_index`.
+  /// After a compaction dropped the entries of these deleted volumes and
+  /// pieces: their extents are freed, their paths forgotten, slots renumbered
+  /// to `next_index`. Nothing is superseded any more.
   void ForgetDead(const absl::flat_hash_set<std::string>& directories,
                   std::uint64_t next_index);
 
@@ -119,16 +158,43 @@ class LogPlayer {
   using Verdict = std::optional<Broken>;  // nullopt: applied
 
   friend class FastPlay;  // the same rules, many entries at a time
-  friend class Salvager;  // makes up what a damaged entry would have made
+  // These make up what a damaged entry would have made.
+  friend class Salvager;
+  friend class TreeMender;
 
   Verdict ApplyEntry(std::uint64_t index, const MediaEntry& entry, bool intact);
   static absl::Status ToStatus(std::uint64_t index, const Verdict& verdict);
   Verdict ApplyChecked(const MediaEntry& entry);
   Verdict ApplyFile(const MediaFile& file);
   Verdict ApplyMkdir(const MediaMkdir& mkdir);
+  static Verdict ReadAttributes(
+      const MediaMkdir& mkdir,
+      std::unique_ptr<const VolumeAttributes>& attributes);
   Verdict ApplyAgain(const Node& directory, std::string_view path,
                      const MediaMkdir& mkdir,
                      std::unique_ptr<const VolumeAttributes> attributes);
+  // log_player_tree.cc
+  /// The live tree volume that an entry of this path is of; null: none.
+  [[nodiscard]] const Node* TreeVolumeAbove(std::string_view path) const;
+  [[nodiscard]] Verdict CheckNotPending(std::string_view path) const;
+  Verdict ApplyNode(const Node& volume, const MediaMkdir& mkdir);
+  Verdict ApplyNewNode(const Node& volume, TreeId id, const MediaMkdir& mkdir,
+                       const NodeRecord& record);
+  Verdict ApplyRevision(const Node& volume, const Node& node,
+                        const MediaMkdir& mkdir, const NodeRecord& record);
+  Verdict ApplyRemoval(const Node& volume, const Node& node,
+                       const NodeRecord& record);
+  Verdict ApplyPiece(const Node& volume, const MediaFile& file);
+  Verdict ApplyDeadPiece(const Node& volume, std::string_view path,
+                         std::uint64_t deletion_number,
+                         std::span<const MediaExtent> extents);
+  Verdict CheckPlaceOf(const Node& volume, const NodeRecord& record,
+                       const Node* node, const Node*& parent) const;
+  void DropPieces(const Node& volume, const Node& node, std::size_t kept,
+                  std::uint64_t deletion_number);
+  void DeleteTree(const Node& directory, PendingVolume& dead);
+  Verdict ApplyRecord(const Node& volume, TreeId id, const MediaMkdir& mkdir,
+                      const NodeRecord& record);
   Verdict ApplyAddDaxdev(const MediaAddDaxdev& device);
   Verdict CheckDead(std::string_view path) const;
   Verdict CheckVolumeName(const VolumeAttributes& attributes) const;
@@ -149,6 +215,9 @@ class LogPlayer {
   std::vector<MediaAddDaxdev> devices_;
   std::vector<ExtentAllocator> other_allocators_;  // by device index - 1
   PendingVolumes pending_;
+  std::uint64_t live_pieces_ = 0;
+  absl::flat_hash_map<std::string, TreeUsage> usage_;
+  absl::flat_hash_map<std::uint32_t, DoneRequest> done_;
   bool record_changes_ = false;
   std::vector<Change> changes_;
 };

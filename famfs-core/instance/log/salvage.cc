@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "instance/devices/metadata_store.h"
+#include "instance/log/salvage_tree.h"
 #include "media/checksum.h"
 #include "media/volume_attributes.h"
 
@@ -23,10 +24,17 @@ class Salvager {
       : result_{.player = std::make_unique<LogPlayer>(layout.superblock(),
                                                       layout.device_size()),
                 .damage = {}},
-        player_(*result_.player) {}
+        player_(*result_.player),
+        trees_(player_, result_.damage) {}
 
   void Take(std::uint64_t index, const MediaEntry& entry) {
-    std::optional<Finding> finding = Try(index, entry);
+    std::optional<Finding> finding;
+    if (IsIntact(entry, index)) {
+      finding = trees_.Refuse(index, entry);
+    } else {
+      trees_.Damaged();
+    }
+    if (!finding) finding = Try(index, entry);
     // Each round makes up one thing that is missing; no entry misses more than
     // its devices, its directories and its volume's state.
     for (int round = 0; finding && round < 4; ++round) {
@@ -74,6 +82,8 @@ class Salvager {
   /// Whether something was changed that `finding` asks for.
   bool MakeUp(const Finding& finding, const MediaEntry& entry) {
     if (!IsIntact(entry, *finding.entry)) return false;
+    if (MakeUpTreeVolume(finding, entry)) return true;
+    if (trees_.MakeUp(finding, entry)) return true;
     if (finding.rule == "parent") return MakeUpParents(finding, PathIn(entry));
     if (finding.rule == "device") return MakeUpDevices(finding, entry);
     const bool of_volume =
@@ -98,6 +108,24 @@ class Salvager {
       made = true;
     }
     return made;
+  }
+
+  /// Its directory may be there as an ordinary one that was made up before.
+  bool MakeUpTreeVolume(const Finding& finding, const MediaEntry& entry) {
+    std::string_view path;
+    if (!TreeMender::NamesLostVolume(finding, entry, path)) return false;
+    const Node* const there = player_.tree_.FindDirectory(path);
+    if (there == nullptr) {
+      if (player_.tree_.FindPath(path) != nullptr ||
+          !MakeDirectory(*player_.tree_.Find(kRootNode), path)) {
+        return false;
+      }
+    } else if (!made_up_.contains(std::string(path)) ||
+               there->volume != nullptr) {
+      return false;
+    }
+    trees_.MakeVolume(finding, path);
+    return true;
   }
 
   bool MakeDirectory(const Node& parent, std::string_view path) {
@@ -174,7 +202,11 @@ class Salvager {
     const Node* const there = player_.tree_.FindDirectory(path);
     if (there == nullptr || now.revision == 0) return false;
     const bool is_made_up = made_up_.contains(std::string(path));
-    if (there->volume == nullptr ? !is_made_up : !Follows(*there, now)) {
+    if (!is_made_up && (there->volume == nullptr || !Follows(*there, now))) {
+      return false;
+    }
+    // What is in it stands there as it does in such a volume.
+    if (there->volume != nullptr && there->volume->layout != now.layout) {
       return false;
     }
     auto before = std::make_unique<VolumeAttributes>(now);
@@ -217,6 +249,7 @@ class Salvager {
 
   Salvaged result_;
   LogPlayer& player_;
+  TreeMender trees_;
   absl::flat_hash_set<std::string> made_up_;  // paths of directories
 };
 

@@ -6,7 +6,8 @@
 //   - of a volume's revisions the later one counts, also when the one before
 //     it is damaged, and its deletion counts in any case;
 //   - a device whose entry is damaged is known by its number alone
-//     (DeviceSet finds it by its head, when it is the only one).
+//     (DeviceSet finds it by its head, when it is the only one);
+//   - inside of tree volumes salvage_tree.h has the rest.
 // Never is an extent used by two files: of two entries the earlier one counts.
 //
 // What is free is not known while an entry is damaged. For reading alone.

@@ -8,6 +8,7 @@
 
 #include "instance/devices/memory_source.h"
 #include "instance/log/fast_play.h"
+#include "instance/log/tree_promises.h"
 #include "instance/tree/tree_diff.h"
 #include "media/checksum.h"
 #include "media/rules.h"
@@ -100,6 +101,22 @@ std::vector<const ExtentAllocator*> Reader::AllocatorsOf(
   return by_index;
 }
 
+TreeUsage Reader::UsageOf(std::string_view volume) const {
+  const ReaderMutexLock lock(mutex_);
+  return player_->UsageOf(volume);
+}
+
+bool Reader::Shows(std::uint64_t generation, std::uint64_t entries) {
+  const MutexLock refresh(refresh_mutex_);
+  const LogPlayer* const player = own_player();
+  if (player == nullptr) return false;
+  // An image is the log of the generation that begins with it.
+  const std::uint64_t seen =
+      moment_.in_image() ? moment_.compaction.generation : moment_.generation;
+  return seen != generation ? seen > generation
+                            : player->next_index() >= entries;
+}
+
 PoolFigures Reader::Figures() const {
   // Looking for a missing device, or for the room under one, may take its time:
   // without the lock.
@@ -128,6 +145,9 @@ PoolFigures Reader::Figures() const {
     }
   }
   figures.unbacked = Unbacked(FindSources(backings, of_present), of_present);
+  const TreePromise promised = OutstandingPromises(*player_);
+  figures.promised = promised.bytes;
+  figures.promised_slots = promised.slots;
   return figures;
 }
 

@@ -12,6 +12,7 @@
 
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "base/mutex.h"
@@ -89,6 +90,11 @@ class Reader {
   /// What the log says of the secondary devices, by index - 1.
   [[nodiscard]] std::vector<MediaAddDaxdev> AddedDevices() const;
   [[nodiscard]] PoolFigures Figures() const;
+  /// Of the live tree volume with this directory.
+  [[nodiscard]] TreeUsage UsageOf(std::string_view volume) const;
+  /// Whether the tree is that of the log with so many entries after so many
+  /// compactions, or a later one.
+  [[nodiscard]] bool Shows(std::uint64_t generation, std::uint64_t entries);
   /// Reads some 400 KiB of the region. `self`: the host that looks, if it is
   /// one of the pool's.
   [[nodiscard]] SpaceReport Space(const ThisHost& self = {}) const;

@@ -154,20 +154,47 @@ const Node* Namespace::FindDirectory(std::string_view path, NodeId id) const {
   return found;
 }
 
+/// Name by name: nothing is hashed of a whole path in a tree volume.
+const Node* Namespace::FindBelow(const Node& volume,
+                                 std::string_view path) const {
+  const Node* node = &volume;
+  for (std::size_t slash = path.find('/');
+       slash != std::string_view::npos && node != nullptr;) {
+    const std::size_t next = path.find('/', slash + 1);
+    const std::size_t end = std::min(next, path.size());
+    node = Lookup(node->id, path.substr(slash + 1, end - slash - 1));
+    slash = next;
+  }
+  return node;
+}
+
 const Node* Namespace::FindPath(std::string_view path) const {
   if (path.empty()) return Find(kRootNode);
   const std::size_t slash = path.rfind('/');
   if (slash == 0) return nullptr;
+  if (const Node* volume = FindDirectory(path.substr(0, path.find('/')));
+      volume != nullptr && volume->tree != nullptr) {
+    return FindBelow(*volume, path);
+  }
   const Node* parent = FindDirectory(
       path.substr(0, slash == std::string_view::npos ? 0 : slash));
   return parent == nullptr ? nullptr : Lookup(parent->id, LastComponent(path));
 }
 
 std::string Namespace::PathOf(const Node& node) const {
-  std::string path(node.name);
+  // From the end on: a tree volume may be as deep as it is large.
+  std::vector<std::string_view> names = {node.name};
+  std::size_t size = node.name.size();
   for (const Node* up = Find(node.parent); up != nullptr && up->id != kRootNode;
        up = Find(up->parent)) {
-    path.insert(0, 1, '/').insert(0, up->name);
+    names.push_back(up->name);
+    size += up->name.size() + 1;
+  }
+  std::string path;
+  path.reserve(size);
+  for (auto name = names.rbegin(); name != names.rend(); ++name) {
+    if (name != names.rbegin()) path += '/';
+    path += *name;
   }
   return path;
 }
@@ -261,6 +288,13 @@ void Namespace::SetVolume(NodeId id,
   if (volume != nullptr) {
     volume_by_name_.insert_or_assign(NameKey(volume->kind, volume->name), id);
     volumes_.insert_or_assign(std::string(node->name), id);
+    if (volume->layout == VolumeLayout::kTree && node->tree == nullptr) {
+      node->tree = std::make_unique<TreeNode>();
+      NodeRecord& record = node->tree->record;
+      record.kind = NodeKind::kDirectory;
+      record.mtime_ns = record.ctime_ns =
+          static_cast<std::int64_t>(volume->created_unix_ns);
+    }
   }
   node->volume = std::move(volume);
 }

@@ -6,6 +6,10 @@
 // that it never saw. The root is 1; no other node is 0 or 1. An entry whose id
 // collides with another node's breaks the rule "id": it is left out and told.
 //
+// Below the directory of a tree volume a node stands where its record says
+// (media/node_record.h), and its id is the hash of the path of its entry,
+// `<volume>/<id>`: never of its name, its parent or its pieces, which change.
+//
 // Made for a million nodes: a node (node.h) is 128 bytes and its name, both in
 // chunks that never move (node_storage.h); two hash tables of 8 bytes an entry
 // (node_index.h) find it by its id and by its parent's id and its name. A
@@ -23,6 +27,7 @@
 #include <cstdint>
 #include <iterator>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -152,8 +157,19 @@ class Namespace {
 
   [[nodiscard]] const Node* Find(NodeId id) const;  // null: unknown
   [[nodiscard]] const Node* Lookup(NodeId parent, std::string_view name) const;
-  /// "" is the root. Relative, no leading '/'.
+  /// "" is the root. Relative, no leading '/'. By names, also in tree volumes:
+  /// what a user calls it.
   [[nodiscard]] const Node* FindPath(std::string_view path) const;
+  /// A node of a tree volume by the id of its record; kVolumeRoot: the volume's
+  /// directory. Null: there is none.
+  [[nodiscard]] const Node* FindTreeNode(const Node& volume, TreeId id) const;
+  /// The id that such a node has or would have here.
+  [[nodiscard]] NodeId IdOfTreeNode(std::string_view volume, TreeId id) const;
+  /// What the device's own file for it is called, where it has such; empty for
+  /// what is no file of a tree volume.
+  [[nodiscard]] std::string NodeFileOf(const Node& node) const;
+  /// Whether `node` is `directory` or stands anywhere below it.
+  [[nodiscard]] bool IsWithin(const Node& node, const Node& directory) const;
   [[nodiscard]] std::string PathOf(const Node& node) const;
   /// The volume directory that `id` is or lies in; null outside of volumes.
   [[nodiscard]] const Node* VolumeOf(NodeId id) const;
@@ -174,8 +190,8 @@ class Namespace {
   [[nodiscard]] std::vector<const Node*> SortedChildren(
       const Node& directory) const;
 
-  /// A directory by its path: one hash of the path, one look-up. "" is the
-  /// root.
+  /// A directory by the path of its entry in the log, outside of tree volumes:
+  /// one hash of the path, one look-up. "" is the root.
   [[nodiscard]] const Node* FindDirectory(std::string_view path) const;
   /// The same when the path's id is known.
   [[nodiscard]] const Node* FindDirectory(std::string_view path,
@@ -207,12 +223,35 @@ class Namespace {
   /// Removes a node and all below it; their ids, children first.
   std::vector<NodeId> RemoveTree(NodeId id);
 
+  // The same of tree volumes.
+  /// Adds the node that a record makes, at the end of its parent's list. Null,
+  /// and nothing added, as with Add.
+  const Node* AddTreeNode(const Node& parent, NodeId id, std::string_view name,
+                          Node node);
+  /// Takes up the next revision of a node's record, with owner, name and place.
+  /// No node has that name there, and the parent is not below the node.
+  void SetRecord(const Node& node, const Node& parent, const NodeRecord& record,
+                 const Ownership& owner);
+  void AppendPiece(const Node& node, std::uint32_t number,
+                   std::span<const MediaExtent> extents);
+  /// The pieces behind the first `kept`, which the node has no longer.
+  struct DroppedPiece {
+    std::uint32_t number = 0;
+    std::vector<MediaExtent> extents;
+  };
+  std::vector<DroppedPiece> DropPieces(const Node& node, std::size_t kept);
+  /// Something was made, removed or renamed in the directory.
+  void TouchDirectory(const Node& directory, std::int64_t when_ns);
+
  private:
   Node* Mutable(NodeId id);
   [[nodiscard]] const Node* FindHashed(std::uint32_t hash, NodeId id) const;
   [[nodiscard]] const Node* LookupHashed(std::uint32_t hash, NodeId parent,
                                          std::string_view name) const;
   void AddMetaFile(std::string_view path, MediaExtent extent);
+  [[nodiscard]] const Node* FindBelow(const Node& volume,
+                                      std::string_view path) const;
+  void Move(Node& node, Node& directory, std::string_view name);
   void Link(Node& directory, Node& child);
   void Unlink(Node& child);
   void Remove(Node& node);

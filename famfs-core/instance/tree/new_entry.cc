@@ -63,4 +63,19 @@ MediaEntry NewFileEntry(std::string_view path, std::uint64_t size,
   return entry;
 }
 
+MediaEntry NewPieceEntry(std::string_view path,
+                         std::span<const MediaExtent> extents) {
+  std::uint64_t bytes = 0;
+  for (const MediaExtent& extent : extents) bytes += extent.length;
+  return NewFileEntry(path, bytes, 0, extents, {.mode = kLivePieceMode});
+}
+
+absl::StatusOr<MediaEntry> NewNodeEntry(std::string_view volume, TreeId id,
+                                        const NodeRecord& record,
+                                        const Ownership& owner) {
+  MediaEntry entry = NewMkdirEntry(NodePath(volume, id), owner);
+  FAMFS_RETURN_IF_ERROR(EncodeNodeRecord(record, entry.mkdir));
+  return entry;
+}
+
 }  // namespace famfs

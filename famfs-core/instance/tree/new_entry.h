@@ -26,4 +26,13 @@ MediaEntry NewFileEntry(std::string_view path, std::uint64_t size,
                         std::span<const MediaExtent> extents,
                         const Ownership& owner);
 
+/// A piece of a file of a tree volume, which fills its extents.
+MediaEntry NewPieceEntry(std::string_view path,
+                         std::span<const MediaExtent> extents);
+/// A node's record with its owner. InvalidArgument and OutOfRange as
+/// EncodeNodeRecord.
+absl::StatusOr<MediaEntry> NewNodeEntry(std::string_view volume, TreeId id,
+                                        const NodeRecord& record,
+                                        const Ownership& owner);
+
 }  // namespace famfs

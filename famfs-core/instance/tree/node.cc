@@ -22,14 +22,14 @@ bool ExtentList::operator==(const ExtentList& other) const {
 }
 
 Location Locate(const Node& node, std::uint64_t offset) {
-  if (node.chunk > 0) {
-    const std::uint64_t index = offset / node.chunk;
-    const std::uint64_t in_chunk = offset % node.chunk;
+  if (node.chunk() > 0) {
+    const std::uint64_t index = offset / node.chunk();
+    const std::uint64_t in_chunk = offset % node.chunk();
     const MediaExtent& strip = node.extents[index % node.extents.size()];
     const std::uint64_t row = index / node.extents.size();
     return {.device_index = strip.device_index,
-            .device_offset = strip.offset + row * node.chunk + in_chunk,
-            .length = std::min(node.chunk - in_chunk, node.size - offset)};
+            .device_offset = strip.offset + row * node.chunk() + in_chunk,
+            .length = std::min(node.chunk() - in_chunk, node.size - offset)};
   }
   std::uint64_t skipped = 0;
   for (const MediaExtent& extent : node.extents) {

@@ -5,14 +5,17 @@
 // copies what it needs.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
 #include <span>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "media/format.h"
+#include "media/node_record.h"
 #include "media/volume_attributes.h"
 
 namespace famfs {
@@ -85,6 +88,23 @@ class ExtentList {
   Place place_;
 };
 
+/// What a node of a tree volume has besides, the volume's directory included.
+struct TreeNode {
+  /// One of its entries: so many of the node's extents, in their order.
+  struct Piece {
+    std::uint32_t number = 0;
+    std::uint32_t extents = 0;
+  };
+
+  TreeId id = kVolumeRoot;
+  /// The last revision, without the name, which is the Node's. Of a directory
+  /// the times follow what was made and removed in it. Of the volume's
+  /// directory the times alone.
+  NodeRecord record;
+  std::vector<Piece> pieces{};
+  std::uint64_t allocated = 0;  // bytes that the pieces hold
+};
+
 struct Node {
   NodeId id = 0;
   NodeId parent = 0;
@@ -94,14 +114,35 @@ struct Node {
   /// One of .meta/.superblock and .meta/.log, or .meta itself: not in the log.
   bool is_meta = false;
 
-  // Of a file.
-  std::uint64_t size = 0;   // bytes
-  std::uint64_t chunk = 0;  // bytes; 0: extents one after the other
-  ExtentList extents;       // or strips, when chunk > 0
+ private:
+  std::uint8_t chunk_shift_ = 0;
+
+ public:
+  // Of a file; of a symbolic link the size is its target's.
+  std::uint64_t size = 0;  // bytes; never beyond the extents
+  ExtentList extents;      // or strips, when chunk() > 0
+  /// Bytes, a power of two; 0: the extents lie one after the other.
+  [[nodiscard]] std::uint64_t chunk() const {
+    return chunk_shift_ == 0 ? 0 : std::uint64_t{1} << chunk_shift_;
+  }
+  void set_chunk(std::uint64_t bytes) {
+    chunk_shift_ =
+        static_cast<std::uint8_t>(bytes == 0 ? 0 : std::countr_zero(bytes));
+  }
 
   // Of a directory.
   std::unique_ptr<const VolumeAttributes> volume;  // null: ordinary directory
-  std::uint32_t children = 0;                      // how many
+  // Below a tree volume's directory, and of that itself; null elsewhere.
+  std::unique_ptr<TreeNode> tree;
+  std::uint32_t children = 0;  // how many
+
+  /// Below a tree volume's directory.
+  [[nodiscard]] bool in_tree() const {
+    return tree != nullptr && tree->id != kVolumeRoot;
+  }
+  [[nodiscard]] bool is_symlink() const {
+    return tree != nullptr && tree->record.kind == NodeKind::kSymlink;
+  }
 
  private:
   // Where it stands, by the slots of node_storage.h; 0: nowhere.

@@ -39,10 +39,10 @@ class NodeStore {
   std::uint32_t first_free_ = 0;  // 0: none
 };
 
-/// Names of up to kPathField bytes, in units of 8.
+/// Names of up to kMaxNodeName bytes, in units of 8.
 class NameStore {
  public:
-  /// A copy that stays until Release. `name` is not longer than kPathField.
+  /// A copy that stays until Release. `name` is not longer than kMaxNodeName.
   std::string_view Add(std::string_view name);
   /// `name` is what Add returned.
   void Release(std::string_view name);
@@ -58,7 +58,7 @@ class NameStore {
   std::vector<std::unique_ptr<char[]>> chunks_;
   std::size_t used_ = kChunk;  // bytes of the last chunk
   /// Released places by their units, each holding the address of the next one.
-  std::array<char*, kPathField / kUnit + 1> free_{};
+  std::array<char*, (kMaxNodeName + kUnit) / kUnit + 1> free_{};
 };
 
 }  // namespace famfs

@@ -15,16 +15,25 @@ std::vector<const Node*> InOrder(const Namespace& tree) {
 }
 
 bool SameAttributes(const Node& a, const Node& b) {
-  if (a.owner != b.owner) return false;
+  if (a.owner != b.owner || a.size != b.size || a.extents != b.extents) {
+    return false;
+  }
+  if (a.tree != nullptr && b.tree != nullptr &&
+      a.tree->record != b.tree->record) {
+    return false;
+  }
   if (a.volume == nullptr || b.volume == nullptr) return a.volume == b.volume;
   return *a.volume == *b.volume;
 }
 
 Change MakeChange(Change::Kind kind, const Node& node) {
-  return {.kind = kind,
-          .id = node.id,
-          .parent = node.parent,
-          .name = std::string(node.name)};
+  Change change;
+  change.kind = kind;
+  change.id = node.id;
+  change.parent = node.parent;
+  change.name = std::string(node.name);
+  change.in_tree = node.in_tree();
+  return change;
 }
 
 }  // namespace
@@ -41,6 +50,11 @@ std::vector<Change> DiffTrees(const Namespace& before, const Namespace& after) {
     const Node* old = before.Find(node->id);
     if (old == nullptr) {
       changes.push_back(MakeChange(Change::Kind::kAdded, *node));
+    } else if (old->parent != node->parent || old->name != node->name) {
+      Change change = MakeChange(Change::Kind::kMoved, *node);
+      change.old_parent = old->parent;
+      change.old_name = std::string(old->name);
+      changes.push_back(std::move(change));
     } else if (!SameAttributes(*old, *node)) {
       changes.push_back(MakeChange(Change::Kind::kAttributes, *node));
     }

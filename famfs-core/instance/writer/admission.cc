@@ -1,5 +1,6 @@
 #include "instance/writer/admission.h"
 
+#include <absl/container/flat_hash_map.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -11,9 +12,11 @@ namespace {
 
 /// Adds what a file of the log takes on a device.
 void AddExtents(const Node& node, std::uint64_t device_index,
-                std::vector<Range>& ranges) {
+                bool has_node_files, std::vector<Range>& ranges) {
+  // A node's own file has the bytes of its pieces.
+  if (node.is_meta || (node.tree != nullptr && has_node_files)) return;
   for (const MediaExtent& extent : node.extents) {
-    if (extent.device_index == device_index && !node.is_meta) {
+    if (extent.device_index == device_index) {
       ranges.push_back({extent.offset, extent.length});
     }
   }
@@ -114,8 +117,9 @@ std::vector<MediaExtent> Admission::MissingExtents() const {
 Admission::Extents Admission::ExtentsOn(std::uint64_t index) const {
   const ReaderMutexLock lock(state_.mutex);
   Extents extents;
+  const bool has_node_files = state_.device->capabilities().has_node_files;
   for (const auto& [id, node] : state_.log.tree().nodes()) {
-    AddExtents(*node, index, extents.live);
+    AddExtents(*node, index, has_node_files, extents.live);
   }
   std::sort(extents.live.begin(), extents.live.end());
   std::vector<Range>& named = extents.named;
@@ -135,6 +139,7 @@ Admission::Extents Admission::ExtentsOn(std::uint64_t index) const {
 absl::Status Admission::Reconcile(std::uint64_t index, DaxDevice& device) {
   if (!device.capabilities().allocates_extents) return absl::OkStatus();
   FAMFS_RETURN_IF_ERROR(device.CleanUp());
+  if (index == 0) FAMFS_RETURN_IF_ERROR(ReconcileNodeFiles(device));
   const auto [live, named] = ExtentsOn(index);
   FAMFS_ASSIGN_OR_RETURN(const std::vector<Range> present,
                          device.ListExtents());
@@ -151,6 +156,45 @@ absl::Status Admission::Reconcile(std::uint64_t index, DaxDevice& device) {
     return extent.device_index == index;
   });
   missing_.insert(missing_.end(), missing.begin(), missing.end());
+  return absl::OkStatus();
+}
+
+/// What a crash left of them: files that no node has, sizes that were not set.
+absl::Status Admission::ReconcileNodeFiles(DaxDevice& device) {
+  if (!device.capabilities().has_node_files) return absl::OkStatus();
+  FAMFS_ASSIGN_OR_RETURN(const std::vector<DaxDevice::NodeFile> present,
+                         device.ListNodeFiles());
+  absl::flat_hash_map<std::string, DaxDevice::NodeFile> named;
+  {
+    const WriterMutexLock lock(state_.mutex);
+    FAMFS_RETURN_IF_ERROR(state_.log.CheckStillOwner());
+    const Namespace& tree = state_.log.tree();
+    for (const auto& [id, node] : tree.nodes()) {
+      if (std::string name = tree.NodeFileOf(*node); !name.empty()) {
+        named[name] = {name, node->size, node->tree->allocated};
+      }
+    }
+  }
+  for (const DaxDevice::NodeFile& file : present) {
+    const auto it = named.find(file.name);
+    if (it == named.end()) {
+      spdlog::info("{}: removing {}, which is of no node", device.spec(),
+                   file.name);
+      FAMFS_RETURN_IF_ERROR(device.RemoveNodeFile(file.name));
+      continue;
+    }
+    // A host that still writes it settles its size later: never cut here.
+    if (file.size < it->second.size) {
+      IgnoreError(device.ResizeNodeFile(file.name, it->second.size,
+                                        it->second.allocated),
+                  "it reads short until the next opening");
+    }
+    named.erase(it);
+  }
+  for (const auto& [name, file] : named) {
+    spdlog::error("{}: {}, the bytes of a file ({} of them), is missing",
+                  device.spec(), name, file.size);
+  }
   return absl::OkStatus();
 }
 

@@ -42,6 +42,7 @@ class Admission {
                            const std::shared_ptr<DaxDevice>& device)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Reconcile(std::uint64_t index, DaxDevice& device);
+  absl::Status ReconcileNodeFiles(DaxDevice& device);
   absl::Status RemoveLeftovers(std::uint64_t index, DaxDevice& device,
                                const std::vector<Range>& present,
                                const std::vector<Range>& named);

@@ -28,8 +28,10 @@ struct Wanted {
   std::uint64_t size = 0;       // bytes of the file; 0: no file
   std::size_t max_extents = 1;  // where the layout is contiguous
   FileLayout layout{};
-  std::uint64_t slots = 1;  // of the log
-  bool to_fill = false;     // by the caller, before it is published
+  std::uint64_t slots = 1;    // of the log
+  bool to_fill = false;       // by the caller, before it is published
+  bool is_piece = false;      // of the node of this path, in a tree volume
+  std::uint64_t promise = 0;  // bytes that a new tree volume may hold
   std::vector<BackingAnswer> backings{};  // of the devices
 };
 
@@ -43,6 +45,7 @@ struct Claim {
   /// be another device, without the extent.
   std::vector<std::shared_ptr<DaxDevice>> devices{};
   std::uint64_t chunk = 0;              // bytes
+  bool makes_extents = true;            // no: the bytes are in a file of a node
   std::vector<bool> is_zero{};          // by extent; empty: none is
   std::vector<std::size_t> promises{};  // rows of the reservations
 };

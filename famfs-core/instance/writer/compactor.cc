@@ -7,6 +7,7 @@
 
 #include "base/units.h"
 #include "instance/log/compaction.h"
+#include "instance/writer/done_notes.h"
 
 namespace famfs {
 namespace {
@@ -27,18 +28,20 @@ bool Compactor::Helps() const {
 absl::Status Compactor::Compact() {
   const MutexLock one(mutex_);
   RemoveStuck();
-  std::vector<MediaExtent> dead;
+  OwnedLog::Dropped dropped;
   {
     const WriterMutexLock lock(state_.mutex);
     FAMFS_RETURN_IF_ERROR(state_.log.stopped());
     if (state_.log.Droppable(state_.Released().size()) == 0) {
       return absl::OkStatus();
     }
-    FAMFS_ASSIGN_OR_RETURN(dead, Rewrite());
-    state_.dying = dead;
+    FAMFS_ASSIGN_OR_RETURN(dropped, Rewrite());
+    state_.dying = dropped.extents;
   }
   // No entry names them any more. Freeing pages takes its time, and nobody has
   // to wait for that but who needs the space.
+  RemoveNodeFiles(dropped.node_files);
+  const std::vector<MediaExtent>& dead = dropped.extents;
   std::vector<absl::Status> removed;
   for (const MediaExtent& extent : dead) {
     removed.push_back(state_.RemoveExtent(extent));
@@ -54,6 +57,16 @@ absl::Status Compactor::Compact() {
   state_.dying.clear();
   state_.TakeReserve();
   return absl::OkStatus();
+}
+
+void Compactor::RemoveNodeFiles(const std::vector<std::string>& names) {
+  if (!state_.device->capabilities().has_node_files) return;
+  for (const std::string& name : names) {
+    const absl::Status removed = state_.device->RemoveNodeFile(name);
+    if (removed.ok()) continue;
+    spdlog::warn("{}: {} stays until the next opening: {}",
+                 state_.device->spec(), name, Message(removed));
+  }
 }
 
 void Compactor::RemoveStuck() {
@@ -73,20 +86,21 @@ void Compactor::RemoveStuck() {
   }
 }
 
-absl::StatusOr<std::vector<MediaExtent>> Compactor::Rewrite() {
+absl::StatusOr<OwnedLog::Dropped> Compactor::Rewrite() {
   OwnedLog& log = state_.log;
   const std::uint64_t entries = log.entries();
   const absl::flat_hash_set<std::string> drop = state_.Released();
   FAMFS_ASSIGN_OR_RETURN(const LogImage image, log.MakeImage(drop));
-  if (image.entries == entries) return std::vector<MediaExtent>{};
+  if (image.entries == entries) return OwnedLog::Dropped{};
   Range place;
   FAMFS_ASSIGN_OR_RETURN(const auto mapping,
                          PlaceImage(image.extent_length(), place));
   mapping->Store(0, image.bytes);
   mapping->WriteBack(0, image.bytes.size());
   FAMFS_RETURN_IF_ERROR(mapping->Check());
+  DoneNotes::KeepAll(state_);  // the log is about to forget it
   FAMFS_RETURN_IF_ERROR(log.Rewrite(image, place));
-  std::vector<MediaExtent> dead = log.Forget(drop, image);
+  OwnedLog::Dropped dead = log.Forget(drop, image);
   state_.scrubbed.Drop(drop);
   if (const absl::Status removed = state_.device->RemoveExtent(place.offset);
       !removed.ok()) {

@@ -28,8 +28,9 @@ class Compactor {
  private:
   /// Tries again to remove what could not be removed.
   void RemoveStuck();
-  /// The extents that are nobody's afterwards.
-  absl::StatusOr<std::vector<MediaExtent>> Rewrite()
+  void RemoveNodeFiles(const std::vector<std::string>& names);
+  /// What is nobody's afterwards.
+  absl::StatusOr<OwnedLog::Dropped> Rewrite()
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_.mutex);
   absl::StatusOr<std::unique_ptr<Mapping>> PlaceImage(std::uint64_t length,
                                                       Range& place)

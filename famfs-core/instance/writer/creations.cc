@@ -1,6 +1,8 @@
 #include "instance/writer/creations.h"
 
 #include "base/text.h"
+#include "base/units.h"
+#include "instance/log/tree_promises.h"
 #include "instance/writer/placing.h"
 #include "instance/writer/writer_options.h"
 #include "media/rules.h"
@@ -36,6 +38,7 @@ absl::Status Creations::CheckParent(const std::string& path) const {
 absl::Status Creations::CheckWanted(const Wanted& wanted) const {
   FAMFS_RETURN_IF_ERROR(state_.log.stopped());
   FAMFS_RETURN_IF_ERROR(CheckPath(wanted.path));
+  if (wanted.is_piece) return state_.claims.CheckPathIsFree(wanted.path);
   if (state_.log.player().PathInUse(wanted.path)) {
     const bool live = state_.log.tree().FindPath(wanted.path) != nullptr;
     return AlreadyExists("path '{}' {}", Printable(wanted.path),
@@ -53,6 +56,31 @@ absl::Status Creations::CheckWanted(const Wanted& wanted) const {
   return state_.claims.CheckNameIsFree(wanted.kind, wanted.volume_name);
 }
 
+absl::Status Creations::CheckPromises(const Wanted& wanted) {
+  // A piece is of its volume's own promise, which its maker looks at.
+  if (wanted.is_piece) return absl::OkStatus();
+  TreePromise needed = OutstandingPromises(state_.log.player());
+  if (needed.bytes == 0 && wanted.promise == 0) return absl::OkStatus();
+  needed.bytes += wanted.size + wanted.promise;
+  needed.slots += wanted.slots + kStateSlots;
+  if (wanted.promise > 0) needed.slots += TreeSlots(wanted.promise);
+  const std::uint64_t left = state_.log.slots() - state_.UsedSlots();
+  if (needed.slots > left) {
+    return ResourceExhausted(
+        "the log has {} slots left, and {} would be promised to tree volumes; "
+        "delete volumes, or make the file system anew with a longer log",
+        left, needed.slots);
+  }
+  // What takes no memory leaves all of it; nor was it asked for.
+  if (wanted.size + wanted.promise == 0) return absl::OkStatus();
+  if (wanted.size + wanted.promise == 0) return absl::OkStatus();
+  const std::uint64_t room = RoomFor(state_, wanted.backings);
+  if (needed.bytes <= room) return absl::OkStatus();
+  return ResourceExhausted(
+      "{} are free, and {} would be promised to tree volumes and this one",
+      FormatSize(room), FormatSize(needed.bytes));
+}
+
 absl::StatusOr<Claim> Creations::TakeClaim(const Wanted& wanted) {
   const std::uint64_t used = state_.UsedSlots();
   const std::uint64_t slots = state_.log.slots();
@@ -63,9 +91,12 @@ absl::StatusOr<Claim> Creations::TakeClaim(const Wanted& wanted) {
         "anew with a longer log",
         used, slots, kStateSlots, wanted.slots);
   }
+  FAMFS_RETURN_IF_ERROR(CheckPromises(wanted));
   Claim claim{.path = wanted.path,
               .name_key = NameKey(wanted.kind, wanted.volume_name),
-              .slots = wanted.slots};
+              .slots = wanted.slots,
+              .makes_extents = !wanted.is_piece ||
+                               !state_.device->capabilities().has_node_files};
   if (wanted.size > 0) {
     FAMFS_ASSIGN_OR_RETURN(Placement placement, PlaceFile(state_, wanted));
     claim.extents = std::move(placement.extents);
@@ -100,7 +131,7 @@ absl::Status Creations::Promise(const Wanted& wanted, Claim& claim) {
 
 absl::StatusOr<Claim> Creations::TryReserve(Wanted wanted) {
   Claim claim;
-  if (wanted.size > 0) wanted.backings = AskBackings(state_);
+  if (wanted.size + wanted.promise > 0) wanted.backings = AskBackings(state_);
   {
     const WriterMutexLock lock(state_.mutex);
     FAMFS_RETURN_IF_ERROR(CheckWanted(wanted));
@@ -128,6 +159,7 @@ absl::Status Creations::CreateExtent(const Claim& claim, std::size_t i) {
 }
 
 absl::Status Creations::CreateExtents(Claim claim) {
+  if (!claim.makes_extents) return absl::OkStatus();
   for (std::size_t i = 0; i < claim.extents.size(); ++i) {
     if (i < claim.is_zero.size() && claim.is_zero[i]) continue;
     absl::Status made = CreateExtent(claim, i);
@@ -159,9 +191,13 @@ void Creations::LeaveOut(Claim& claim, std::size_t i) {
   }
 }
 
-absl::StatusOr<Claim> Creations::Reserve(const Wanted& wanted) {
+absl::StatusOr<Claim> Creations::ReserveNow(const Wanted& wanted) {
   FAMFS_RETURN_IF_ERROR(admission_.Admit());
-  absl::StatusOr<Claim> claim = TryReserve(wanted);
+  return TryReserve(wanted);
+}
+
+absl::StatusOr<Claim> Creations::Reserve(const Wanted& wanted) {
+  absl::StatusOr<Claim> claim = ReserveNow(wanted);
   if (!absl::IsResourceExhausted(claim.status()) || !reclamation_.Helps()) {
     return claim;
   }
@@ -173,6 +209,13 @@ absl::StatusOr<Claim> Creations::Reserve(const Wanted& wanted) {
 
 absl::Status Creations::Publish(const Claim& claim,
                                 std::span<MediaEntry> entries) {
+  return PublishWith(claim, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return state_.log.Append(entries, claim.extents);
+  });
+}
+
+absl::Status Creations::PublishWith(
+    const Claim& claim, const std::function<absl::Status()>& append) {
   absl::Status status;
   for (std::size_t i = 0; i < claim.extents.size() && status.ok(); ++i) {
     status = CheckPlace(claim, i);
@@ -180,7 +223,7 @@ absl::Status Creations::Publish(const Claim& claim,
   if (status.ok()) {
     const WriterMutexLock lock(state_.mutex);
     status = state_.log.stopped();
-    if (status.ok()) status = state_.log.Append(entries, claim.extents);
+    if (status.ok()) status = append();
     if (status.ok()) state_.promises.End(claim.promises);
     if (status.ok()) state_.claims.Remove(claim);
   }

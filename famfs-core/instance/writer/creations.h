@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <string>
 
@@ -31,6 +32,14 @@ class Creations {
   /// given up.
   absl::Status Publish(const Claim& claim, std::span<MediaEntry> entries)
       ABSL_LOCKS_EXCLUDED(state_.mutex);
+  /// The same with entries that are made, and appended, by `append`, under the
+  /// state's lock.
+  absl::Status PublishWith(const Claim& claim,
+                           const std::function<absl::Status()>& append)
+      ABSL_LOCKS_EXCLUDED(state_.mutex);
+  /// Reserve, but nothing is reclaimed.
+  absl::StatusOr<Claim> ReserveNow(const Wanted& wanted)
+      ABSL_LOCKS_EXCLUDED(state_.mutex);
   void GiveUp(const Claim& claim) ABSL_LOCKS_EXCLUDED(state_.mutex) {
     GiveUp(claim, claim.extents.size());
   }
@@ -43,6 +52,9 @@ class Creations {
       ABSL_SHARED_LOCKS_REQUIRED(state_.mutex);
   absl::Status CheckParent(const std::string& path) const
       ABSL_SHARED_LOCKS_REQUIRED(state_.mutex);
+  /// That what tree volumes were promised stays free.
+  absl::Status CheckPromises(const Wanted& wanted)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_.mutex);
   absl::StatusOr<Claim> TakeClaim(const Wanted& wanted)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_.mutex);
   absl::Status Promise(const Wanted& wanted, Claim& claim)

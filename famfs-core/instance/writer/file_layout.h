@@ -20,11 +20,13 @@ struct VolumePlacement {
   DataPath data_path = DataPath::kAuto;
   std::uint32_t strips = 0;  // 0: contiguous
   std::uint64_t chunk = 0;   // bytes
+  VolumeLayout layout = VolumeLayout::kFile;
 
   static VolumePlacement Of(const VolumeAttributes& attributes) {
     return {.data_path = attributes.data_path,
             .strips = attributes.interleave_strips,
-            .chunk = attributes.interleave_chunk};
+            .chunk = attributes.interleave_chunk,
+            .layout = attributes.layout};
   }
 };
 

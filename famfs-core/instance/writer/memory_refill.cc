@@ -48,6 +48,51 @@ absl::Status MemoryRefill::RefillDevice(std::uint64_t index,
   return first;
 }
 
+/// The same of the nodes' own files. What a file grew by since it was listed
+/// has its memory.
+absl::Status MemoryRefill::RefillNodeFiles(DaxDevice& device) {
+  struct Owned {
+    std::string file;
+    std::string path;
+    std::uint64_t allocated = 0;
+  };
+  std::vector<Owned> all;
+  {
+    const ReaderMutexLock lock(state_.mutex);
+    const Namespace& tree = state_.log.tree();
+    for (const auto& [id, node] : tree.nodes()) {
+      std::string file = tree.NodeFileOf(*node);
+      if (file.empty() || node->tree->allocated == 0) continue;
+      all.push_back(
+          {std::move(file), tree.PathOf(*node), node->tree->allocated});
+    }
+  }
+  absl::Status first;
+  for (const Owned& one : all) {
+    const auto lacking = device.NodeFileLacking(one.file, one.allocated);
+    // Admission tells of a file that is missing.
+    if (!lacking.ok() || *lacking == 0) continue;
+    const absl::Status filled =
+        device.AllocateNodeFile(one.file, {0, one.allocated});
+    if (!filled.ok()) {
+      // Removed or cut meanwhile, it needs none.
+      if (!first.ok() || absl::IsNotFound(filled)) continue;
+      first = Annotate(filled,
+                       fmt::format("{} of the memory of file '{}' were given "
+                                   "back, and it has not got them again",
+                                   FormatSize(*lacking), Printable(one.path)));
+      continue;
+    }
+    bytes_ += *lacking;
+    spdlog::error(
+        "{}: a program gave back {} of the memory of file '{}' (MADV_REMOVE, "
+        "or a hole punched into {}); it has memory again, and zeros where that "
+        "was",
+        device.spec(), FormatSize(*lacking), Printable(one.path), one.file);
+  }
+  return first;
+}
+
 absl::Status MemoryRefill::Run() {
   FAMFS_RETURN_IF_ERROR(admission_.Admit());
   std::vector<std::shared_ptr<DaxDevice>> devices;
@@ -60,6 +105,10 @@ absl::Status MemoryRefill::Run() {
   for (std::size_t i = 0; i < devices.size(); ++i) {
     if (devices[i] == nullptr) continue;
     const absl::Status status = RefillDevice(i, *devices[i]);
+    if (first.ok()) first = status;
+  }
+  if (devices[0]->capabilities().has_node_files) {
+    const absl::Status status = RefillNodeFiles(*devices[0]);
     if (first.ok()) first = status;
   }
   return first;

@@ -1,5 +1,6 @@
-// Memory of extents that programs which map them gave back to the machine
-// (dax/extent_pin.h says how, and what forbids it): gives it again.
+// Memory of extents, and of nodes' own files, that programs which map them gave
+// back to the machine (dax/extent_pin.h says how, and what forbids it): gives
+// it again.
 //
 // Thread-safe.
 #pragma once
@@ -29,6 +30,7 @@ class MemoryRefill {
   /// For messages: the file that has the extent.
   [[nodiscard]] std::string OwnerOf(const MediaExtent& extent) const;
   absl::Status RefillDevice(std::uint64_t index, DaxDevice& device);
+  absl::Status RefillNodeFiles(DaxDevice& device);
 
   WriterState& state_;
   Admission& admission_;

@@ -152,7 +152,12 @@ absl::Status OwnedLog::CheckNewEntry(const MediaEntry& entry) const {
     return absl::OkStatus();  // a volume's next revision
   }
   const NodeId id = tree.IdOf(path, is_file ? entry.file.extents : nullptr);
-  if (tree.Find(id) == nullptr) return absl::OkStatus();
+  const Node* there = tree.Find(id);
+  if (there == nullptr) return absl::OkStatus();
+  const auto name = ParseTreeName(path.substr(path.find('/') + 1));
+  if (there->tree != nullptr && name && name->id == there->tree->id) {
+    return absl::OkStatus();  // a node's next revision
+  }
   return AlreadyExists("path '{}' has the node id of another path; use another",
                        Printable(path));
 }

@@ -44,6 +44,8 @@ class OwnedLog {
   [[nodiscard]] std::uint64_t entries() const { return player_->next_index(); }
   [[nodiscard]] std::uint64_t slots() const;
   [[nodiscard]] std::uint64_t epoch() const { return state_.writer_epoch; }
+  /// Compactions so far.
+  [[nodiscard]] std::uint64_t generation() const { return state_.generation; }
 
   /// Not OK: why every change is refused.
   [[nodiscard]] const absl::Status& stopped() const { return stopped_; }
@@ -78,10 +80,14 @@ class OwnedLog {
       const absl::flat_hash_set<std::string>& drop);
   /// Makes `image`, which is on the medium at `place`, the log.
   absl::Status Rewrite(const LogImage& image, const Range& place);
-  /// Forgets the volumes whose entries the image leaves out; their extents,
-  /// which stay taken.
-  std::vector<MediaExtent> Forget(const absl::flat_hash_set<std::string>& drop,
-                                  const LogImage& image);
+  /// What was of the volumes and pieces that a compaction dropped.
+  struct Dropped {
+    std::vector<MediaExtent> extents;     // which stay taken
+    std::vector<std::string> node_files;  // their names
+  };
+  /// Forgets those whose entries the image leaves out.
+  Dropped Forget(const absl::flat_hash_set<std::string>& drop,
+                 const LogImage& image);
 
   // What is free on a device: of its allocator.
   ExtentAllocator& allocator(std::uint64_t device_index) {
@@ -115,8 +121,7 @@ class OwnedLog {
   OwnerRecord owner_;  // as this writer's take-over stored it
   CompactionRecord compaction_;
   absl::Status stopped_;
-  std::uint64_t last_crc_ = 0;    // of the log's last entry
-  std::uint64_t superseded_ = 0;  // entries that a later one replaced
+  std::uint64_t last_crc_ = 0;  // of the log's last entry
 };
 
 }  // namespace famfs

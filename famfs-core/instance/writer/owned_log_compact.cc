@@ -21,10 +21,11 @@ std::uint64_t LastCrc(const LogImage& image) {
 
 std::uint64_t OwnedLog::Droppable(std::size_t released) const {
   // Of a part of the dead volumes, at least the entries that made them.
-  if (released < player_->pending().size()) return superseded_ + released;
-  if (released == 0) return superseded_;
-  const std::uint64_t kept =
-      tree().size() - base_nodes_ + player_->devices().size();
+  const std::uint64_t superseded = player_->superseding();
+  if (released < player_->pending().size()) return superseded + released;
+  if (released == 0) return superseded;
+  const std::uint64_t kept = tree().size() - base_nodes_ +
+                             player_->live_pieces() + player_->devices().size();
   return entries() - kept;
 }
 
@@ -35,7 +36,8 @@ absl::StatusOr<LogImage> OwnedLog::MakeImage(
   LogImage image = MakeLogImage(layout_->log().bytes(),
                                 {.log_length = layout_->superblock().log_length,
                                  .entries = entries(),
-                                 .drop = &drop});
+                                 .drop = &drop,
+                                 .player = player_.get()});
   FAMFS_RETURN_IF_ERROR(CheckMemory());
   return image;
 }
@@ -58,19 +60,22 @@ absl::Status OwnedLog::Rewrite(const LogImage& image, const Range& place) {
   SetState(next);
   SetCompaction({});
   last_crc_ = LastCrc(image);
-  superseded_ = 0;
   return absl::OkStatus();
 }
 
-std::vector<MediaExtent> OwnedLog::Forget(
-    const absl::flat_hash_set<std::string>& drop, const LogImage& image) {
-  std::vector<MediaExtent> dead;
+OwnedLog::Dropped OwnedLog::Forget(const absl::flat_hash_set<std::string>& drop,
+                                   const LogImage& image) {
+  Dropped dead;
   for (const std::string& directory : drop) {
     const PendingVolume& volume = player_->pending().at(directory);
-    dead.insert(dead.end(), volume.extents.begin(), volume.extents.end());
+    dead.extents.insert(dead.extents.end(), volume.extents.begin(),
+                        volume.extents.end());
+    for (const TreeId id : volume.files) {
+      dead.node_files.push_back(NodeFileName(directory, id));
+    }
   }
   player_->ForgetDead(drop, image.entries);
-  for (const MediaExtent& extent : dead) {
+  for (const MediaExtent& extent : dead.extents) {
     IgnoreError(Take(extent), "ForgetDead freed it");
   }
   return dead;

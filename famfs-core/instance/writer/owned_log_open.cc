@@ -70,7 +70,6 @@ absl::Status OwnedLog::PlayLog() {
     }
   }
   if (entries > 0) last_crc_ = layout_->LoadEntry(entries - 1).crc;
-  superseded_ = player_->superseding();
   for (const auto& [directory, volume] : player_->pending()) {
     state_.last_deletion =
         std::max(state_.last_deletion, volume.deletion_number);

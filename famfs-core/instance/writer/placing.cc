@@ -1,5 +1,8 @@
 #include "instance/writer/placing.h"
 
+#include <algorithm>
+
+#include "instance/log/tree_promises.h"
 #include "instance/writer/writer_options.h"
 
 namespace famfs {
@@ -60,6 +63,41 @@ absl::StatusOr<Wanted> VolumeFile(WriterState& state,
   return wanted;
 }
 
+std::uint64_t RoomFor(WriterState& state,
+                      const std::vector<BackingAnswer>& backings) {
+  const std::vector<ExtentAllocator*> allocators = state.Allocators();
+  const absl::StatusOr<Room> room =
+      RoomBacked(FindSources(backings, allocators), allocators,
+                 {.size = kAllocUnit, .max_extents = kMaxExtents});
+  return room.ok() ? room->free : 0;
+}
+
+namespace {
+
+/// What is left beside what tree volumes were promised.
+void LeavePromises(WriterState& state, const VolumePlacement& placement,
+                   AvailableSpace& capacity)
+    ABSL_SHARED_LOCKS_REQUIRED(state.mutex) {
+  const bool is_tree = placement.layout == VolumeLayout::kTree;
+  const TreePromise promised = OutstandingPromises(state.log.player());
+  capacity.free -= std::min(capacity.free, promised.bytes);
+  // A tree volume is promised bytes, not places.
+  if (is_tree) capacity.largest = capacity.free;
+  capacity.largest = std::min(capacity.largest, capacity.free);
+  const std::uint64_t taken =
+      state.UsedSlots() + promised.slots + kStateSlots + 2;
+  const std::uint64_t left =
+      state.log.slots() - std::min(state.log.slots(), taken);
+  if (!is_tree) {
+    if (left == 0) capacity.free = capacity.largest = 0;
+    return;
+  }
+  capacity.largest = std::min(capacity.largest, TreeCapacity(left));
+  if (capacity.largest == 0) capacity.free = 0;
+}
+
+}  // namespace
+
 absl::StatusOr<AvailableSpace> AvailableSpaceNow(
     WriterState& state, const VolumePlacement& placement) {
   FAMFS_ASSIGN_OR_RETURN(Wanted wanted, VolumeFile(state, placement));
@@ -82,6 +120,7 @@ absl::StatusOr<AvailableSpace> AvailableSpaceNow(
                                     allocators, RequestOf(wanted)));
   capacity.free = room.free;
   capacity.largest = room.largest;
+  LeavePromises(state, placement, capacity);
   return capacity;
 }
 

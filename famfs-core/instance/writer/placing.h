@@ -25,6 +25,10 @@ std::vector<BackingAnswer> AskBackings(WriterState& state)
 /// it.
 absl::StatusOr<Placement> PlaceFile(WriterState& state, const Wanted& wanted)
     ABSL_EXCLUSIVE_LOCKS_REQUIRED(state.mutex);
+/// Bytes that are free, and that the file systems under the devices have.
+std::uint64_t RoomFor(WriterState& state,
+                      const std::vector<BackingAnswer>& backings)
+    ABSL_SHARED_LOCKS_REQUIRED(state.mutex);
 /// Writer::AvailableSpaceNow.
 absl::StatusOr<AvailableSpace> AvailableSpaceNow(
     WriterState& state, const VolumePlacement& placement)

@@ -92,7 +92,9 @@ absl::Status Reclamation::ScrubVolume(const ScrubJob& job) {
     state_.promises.Retract(rows);  // the successor waits for them
     return owner;
   }
-  if (status.ok()) state_.scrubbed.NoteDone(job);
+  if (status.ok()) {
+    state_.scrubbed.NoteDone(job, state_.log.player().pending());
+  }
   state_.promises.End(rows);
   return status;
 }

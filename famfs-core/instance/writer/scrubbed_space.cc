@@ -41,9 +41,16 @@ ScrubJob ScrubbedSpace::JobFor(const std::string& directory,
   return job;
 }
 
-void ScrubbedSpace::NoteDone(const ScrubJob& job) {
+void ScrubbedSpace::NoteDone(const ScrubJob& job,
+                             const PendingVolumes& pending) {
   for (const MediaExtent& extent : job.extents) clean_.Add(extent);
-  directories_.insert(job.directory);
+  if (pending.contains(job.directory)) directories_.insert(job.directory);
+}
+
+void ScrubbedSpace::Keep(const PendingVolumes& pending) {
+  absl::erase_if(directories_, [&](const std::string& directory) {
+    return !pending.contains(directory);
+  });
 }
 
 void ScrubbedSpace::Drop(const absl::flat_hash_set<std::string>& directories) {

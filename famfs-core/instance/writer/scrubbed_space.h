@@ -41,8 +41,11 @@ class ScrubbedSpace {
   /// For a deleted volume that nobody has any more.
   [[nodiscard]] ScrubJob JobFor(const std::string& directory,
                                 const PendingVolume& volume) const;
-  /// It is zero, on the medium too.
-  void NoteDone(const ScrubJob& job);
+  /// It is zero, on the medium too. A piece whose volume was deleted meanwhile
+  /// waits with that now: only its space is known to be zero.
+  void NoteDone(const ScrubJob& job, const PendingVolumes& pending);
+  /// Forgets pieces that went over to their deleted volume.
+  void Keep(const PendingVolumes& pending);
   /// A compaction dropped them.
   void Drop(const absl::flat_hash_set<std::string>& directories);
   /// Directories of the volumes that are scrubbed.

@@ -102,6 +102,27 @@ absl::Status Writer::AddDevice(const std::shared_ptr<DaxDevice>& device,
   return parts_->adder.Add(device, options);
 }
 
+TreeAnswer Writer::ChangeTree(const TreeRequest& request,
+                              const RequestMark& mark) {
+  return parts_->trees.Apply(request, mark);
+}
+
+std::optional<DoneRequest> Writer::LastRequestOf(std::uint32_t session) const {
+  const ReaderMutexLock lock(parts_->state.mutex);
+  const auto& done = parts_->state.log.player().done();
+  const auto it = done.find(session);
+  return it == done.end() ? std::nullopt : std::optional(it->second);
+}
+
+KnownDone Writer::DoneOf(std::size_t row, std::uint32_t session) const {
+  return parts_->notes.Find(row, session);
+}
+
+absl::Status Writer::NoteDone(std::size_t row, std::uint32_t session,
+                              std::uint64_t number, const TreeAnswer& answer) {
+  return parts_->notes.Note(row, session, number, answer);
+}
+
 absl::Status Writer::Compact() { return parts_->compactor.Compact(); }
 
 }  // namespace famfs

@@ -18,6 +18,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,9 +30,11 @@
 #include "instance/devices/device_set.h"
 #include "instance/reader/reader.h"
 #include "instance/writer/file_layout.h"
+#include "instance/writer/known_done.h"
 #include "instance/writer/pending_file.h"
 #include "instance/writer/writer_options.h"
 #include "media/format.h"
+#include "media/tree_request.h"
 #include "media/volume_attributes.h"
 
 namespace famfs {
@@ -164,6 +167,27 @@ class Writer {
   /// next compaction (emulated), or when the hosts have let go of it and it is
   /// scrubbed (elsewhere; Reclaim). Waits for that only when the log is full.
   [[nodiscard]] absl::Status DeleteVolume(const std::string& directory);
+
+  /// A change inside a tree volume (writer/tree_changes.h). `mark`: of the host
+  /// that asks, so that the log says that it is done.
+  TreeAnswer ChangeTree(const TreeRequest& request,
+                        const RequestMark& mark = {});
+  /// What a live tree volume uses of its capacity. Nothing of any other.
+  [[nodiscard]] TreeUsage UsageOf(std::string_view volume) const;
+  /// Of a session: the highest number whose change the log shows, with what it
+  /// made or changed. Nothing while the log shows none, also after a compaction
+  /// or where the change left nothing in the log.
+  [[nodiscard]] std::optional<DoneRequest> LastRequestOf(
+      std::uint32_t session) const;
+  /// What is done of the requests of a session with that row of the host table
+  /// (writer/done_notes.h).
+  [[nodiscard]] KnownDone DoneOf(std::size_t row, std::uint32_t session) const;
+  /// Notes in the row's mailbox that the session's requests up to `number` are
+  /// done, and how that one ended: before its answer is written. An error:
+  /// this writer has stopped, nothing is noted, and nothing may be answered.
+  [[nodiscard]] absl::Status NoteDone(std::size_t row, std::uint32_t session,
+                                      std::uint64_t number,
+                                      const TreeAnswer& answer);
 
   /// Drops old revisions and the entries of deleted volumes whose space is
   /// scrubbed (emulated: of all), then frees their extents. Nothing to drop:

@@ -2,6 +2,7 @@
 
 #include "instance/deletion/space.h"
 #include "instance/devices/memory_source.h"
+#include "instance/log/tree_promises.h"
 #include "instance/writer/placing.h"
 #include "instance/writer/writer.h"
 #include "instance/writer/writer_parts.h"
@@ -36,12 +37,20 @@ PoolFigures Measure(WriterState& state,
     }
   }
   figures.unbacked = Unbacked(FindSources(backings, allocators), allocators);
+  const TreePromise promised = OutstandingPromises(player);
+  figures.promised = promised.bytes;
+  figures.promised_slots = promised.slots;
   figures.pending += BytesOf(state.dying) + BytesOf(state.stuck);
   figures.reserved = BytesOf(state.claims.extents());
   return figures;
 }
 
 }  // namespace
+
+TreeUsage Writer::UsageOf(std::string_view volume) const {
+  const ReaderMutexLock lock(parts_->state.mutex);
+  return parts_->state.log.player().UsageOf(volume);
+}
 
 PoolFigures Writer::Figures() const {
   WriterState& state = parts_->state;

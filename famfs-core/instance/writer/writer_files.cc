@@ -43,7 +43,7 @@ absl::StatusOr<std::unique_ptr<PendingFile>> Writer::BeginFile(
                                                     .to_fill = true}));
   Node shape;
   shape.size = size;
-  shape.chunk = claim.chunk;
+  shape.set_chunk(claim.chunk);
   shape.extents.assign(claim.extents);
   auto mapped =
       MappedFile::Map(*parts_->state.devices, shape, Access::kReadWrite);

@@ -9,6 +9,8 @@
 //   Reclamation     deleted space comes back
 //   MemoryRefill    memory that programs gave away comes back
 //   Creations       reserve, publish, give up
+//   DoneNotes       what hosts asked for and is done
+//   TreeChanges     what hosts ask for inside tree volumes
 #pragma once
 
 #include <string>
@@ -17,8 +19,10 @@
 #include "instance/writer/compactor.h"
 #include "instance/writer/creations.h"
 #include "instance/writer/device_adder.h"
+#include "instance/writer/done_notes.h"
 #include "instance/writer/memory_refill.h"
 #include "instance/writer/reclamation.h"
+#include "instance/writer/tree_changes.h"
 #include "instance/writer/writer_state.h"
 
 namespace famfs {
@@ -39,6 +43,8 @@ struct WriterParts {
   Reclamation reclamation{state, admission, compactor};
   MemoryRefill refill{state, admission};
   Creations creations{state, admission, reclamation};
+  DoneNotes notes{state};
+  TreeChanges trees{state, creations, reclamation};
 };
 
 }  // namespace famfs

@@ -20,6 +20,12 @@ absl::Status CheckNewVolume(const std::string& directory,
         "a volume's directory is one component of at most {} bytes, not '{}'",
         kMaxPathLength - kDataFile.size(), Printable(directory));
   }
+  if (attributes.layout == VolumeLayout::kTree &&
+      directory.size() > kMaxTreeVolume) {
+    return InvalidArgument(
+        "a tree volume's directory has at most {} bytes, '{}' has {}",
+        kMaxTreeVolume, Printable(directory), directory.size());
+  }
   if (attributes.state != VolumeState::kLive || attributes.revision != 1) {
     return InvalidArgument("a new volume is live and has revision 1, not {}",
                            attributes.revision);
@@ -51,7 +57,10 @@ absl::Status TryDelete(WriterState& state, const std::string& directory) {
   attributes.deletion_number = log.TakeDeletionNumber();
   MediaEntry entry = NewMkdirEntry(directory, node.owner);
   FAMFS_RETURN_IF_ERROR(EncodeVolumeAttributes(attributes, entry.mkdir));
-  return log.Append(std::span(&entry, 1), {});
+  FAMFS_RETURN_IF_ERROR(log.Append(std::span(&entry, 1), {}));
+  // Dead pieces of a tree volume are part of it from now on.
+  state.scrubbed.Keep(log.player().pending());
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -74,6 +83,7 @@ absl::Status Writer::CreateVolume(const std::string& directory,
   wanted.volume_name = attributes.name;
   wanted.kind = attributes.kind;
   wanted.size = has_file ? attributes.capacity : 0;
+  wanted.promise = has_file ? 0 : attributes.capacity;
   wanted.slots = has_file ? 2 : 1;
   FAMFS_ASSIGN_OR_RETURN(const Claim claim, parts_->creations.Reserve(wanted));
   if (!has_file) {

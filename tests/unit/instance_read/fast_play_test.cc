@@ -174,7 +174,7 @@ std::vector<std::string> Lines(const Namespace& tree) {
     std::string line =
         fmt::format("{:x} {} {} {}:{} {:o} {} {} {}", node.id,
                     tree.PathOf(node), node.is_directory, node.owner.uid,
-                    node.owner.gid, node.owner.mode, node.size, node.chunk,
+                    node.owner.gid, node.owner.mode, node.size, node.chunk(),
                     node.volume == nullptr ? 0 : node.volume->revision);
     for (const MediaExtent& extent : node.extents) {
       line += fmt::format(" {}@{:x}+{:x}", extent.device_index, extent.offset,

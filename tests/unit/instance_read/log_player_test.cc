@@ -76,12 +76,12 @@ TEST_F(LogPlayerTest, DirectoriesAndFilesAppearWithTheirFields) {
   const Node* file = player_.tree().FindPath("a/f");
   ASSERT_NE(file, nullptr);
   EXPECT_EQ(file->size, 3 * kAllocUnit);
-  EXPECT_EQ(file->chunk, 0U);
+  EXPECT_EQ(file->chunk(), 0U);
   EXPECT_EQ(file->owner, (Ownership{1000, 1000, 0644}));
   EXPECT_THAT(file->extents, ElementsAre(Unit(0), Unit(5, 2)));
   const Node* inter = player_.tree().FindPath("a/i");
   ASSERT_NE(inter, nullptr);
-  EXPECT_EQ(inter->chunk, kAllocUnit);
+  EXPECT_EQ(inter->chunk(), kAllocUnit);
   EXPECT_THAT(inter->extents, ElementsAre(Unit(10, 2), Unit(20, 2)));
   EXPECT_EQ(player_.allocator().free_bytes(),
             kImageSize - kImageData - 7 * kAllocUnit);
@@ -281,7 +281,7 @@ TEST_F(LogPlayerTest, BadAttributesAreAnError) {
 
 TEST_F(LogPlayerTest, AttributesOfANewerVersionAskForANewerProgram) {
   MediaEntry entry = VolumeEntry("v", Attributes("pvc"));
-  entry.mkdir.extension[4] = std::byte{2};  // the version
+  entry.mkdir.extension[4] = std::byte{3};  // the version
   const absl::Status status = Play(entry);
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << Message(status);
   EXPECT_THAT(std::string(Message(status)), StartsWith("entry 0: version: "));

@@ -202,7 +202,7 @@ TEST(Locate, WalksExtentsInOrder) {
 // Facts: chunk c = offset / chunk lies on strip c % strips, at row c / strips.
 TEST(Locate, WalksStripsInChunks) {
   Node node;
-  node.chunk = kAllocUnit;
+  node.set_chunk(kAllocUnit);
   node.extents = {Unit(100, 2), Unit(200, 2), Unit(300, 2)};
   node.size = 5 * kAllocUnit + 17;
   const Location row_one = Locate(node, 4 * kAllocUnit + 3);

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -70,6 +71,43 @@ class HookDevice final : public DaxDevice {
   }
   absl::Status Refill(Range extent) override {
     return hooks_.refill ? hooks_.refill(extent) : inner_->Refill(extent);
+  }
+  absl::Status CreateNodeFile(std::string_view name) override {
+    return inner_->CreateNodeFile(name);
+  }
+  absl::StatusOr<UniqueFd> OpenNodeFile(std::string_view name,
+                                        Access access) override {
+    return inner_->OpenNodeFile(name, access);
+  }
+  absl::StatusOr<std::unique_ptr<Mapping>> MapNodeFile(std::string_view name,
+                                                       std::uint64_t at,
+                                                       std::uint64_t length,
+                                                       Access access) override {
+    return inner_->MapNodeFile(name, at, length, access);
+  }
+  absl::StatusOr<bool> EndServingNodeFile(std::string_view name) override {
+    return inner_->EndServingNodeFile(name);
+  }
+  absl::Status AllocateNodeFile(std::string_view name, Range range) override {
+    return inner_->AllocateNodeFile(name, range);
+  }
+  absl::Status ResizeNodeFile(std::string_view name, std::uint64_t size,
+                              std::uint64_t allocated) override {
+    return inner_->ResizeNodeFile(name, size, allocated);
+  }
+  absl::Status TrimNodeFile(std::string_view name,
+                            std::uint64_t allocated) override {
+    return inner_->TrimNodeFile(name, allocated);
+  }
+  absl::Status RemoveNodeFile(std::string_view name) override {
+    return inner_->RemoveNodeFile(name);
+  }
+  absl::StatusOr<std::vector<NodeFile>> ListNodeFiles() override {
+    return inner_->ListNodeFiles();
+  }
+  absl::StatusOr<std::uint64_t> NodeFileLacking(
+      std::string_view name, std::uint64_t allocated) override {
+    return inner_->NodeFileLacking(name, allocated);
   }
 
  private:

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "fixture.h"
+#include "instance/devices/secondary.h"
+#include "instance/devices/unfinished.h"
 #include "instance/log/layout.h"
 
 namespace famfs {
@@ -109,6 +111,37 @@ TEST_F(MkfsTest, ExtentsWithoutASuperblockAreKeptWithoutForce) {
   EXPECT_TRUE(absl::IsAlreadyExists(status)) << Say(status);
   EXPECT_THAT(Say(status), HasSubstr("--force"));
   EXPECT_TRUE(Exists(kGiB));
+}
+
+TEST_F(MkfsTest, FilesThatGrowGoWithTheirInstance) {
+  Start(Kind::kEmulated);
+  const std::string name = "v1.00000000000000a1";
+  ASSERT_OK(device_->CreateNodeFile(name));
+  ASSERT_OK(device_->OpenNodeFile(name, Access::kReadWrite));  // pins it
+  Close();
+  EXPECT_TRUE(absl::IsAlreadyExists(famfs::Mkfs(*device_, Options())));
+  EXPECT_EQ(device_->ListNodeFiles()->size(), 1U);
+  MkfsOptions options = Options();
+  options.force = true;
+  ASSERT_OK(famfs::Mkfs(*device_, options));
+  EXPECT_TRUE(device_->ListNodeFiles()->empty());
+  Open();
+  EXPECT_EQ(Fsck(), "");
+}
+
+TEST_F(MkfsTest, FilesThatGrowAreKeptWithoutASuperblockAndWithoutForce) {
+  MakeDevice(Kind::kEmulated);
+  ASSERT_OK(device_->CreateNodeFile("v1.00000000000000a1"));
+  const absl::Status status = famfs::Mkfs(*device_, Options());
+  EXPECT_TRUE(absl::IsAlreadyExists(status)) << Say(status);
+  EXPECT_THAT(Say(status), HasSubstr("v1.00000000000000a1"));
+  EXPECT_THAT(Say(status), HasSubstr("--force"));
+  EXPECT_FALSE(IsNobodys(*device_).value_or(true));
+  EXPECT_FALSE(IsBlankDevice(*device_).value_or(true));
+  ASSERT_OK(MarkUnfinished(*device_));
+  EXPECT_TRUE(device_->ListNodeFiles()->empty());
+  EXPECT_TRUE(IsNobodys(*device_).value_or(false));
+  EXPECT_TRUE(IsBlankDevice(*device_).value_or(false));
 }
 
 TEST_F(MkfsTest, WhatAnEarlierLifeLeftInTheFixedPartIsCleared) {
