@@ -10,7 +10,8 @@ set(famfs_public_headers
   media/checksum.h media/format.h media/volume_attributes.h
   dax/device.h
   instance/log/finding.h instance/check/fsck.h instance/check/mkfs.h instance/tree/namespace.h
-  instance/reader/reader.h instance/check/transfer.h instance/writer/writer.h)
+  instance/reader/reader.h instance/check/transfer.h instance/writer/writer.h
+  instance/mailbox/asker.h instance/mailbox/answerer.h)
 
 # Headers and all that they include by quotes, relative to famfs-core.
 function(famfs_header_closure out)
@@ -46,7 +47,8 @@ add_library(famfs_core INTERFACE)
 target_link_libraries(famfs_core INTERFACE famfs_instance)
 set_target_properties(famfs_core PROPERTIES EXPORT_NAME core)
 set(rooms famfs_base famfs_media famfs_alloc famfs_dax famfs_tree famfs_devices
-  famfs_log famfs_deletion famfs_reader famfs_writer famfs_check famfs_instance)
+  famfs_log famfs_deletion famfs_reader famfs_writer famfs_mailbox famfs_check
+  famfs_instance)
 install(TARGETS famfs_core ${rooms}
   EXPORT famfs-core
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
