@@ -1,7 +1,9 @@
 #include "fuse/files/attributes.h"
 
+#include <algorithm>
 #include <ctime>
 
+#include "instance/tree/promised_slots.h"
 #include "media/format.h"
 
 namespace famfs {
@@ -16,18 +18,28 @@ timespec FromNanoseconds(std::uint64_t ns) {
           static_cast<long>(ns % 1'000'000'000)};
 }
 
+/// Also before 1970.
+timespec FromSigned(std::int64_t ns) {
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  const std::int64_t part = (ns % kSecond + kSecond) % kSecond;
+  return {static_cast<time_t>((ns - part) / kSecond), static_cast<long>(part)};
+}
+
 struct stat Basics(const Node& node) {
   struct stat attr = {};
   attr.st_ino = node.id;
   attr.st_uid = node.owner.uid;
   attr.st_gid = node.owner.gid;
   attr.st_blksize = kBlockSize;
+  const std::uint32_t shown =
+      node.tree != nullptr ? kShownTreeMode : kShownMode;
   if (node.is_directory) {
-    attr.st_mode = S_IFDIR | (node.owner.mode & kShownMode);
+    attr.st_mode = S_IFDIR | (node.owner.mode & shown);
     attr.st_nlink = 1;  // subdirectories are not counted, as find(1) knows
     return attr;
   }
-  attr.st_mode = S_IFREG | (node.owner.mode & kShownMode);
+  attr.st_mode =
+      node.is_symlink() ? S_IFLNK | 0777U : S_IFREG | (node.owner.mode & shown);
   attr.st_nlink = 1;
   attr.st_size = static_cast<off_t>(node.size);
   std::uint64_t allocated = 0;
@@ -45,6 +57,11 @@ struct stat Attributes::Of(const Node& node, const Namespace& tree) const {
   const Node* volume = tree.VolumeOf(node.id);
   const bool dated = volume != nullptr && volume->volume != nullptr &&
                      volume->volume->created_unix_ns != 0;
+  if (node.tree != nullptr && node.tree->record.ctime_ns != 0) {
+    attr.st_mtim = attr.st_atim = FromSigned(node.tree->record.mtime_ns);
+    attr.st_ctim = FromSigned(node.tree->record.ctime_ns);
+    return attr;
+  }
   ApplyTimes(node.id,
              dated ? FromNanoseconds(volume->volume->created_unix_ns) : start_,
              attr);
@@ -77,6 +94,19 @@ void Attributes::SetTimes(NodeId id, const timespec& access,
 void Attributes::Forget(NodeId id) {
   const MutexLock lock(mutex_);
   times_.erase(id);
+}
+
+struct statvfs TreeStatfs(std::uint64_t capacity, const TreeUsage& usage) {
+  const std::uint64_t slots = TreeSlots(capacity);
+  struct statvfs figures = {};
+  figures.f_bsize = figures.f_frsize = kFragment;
+  figures.f_blocks = capacity / kFragment;
+  figures.f_bfree = figures.f_bavail =
+      (capacity - std::min(capacity, usage.bytes)) / kFragment;
+  figures.f_files = slots;
+  figures.f_ffree = figures.f_favail = slots - std::min(slots, usage.entries);
+  figures.f_namemax = kMaxNodeName;
+  return figures;
 }
 
 struct statvfs VolumeStatfs(const Node& volume) {

@@ -1,7 +1,8 @@
 // What stat() and statfs() say. Owner, mode and size come from the log; nothing
 // is decided by who asks (requests through idmapped mounts carry no uid).
 //
-// Times: the log has none but a volume's creation. A file shows the creation of
+// Times: in tree volumes those of the log, and no access times. Elsewhere the
+// log has none but a volume's creation. A file shows the creation of
 // its volume, anything else the start of this server, until utimens() sets
 // another, which this server remembers until it ends.
 #pragma once
@@ -18,8 +19,11 @@
 namespace famfs {
 
 /// setuid and setgid bits are never shown: nothing has to be cleared on a
-/// write, which is what kInitHandleKillprivV2 promises.
+/// write, which is what kInitHandleKillprivV2 promises. In tree volumes, whose
+/// mounts do not honour them either (nosuid), they are what was set: setgid
+/// directories hand their group on.
 inline constexpr std::uint32_t kShownMode = 01777;
+inline constexpr std::uint32_t kShownTreeMode = 07777;
 
 class Attributes {
  public:
@@ -42,7 +46,10 @@ class Attributes {
   absl::flat_hash_map<NodeId, Times> times_ ABSL_GUARDED_BY(mutex_);
 };
 
-/// Inside a volume: its size, nothing used (docs/design.md §3).
+/// Inside a tree volume: what it may hold and what it uses, in bytes and in
+/// entries of the log.
+struct statvfs TreeStatfs(std::uint64_t capacity, const TreeUsage& usage);
+/// Inside another volume: its size, nothing used (docs/design.md §3).
 struct statvfs VolumeStatfs(const Node& volume);
 /// Of the pool.
 struct statvfs PoolStatfs(const PoolFigures& figures, std::size_t nodes);

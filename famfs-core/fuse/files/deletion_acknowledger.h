@@ -8,7 +8,8 @@
 // mapping's dirty pages before it gives up the handle.
 //
 // Devices with an extent file each need none of this (docs/design.md §5,
-// exception).
+// exception): nobody waits for a row there, which is kept for its mailbox alone
+// (instance/mailbox/asker.h).
 #pragma once
 
 #include <chrono>
@@ -36,6 +37,8 @@ class DeletionAcknowledger {
                        const Reader& reader, const OpenInodes& files)
       : session_(std::move(session)), reader_(reader), files_(files) {}
 
+  /// May be null. Its row and number from any thread.
+  [[nodiscard]] const HostSession* session() const { return session_.get(); }
   /// After the kernel was told what is gone. In one thread; errors are logged
   /// once until they change.
   void AcknowledgeOnce();

@@ -62,16 +62,24 @@ FileMemory::Done Copy(const MappedFile::Piece& piece,
 
 }  // namespace
 
-FileShape FileShape::Of(const Node& node) {
+void FileShape::TakeShape(const Node& from) {
+  node.id = from.id;
+  node.parent = from.parent;
+  node.is_meta = from.is_meta;
+  node.owner = from.owner;
+  node.size = from.size;
+  node.set_chunk(from.chunk());
+  node.extents = from.extents;
+}
+
+FileShape FileShape::Of(const Node& node, const Namespace& tree) {
   FileShape shape;
-  shape.node.id = node.id;
-  shape.node.parent = node.parent;
+  shape.TakeShape(node);
   shape.name = node.name;
-  shape.node.is_meta = node.is_meta;
-  shape.node.owner = node.owner;
-  shape.node.size = node.size;
-  shape.node.chunk = node.chunk;
-  shape.node.extents = node.extents;
+  if (node.in_tree()) {
+    shape.node_file = tree.NodeFileOf(node);
+    shape.allocated = node.tree->allocated;
+  }
   return shape;
 }
 

@@ -30,23 +30,36 @@ struct FileShape {
   Node node;               // of a file; without a name
   std::string name;        // the last component, for messages
   bool read_only = false;  // the memory is mapped for reading alone
+  /// Of a file of a tree volume: what the device's own file is called, where it
+  /// has such (Namespace::NodeFileOf). Empty: of no tree volume.
+  std::string node_file;
+  std::uint64_t allocated = 0;  // of a tree volume: bytes that its pieces hold
+  [[nodiscard]] bool in_tree() const { return !node_file.empty(); }
   [[nodiscard]] std::uint64_t size() const { return node.size; }
   [[nodiscard]] bool is_meta() const { return node.is_meta; }
-  static FileShape Of(const Node& node);
+  static FileShape Of(const Node& node, const Namespace& tree);
 
   FileShape() = default;
-  FileShape(const FileShape& other) : FileShape(Of(other.node)) {
-    name = other.name;
-    read_only = other.read_only;
+  FileShape(const FileShape& other)
+      : name(other.name),
+        read_only(other.read_only),
+        node_file(other.node_file),
+        allocated(other.allocated) {
+    TakeShape(other.node);
   }
   FileShape(FileShape&&) = default;
   FileShape& operator=(FileShape other) noexcept {
     node = std::move(other.node);
     name = std::move(other.name);
     read_only = other.read_only;
+    node_file = std::move(other.node_file);
+    allocated = other.allocated;
     return *this;
   }
   ~FileShape() = default;
+
+ private:
+  void TakeShape(const Node& from);
 };
 
 class FileMemory {

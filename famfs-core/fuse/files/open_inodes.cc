@@ -15,7 +15,8 @@ constexpr std::chrono::seconds kPatience{5};
 }  // namespace
 
 bool CanPassThrough(const FileShape& shape, DeviceSet& devices) {
-  if (shape.node.extents.size() != 1 || shape.node.chunk != 0) return false;
+  if (shape.in_tree()) return devices.primary()->capabilities().has_node_files;
+  if (shape.node.extents.size() != 1 || shape.node.chunk() != 0) return false;
   const auto device = devices.Find(shape.node.extents[0].device_index);
   return device != nullptr && device->capabilities().can_pass_through;
 }
@@ -78,8 +79,27 @@ absl::StatusOr<std::shared_ptr<OpenInode>> OpenInodes::Open(
   return begun;
 }
 
+absl::Status OpenInodes::PrepareTree(OpenInode& file, bool passthrough) const {
+  const FileShape& shape = file.shape_;
+  const std::shared_ptr<DaxDevice> device = devices_->primary();
+  if (!device->capabilities().has_node_files) {
+    FAMFS_ASSIGN_OR_RETURN(file.tree_, MapPieces(devices_, shape));
+    return absl::OkStatus();
+  }
+  FAMFS_ASSIGN_OR_RETURN(
+      file.tree_, OpenNodeFileBytes(*device, shape.node_file, shape.read_only));
+  if (!shape.read_only) file.served_on_ = device;
+  file.seen_mtime_ns =
+      file.tree_->LookAtFile().value_or(TreeBytes::Look{}).mtime_ns;
+  if (!passthrough) return absl::OkStatus();
+  file.exact_ = true;
+  FAMFS_ASSIGN_OR_RETURN(file.backing_id_, wire_.OpenBacking(file.tree_->fd()));
+  return absl::OkStatus();
+}
+
 absl::Status OpenInodes::Prepare(OpenInode& file, bool passthrough) const {
   const FileShape& shape = file.shape_;
+  if (shape.in_tree()) return PrepareTree(file, passthrough);
   // Passed-through memory is the page cache of this machine: coherent.
   FAMFS_ASSIGN_OR_RETURN(file.memory_,
                          FileMemory::Map(*devices_, shape, !passthrough));
@@ -103,7 +123,11 @@ void OpenInodes::Close(OpenInode& file) const {
   if (file.backing_id_ > 0) wire_.CloseBacking(file.backing_id_);
   if (file.served_on_ == nullptr) return;
   // A mapping may live on without any descriptor.
-  still_mapped_.Add(file.served_on_, file.shape_.node.extents[0].offset);
+  if (file.shape_.in_tree()) {
+    still_mapped_.Add(file.served_on_, file.shape_.node_file);
+  } else {
+    still_mapped_.Add(file.served_on_, file.shape_.node.extents[0].offset);
+  }
 }
 
 void OpenInodes::Release(NodeId id) {
@@ -138,6 +162,15 @@ void OpenInodes::MarkRemoved(NodeId id) {
   }
 }
 
+std::vector<std::shared_ptr<OpenInode>> OpenInodes::TreeFiles() const {
+  std::vector<std::shared_ptr<OpenInode>> files;
+  const ReaderMutexLock lock(mutex_);
+  for (const auto& [id, slot] : files_) {
+    if (slot.file->shape_.in_tree() && !slot.busy) files.push_back(slot.file);
+  }
+  return files;
+}
+
 absl::flat_hash_set<std::pair<std::uint64_t, std::uint64_t>>
 OpenInodes::OpenPlaces() const {
   absl::flat_hash_set<std::pair<std::uint64_t, std::uint64_t>> places;
@@ -145,6 +178,15 @@ OpenInodes::OpenPlaces() const {
   for (const auto& [id, slot] : files_) {
     const FileShape& shape = slot.file->shape_;
     if (shape.is_meta()) continue;
+    if (shape.in_tree()) {
+      // While it is being opened, all that it may come to map.
+      if (slot.file->tree_ != nullptr && !slot.busy) {
+        for (const auto& place : slot.file->tree_->Places()) {
+          places.insert(place);
+        }
+        continue;
+      }
+    }
     for (const MediaExtent& extent : shape.node.extents) {
       places.emplace(extent.device_index, extent.offset);
     }

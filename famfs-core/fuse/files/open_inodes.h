@@ -15,14 +15,17 @@
 #include <absl/container/flat_hash_map.h>
 #include <absl/container/flat_hash_set.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "base/mutex.h"
 #include "base/status.h"
 #include "fuse/files/file_memory.h"
 #include "fuse/files/still_mapped.h"
+#include "fuse/files/tree_bytes.h"
 #include "fuse/kernel/wire.h"
 #include "instance/devices/device_set.h"
 
@@ -31,14 +34,28 @@ namespace famfs {
 /// One open inode, as it was made.
 class OpenInode {
  public:
-  explicit OpenInode(FileShape shape) : shape_(std::move(shape)) {}
+  explicit OpenInode(FileShape shape)
+      : last_size(shape.size()),
+        last_allocated(shape.allocated),
+        shape_(std::move(shape)) {}
 
   [[nodiscard]] const FileShape& shape() const { return shape_; }
   /// > 0 when it is passed through.
   [[nodiscard]] int backing_id() const { return backing_id_; }
   /// Whether the backing file ends where the file ends.
   [[nodiscard]] bool backing_ends_with_file() const { return exact_; }
+  /// Of a file of layout `file`.
   [[nodiscard]] FileMemory& memory() const { return *memory_; }
+  /// Of a file of a tree volume; null: of no such.
+  [[nodiscard]] TreeBytes* tree() const { return tree_.get(); }
+  /// The same: the node file's mtime that the log says, or that nobody has to
+  /// hear of. Stores through a mapping are seen by it alone.
+  std::atomic<std::int64_t> seen_mtime_ns{0};
+  /// The same: as it was when it was looked at last, for when it is removed.
+  std::atomic<std::uint64_t> last_size;
+  std::atomic<std::uint64_t> last_allocated;
+  /// The same: handles that may write.
+  std::atomic<int> writers{0};
 
  private:
   friend class OpenInodes;
@@ -47,6 +64,7 @@ class OpenInode {
   bool exact_ = false;
   std::shared_ptr<DaxDevice> served_on_;  // null: nothing is served for it
   std::unique_ptr<FileMemory> memory_;
+  std::unique_ptr<TreeBytes> tree_;
 };
 
 class OpenInodes {
@@ -72,12 +90,16 @@ class OpenInodes {
   [[nodiscard]] std::shared_ptr<OpenInode> Find(NodeId id) const;
   /// The node has left the tree: later opens of its id are another file.
   void MarkRemoved(NodeId id);
+  /// Those of tree volumes.
+  [[nodiscard]] std::vector<std::shared_ptr<OpenInode>> TreeFiles() const;
   /// Device index and offset of each extent of each open inode.
   [[nodiscard]] absl::flat_hash_set<std::pair<std::uint64_t, std::uint64_t>>
   OpenPlaces() const;
 
  private:
   [[nodiscard]] absl::Status Prepare(OpenInode& file, bool passthrough) const;
+  [[nodiscard]] absl::Status PrepareTree(OpenInode& file,
+                                         bool passthrough) const;
   void Close(OpenInode& file) const;
   /// One more open of an inode that is open; null: `begun` is to be made by the
   /// caller, and then to be ended by Finish.

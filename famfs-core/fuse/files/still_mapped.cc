@@ -7,12 +7,22 @@
 namespace famfs {
 
 void StillMapped::Add(std::shared_ptr<DaxDevice> device, std::uint64_t offset) {
+  Place place(device.get(), offset);
+  AddPlace(std::move(place), std::move(device));
+}
+
+void StillMapped::Add(std::shared_ptr<DaxDevice> device,
+                      std::string node_file) {
+  Place place(device.get(), std::move(node_file));
+  AddPlace(std::move(place), std::move(device));
+}
+
+void StillMapped::AddPlace(Place place, std::shared_ptr<DaxDevice> device) {
   const MutexLock lock(mutex_);
-  const Place place(device.get(), offset);
-  waiting_[place] = {.device = std::move(device),
-                     .next = Clock::time_point{},
-                     .pause = kFirstPause,
-                     .added = ++added_};
+  waiting_[std::move(place)] = {.device = std::move(device),
+                                .next = Clock::time_point{},
+                                .pause = kFirstPause,
+                                .added = ++added_};
   next_ = Clock::time_point{};
 }
 
@@ -42,7 +52,11 @@ StillMapped::Due(Clock::time_point now) {
 
 void StillMapped::Look(const Place& place, const Waiting& waiting,
                        Clock::time_point now) {
-  const auto over = waiting.device->EndServing(place.second);
+  const auto* const offset = std::get_if<std::uint64_t>(&place.second);
+  const auto over =
+      offset != nullptr
+          ? waiting.device->EndServing(*offset)
+          : waiting.device->EndServingNodeFile(std::get<1>(place.second));
   if (!over.ok()) spdlog::warn("{}", Message(over.status()));
   const MutexLock lock(mutex_);
   const auto found = waiting_.find(place);

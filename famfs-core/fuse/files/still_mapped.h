@@ -1,4 +1,5 @@
-// Extents that no descriptor is open of any more, and that may still be mapped.
+// Extents and node files that no descriptor is open of any more, and that may
+// still be mapped.
 //
 // The kernel tells a server when the last descriptor of a file is closed, and
 // never when its last mapping goes. So the device is asked to end serving such
@@ -13,7 +14,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "base/mutex.h"
@@ -32,6 +35,7 @@ class StillMapped {
 
   /// The server has closed what it had of the extent. Waits for nobody.
   void Add(std::shared_ptr<DaxDevice> device, std::uint64_t offset);
+  void Add(std::shared_ptr<DaxDevice> device, std::string node_file);
   /// Asks for the extents that are due, at most kLooksPerRound of them; the
   /// others in the next round. From one thread.
   void Round(Clock::time_point now);
@@ -41,7 +45,8 @@ class StillMapped {
   [[nodiscard]] std::size_t size() const;
 
  private:
-  using Place = std::pair<DaxDevice*, std::uint64_t>;
+  /// An extent's offset, or a node file's name.
+  using Place = std::pair<DaxDevice*, std::variant<std::uint64_t, std::string>>;
   struct Waiting {
     std::shared_ptr<DaxDevice> device;
     Clock::time_point next{};         // look
@@ -49,6 +54,7 @@ class StillMapped {
     std::uint64_t added = 0;          // by which Add, counted
   };
 
+  void AddPlace(Place place, std::shared_ptr<DaxDevice> device);
   /// Those that are due, the longest overdue first.
   std::vector<std::pair<Place, Waiting>> Due(Clock::time_point now);
   void Look(const Place& place, const Waiting& waiting, Clock::time_point now);

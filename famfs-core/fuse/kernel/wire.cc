@@ -22,7 +22,10 @@ struct InHeader {
   std::uint32_t more;
 };
 static_assert(sizeof(InHeader) == 40);
+constexpr std::uint32_t kOpcodeSetAttributes = 4;
+constexpr std::uint32_t kOpcodeOpen = 14;
 constexpr std::uint32_t kOpcodeRead = 15;
+constexpr std::uint32_t kOpcodeWrite = 16;
 constexpr std::uint32_t kOpcodeInit = 26;
 
 struct ReadIn {
@@ -39,6 +42,9 @@ constexpr std::uint32_t kReadLockOwner = 2;
 // it reads again.
 thread_local bool fills_page_cache = false;
 
+// The same for whether it takes privileges away.
+thread_local bool kills_privileges = false;
+
 bool FillsPages(const void* message, std::size_t length) {
   struct {
     InHeader header;
@@ -48,6 +54,32 @@ bool FillsPages(const void* message, std::size_t length) {
   std::memcpy(&in, message, sizeof(in));
   return in.header.opcode == kOpcodeRead &&
          (in.read.read_flags & kReadLockOwner) == 0;
+}
+
+/// The 32-bit word at that byte of what follows the header; 0 beyond its end.
+std::uint32_t WordAt(const void* message, std::size_t length, std::size_t at) {
+  std::uint32_t word = 0;
+  at += sizeof(InHeader);
+  if (length < at + sizeof(word)) return 0;
+  std::memcpy(&word, static_cast<const std::byte*>(message) + at, sizeof(word));
+  return word;
+}
+
+/// FATTR_, FUSE_OPEN_ and FUSE_WRITE_KILL_SUIDGID.
+bool KillsBits(const void* message, std::size_t length) {
+  InHeader header{};
+  if (length < sizeof(header)) return false;
+  std::memcpy(&header, message, sizeof(header));
+  switch (header.opcode) {
+    case kOpcodeSetAttributes:  // fuse_setattr_in: valid
+      return (WordAt(message, length, 0) & (1U << 11)) != 0;
+    case kOpcodeOpen:  // fuse_open_in: flags, open_flags
+      return (WordAt(message, length, 4) & 1U) != 0;
+    case kOpcodeWrite:  // fuse_write_in: fh, offset, size, write_flags
+      return (WordAt(message, length, 20) & (1U << 2)) != 0;
+    default:
+      return false;
+  }
 }
 
 struct OutHeader {
@@ -78,6 +110,39 @@ struct OpenOut {
   std::int32_t backing_id;
 };
 static_assert(sizeof(OpenOut) == 16);
+
+struct AttributesOut {
+  std::uint64_t node, size, blocks, atime, mtime, ctime;
+  std::uint32_t atime_ns, mtime_ns, ctime_ns;
+  std::uint32_t mode, links, uid, gid, device, block_size, flags;
+};
+static_assert(sizeof(AttributesOut) == 88);
+
+struct EntryOut {
+  std::uint64_t node, generation, entry_valid, attributes_valid;
+  std::uint32_t entry_valid_ns, attributes_valid_ns;
+  AttributesOut attributes;
+};
+static_assert(sizeof(EntryOut) == 128);
+
+AttributesOut ToWire(const struct stat& attr) {
+  return {.node = attr.st_ino,
+          .size = static_cast<std::uint64_t>(attr.st_size),
+          .blocks = static_cast<std::uint64_t>(attr.st_blocks),
+          .atime = static_cast<std::uint64_t>(attr.st_atim.tv_sec),
+          .mtime = static_cast<std::uint64_t>(attr.st_mtim.tv_sec),
+          .ctime = static_cast<std::uint64_t>(attr.st_ctim.tv_sec),
+          .atime_ns = static_cast<std::uint32_t>(attr.st_atim.tv_nsec),
+          .mtime_ns = static_cast<std::uint32_t>(attr.st_mtim.tv_nsec),
+          .ctime_ns = static_cast<std::uint32_t>(attr.st_ctim.tv_nsec),
+          .mode = attr.st_mode,
+          .links = static_cast<std::uint32_t>(attr.st_nlink),
+          .uid = attr.st_uid,
+          .gid = attr.st_gid,
+          .device = 0,
+          .block_size = static_cast<std::uint32_t>(attr.st_blksize),
+          .flags = 0};
+}
 
 struct BackingMap {
   std::int32_t fd;
@@ -119,11 +184,14 @@ ssize_t Wire::ReadHook(int fd, void* buffer, std::size_t length, void* self) {
       wire.NoteInit(buffer, static_cast<std::size_t>(got));
     }
     fills_page_cache = FillsPages(buffer, static_cast<std::size_t>(got));
+    kills_privileges = KillsBits(buffer, static_cast<std::size_t>(got));
   }
   return got;
 }
 
 bool Wire::FillsPageCache() { return fills_page_cache; }
+
+bool Wire::KillsPrivileges() { return kills_privileges; }
 
 void Wire::NoteInit(const void* message, std::size_t length) {
   InHeader header{};
@@ -200,6 +268,24 @@ void Wire::CloseBacking(int id) const {
 int Wire::ReplyOpen(fuse_req_t request, std::uint64_t handle,
                     std::uint32_t flags, int backing_id) {
   const OpenOut reply{handle, flags, backing_id};
+  return fuse_reply_buf(request, reinterpret_cast<const char*>(&reply),
+                        sizeof(reply));
+}
+
+int Wire::ReplyCreate(fuse_req_t request, const fuse_entry_param& entry,
+                      std::uint64_t handle, std::uint32_t flags,
+                      int backing_id) {
+  const struct {
+    EntryOut entry;
+    OpenOut open;
+  } reply{{.node = entry.ino,
+           .generation = entry.generation,
+           .entry_valid = static_cast<std::uint64_t>(entry.entry_timeout),
+           .attributes_valid = static_cast<std::uint64_t>(entry.attr_timeout),
+           .entry_valid_ns = 0,
+           .attributes_valid_ns = 0,
+           .attributes = ToWire(entry.attr)},
+          {handle, flags, backing_id}};
   return fuse_reply_buf(request, reinterpret_cast<const char*>(&reply),
                         sizeof(reply));
 }

@@ -2,8 +2,8 @@
 // libfuse 3.14 does not know. Its hooks see every message (through
 // fuse_session_custom_io): the read hook notes what the kernel's INIT offers,
 // the write hook adds to the INIT reply what we take of it, and never a bit
-// that was not offered. The reply to an OPEN that carries a backing id is made
-// here too, because libfuse's own has no room for one.
+// that was not offered. The replies to an OPEN and a CREATE that carry a
+// backing id are made here too, because libfuse's own have no room for one.
 //
 // Numbers: Linux' uapi/linux/fuse.h, protocol 7.40 (FUSE_PASSTHROUGH,
 // FUSE_NO_EXPORT_SUPPORT) and 7.41 (FUSE_ALLOW_IDMAP).
@@ -78,9 +78,18 @@ class Wire {
   /// reader's own memory.
   static bool FillsPageCache();
 
+  /// Whether the WRITE, SETATTR or OPEN (with O_TRUNC) that the calling worker
+  /// is about to answer must take the setuid and setgid bits off the file
+  /// (kInitHandleKillprivV2): who asks may not keep them.
+  static bool KillsPrivileges();
+
   /// Answers an OPEN. Not zero: the opener is gone, and no RELEASE will follow.
   static int ReplyOpen(fuse_req_t request, std::uint64_t handle,
                        std::uint32_t flags, int backing_id);
+  /// Answers a CREATE; as ReplyOpen.
+  static int ReplyCreate(fuse_req_t request, const fuse_entry_param& entry,
+                         std::uint64_t handle, std::uint32_t flags,
+                         int backing_id);
 
  private:
   static ssize_t ReadHook(int fd, void* buffer, std::size_t length, void* self);

@@ -39,7 +39,11 @@ absl::Status Follower::CatchUp() {
     return changes.status();
   }
   for (const Change& change : *changes) {
-    if (change.kind == Change::Kind::kRemoved) removed_(change.id);
+    if (change.kind == Change::Kind::kRemoved) {
+      removed_(change.id);
+    } else if (change.in_tree && change.kind != Change::Kind::kAdded) {
+      changed_(change.id);
+    }
   }
   const MutexLock lock(mutex_);
   if (!last_error_.empty()) {
@@ -125,7 +129,25 @@ void Follower::LookAtDevices(std::chrono::milliseconds interval) {
   }
 }
 
+// Telling that a name is gone waits for its directory's lock, which a creation
+// holds that waits for the owner; and it needs no telling.
+void Follower::NotifyOfPages(const Change& change, const Inode& view) {
+  if (change.kind == Change::Kind::kRemoved) return;
+  const Inode file = Inode::FromKernel(view.Of(change.id));
+  if (!has_pages_(file)) return;
+  const int error =
+      fuse_lowlevel_notify_inval_inode(session_, view.Of(change.id), 0, 0);
+  if (error != 0 && error != -ENOENT) {
+    spdlog::warn("telling the kernel about {}: {}", Printable(change.name),
+                 Message(ErrnoError(-error, "notification")));
+  }
+}
+
 void Follower::NotifyKernel(const Change& change, const Inode& view) {
+  if (change.in_tree) {
+    NotifyOfPages(change, view);
+    return;
+  }
   int error = 0;
   if (change.kind == Change::Kind::kRemoved) {
     error = fuse_lowlevel_notify_inval_entry(session_, view.Of(change.parent),

@@ -25,17 +25,24 @@ namespace famfs {
 
 class Follower {
  public:
-  /// `removed` is called for each node that left the tree, before CatchUp
-  /// returns, in the thread that found out.
+  /// `has_pages` tells whether the kernel may have cached pages of that file of
+  /// a tree volume that another host has changed. In the follower's thread.
+  /// `removed` is called for each node that left the tree, and `changed` for
+  /// each other one of a tree volume that is not new, before CatchUp returns,
+  /// in the thread that found out.
   /// `round` is called in the follower's thread at least once in each
   /// interval, after the log was looked at and the kernel was told; `always`
   /// also when the log cannot be followed.
   Follower(Reader& reader, fuse_session* session,
-           std::function<void(NodeId)> removed, std::function<void()> round,
+           std::function<bool(const Inode&)> has_pages,
+           std::function<void(NodeId)> removed,
+           std::function<void(NodeId)> changed, std::function<void()> round,
            std::function<void()> always)
       : reader_(reader),
         session_(session),
+        has_pages_(std::move(has_pages)),
         removed_(std::move(removed)),
+        changed_(std::move(changed)),
         round_(std::move(round)),
         always_(std::move(always)) {}
   ~Follower();
@@ -58,11 +65,15 @@ class Follower {
   void Run(std::chrono::milliseconds interval);
   void LookAtDevices(std::chrono::milliseconds interval);
   void NotifyKernel(const Change& change, const Inode& view);
+  /// Of a node in a tree volume: no names and attributes of it are cached.
+  void NotifyOfPages(const Change& change, const Inode& view);
   void LogError(const absl::Status& error);
 
   Reader& reader_;
   fuse_session* session_;
+  std::function<bool(const Inode&)> has_pages_;
   std::function<void(NodeId)> removed_;
+  std::function<void(NodeId)> changed_;
   std::function<void()> round_;
   std::function<void()> always_;
 

@@ -6,16 +6,21 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "fuse/files/attributes.h"
 #include "fuse/files/deletion_acknowledger.h"
 #include "fuse/files/memory_errors.h"
 #include "fuse/files/open_inodes.h"
 #include "fuse/files/still_mapped.h"
+#include "fuse/files/unsettled.h"
 #include "fuse/files/zeroing.h"
 #include "fuse/kernel/wire.h"
+#include "fuse/operations/asking.h"
 #include "fuse/operations/directories.h"
 #include "fuse/operations/follower.h"
+#include "fuse/operations/owner.h"
+#include "fuse/operations/patience.h"
 #include "fuse/operations/view.h"
 #include "instance/reader/reader.h"
 #include "media/volume_attributes.h"
@@ -33,6 +38,11 @@ struct Service {
   std::unique_ptr<Follower> follower;
   std::unique_ptr<MemoryErrors> memory_errors;
   std::unique_ptr<Zeroing> zeroing;
+  // Of tree volumes.
+  UnsettledFiles unsettled;
+  std::unique_ptr<Patience> patience;
+  std::unique_ptr<Owner> owner;
+  std::unique_ptr<Asking> asking;  // null: there is no owner to ask
   Attributes attributes;
   Directories directories;
   DataPath path = DataPath::kCopy;  // set before the mount is attached
@@ -63,8 +73,11 @@ void FillDirectoryOps(fuse_lowlevel_ops& table);  // readdir
 void FillFileOps(fuse_lowlevel_ops& table);       // open, read, write
 void FillSpaceOps(fuse_lowlevel_ops& table);      // fallocate, copies
 void FillQueryOps(fuse_lowlevel_ops& table);      // xattrs, statfs
+void FillTreeNameOps(fuse_lowlevel_ops& table);   // mkdir, rename, ...
 void FillRefusals(fuse_lowlevel_ops& table);      // what famfs does not do
 
+/// Null: neither in the tree nor open.
+std::optional<struct stat> StatOf(const Service& service, fuse_ino_t id);
 /// What a lookup answers for a node, in the view of `seen_from`.
 fuse_entry_param EntryFor(const Service& service, const Node& node,
                           const Namespace& tree, const Inode& seen_from);

@@ -47,6 +47,7 @@ int ListingAt(Service& service, fuse_ino_t id, std::uint64_t handle,
               std::shared_ptr<const Directories::Listing>& listing) {
   listing = service.directories.Find(handle, offset == 0);
   if (listing != nullptr) return 0;
+  IgnoreError(service.follower->CatchUp(), "it was logged");
   if (const int error = ListNow(service, id, listing); error != 0) return error;
   service.directories.Replace(handle, listing);
   return 0;
@@ -67,7 +68,8 @@ std::size_t AddEntry(fuse_req_t request, const Directories::Listing& listing,
   }
   struct stat attr = {};
   attr.st_ino = view.Of(node.id);
-  attr.st_mode = listing[at].is_directory ? S_IFDIR : S_IFREG;
+  attr.st_mode =
+      node.is_directory ? S_IFDIR : (node.is_symlink() ? S_IFLNK : S_IFREG);
   return fuse_add_direntry(request, room.data(), room.size(), name, &attr,
                            next);
 }
@@ -88,7 +90,13 @@ void Read(fuse_req_t request, fuse_ino_t id, std::size_t size, off_t offset,
   const Reader::View tree = service.reader->Tree();
   for (auto at = static_cast<std::size_t>(offset); at < listing->size(); ++at) {
     const Node* node = tree->Find((*listing)[at].id);
-    if (node == nullptr) continue;                       // gone since
+    if (node == nullptr) continue;  // gone since
+    // Renamed since, into another directory or to a name that is listed, too.
+    if (at >= 2 && node->in_tree() &&
+        (node->parent != directory.node ||
+         node->name != listing->NameOf((*listing)[at]))) {
+      continue;
+    }
     if (directory.read_only && node->is_meta) continue;  // not in that view
     const std::size_t needed =
         AddEntry(request, *listing, at, *node, *tree, directory, plus,

@@ -1,13 +1,10 @@
-// open, read, write, fsync, release.
-#include <fcntl.h>
-#include <spdlog/spdlog.h>
-
+// open, read, write, flush, fsync, release.
 #include <cerrno>
-#include <optional>
 
-#include "base/text.h"
-#include "fuse/kernel/data_path.h"
+#include "fuse/operations/opening.h"
 #include "fuse/operations/ops.h"
+#include "fuse/operations/tree_ops.h"
+#include "fuse/operations/tree_places.h"
 
 namespace famfs {
 
@@ -43,158 +40,32 @@ int Service::CheckOurs(const OpenInode& file) const {
 
 namespace {
 
-bool ForWriting(int flags) { return (flags & O_ACCMODE) != O_RDONLY; }
-
-struct Wanted {
-  FileShape shape;
-  DataPath asked = DataPath::kAuto;  // by the file's volume
-  std::string path;                  // for messages
-};
-
-/// The file as the tree has it now, by the kernel's id; 0 or the errno.
-int FindFile(const Service& service, fuse_ino_t id,
-             std::optional<Wanted>& found) {
-  const Reader::View tree = service.reader->Tree();
-  const Node* node = tree->Find(Inode::FromKernel(id).node);
-  if (node == nullptr) return ESTALE;
-  if (node->is_directory) return EISDIR;
-  const Node* volume = tree->VolumeOf(node->id);
-  found = Wanted{FileShape::Of(*node), DataPath::kAuto, tree->PathOf(*node)};
-  found->shape.read_only = service.read_only;
-  // Each view has inodes of its own.
-  found->shape.node.id = id;
-  if (volume != nullptr && volume->volume != nullptr) {
-    found->asked = volume->volume->data_path;
-  }
-  return 0;
-}
-
-/// Told by name: a device may be put back while the mount is served. EAGAIN
-/// where one is there and cannot be looked at now.
-int CheckDevices(const Service& service, const Wanted& file) {
-  for (const MediaExtent& extent : file.shape.node.extents) {
-    const auto device = service.devices->At(extent.device_index);
-    if (device.ok()) continue;
-    const bool is_there = service.devices->Find(extent.device_index) != nullptr;
-    spdlog::error("{}: refused with {}: {}", Printable(file.path),
-                  is_there ? "EAGAIN" : "ENXIO", Message(device.status()));
-    return is_there ? EAGAIN : ENXIO;
-  }
-  return 0;
-}
-
-/// What an open is answered that failed for a reason of the machine's. One that
-/// passes by itself must not look like damage.
-int ErrnoOfOpen(const absl::Status& why) {
-  if (IsReplaced(why) || absl::IsFailedPrecondition(why)) return ESTALE;
-  return absl::IsUnavailable(why) ? EAGAIN : EIO;
-}
-
-/// Whether this mount may serve the file: a path that was asked for by name,
-/// for the mount or for the volume, is never replaced by a lesser one.
-int CheckDataPath(const Service& service, const Wanted& file) {
-  const DataPath served = service.DataPathOf(file.shape);
-  const DataPath asked = Satisfies(service.path_asked, file.asked)
-                             ? service.path_asked
-                             : file.asked;
-  // The mount's own files need no mapping.
-  if (Satisfies(served, asked) || file.shape.is_meta()) return 0;
-  spdlog::error(
-      "{}: refused with EOPNOTSUPP: data path {} was asked for, only {} can be "
-      "served here",
-      Printable(file.path), ToString(asked), ToString(served));
-  return EOPNOTSUPP;
-}
-
-int CheckFlags(const Service& service, const FileShape& shape, int flags) {
-  const bool read_only =
-      service.read_only || Inode::FromKernel(shape.node.id).read_only;
-  if (read_only && (ForWriting(flags) || (flags & O_TRUNC) != 0)) {
-    return EROFS;
-  }
-  if (shape.is_meta() && ForWriting(flags)) return EACCES;
-  if ((flags & O_TRUNC) != 0) return EPERM;  // files are pre-allocated
-  return 0;
-}
-
-/// Whether the file that was opened is still the tree's, after looking at its
-/// devices and at the log: before, its extent may have been somebody else's
-/// already.
-int CheckStillThere(Service& service, const Wanted& file) {
-  if (const int error = CheckDevices(service, file); error != 0) return error;
-  if (const absl::Status seen = service.follower->CatchUp(); !seen.ok()) {
-    return ErrnoOfOpen(seen);
-  }
-  const Reader::View tree = service.reader->Tree();
-  const Node* node = tree->Find(Inode::FromKernel(file.shape.node.id).node);
-  return node != nullptr && node->extents == file.shape.node.extents ? 0
-                                                                     : ESTALE;
-}
-
-std::uint32_t ReplyFlags(const OpenInode& file, int flags) {
-  // Close-to-open: without KEEP_CACHE the kernel drops clean pages at each
-  // open, and flushes dirty ones at each close.
-  if (file.backing_id() == 0) return 0;
-  std::uint32_t reply = kOpenPassthrough | kOpenNoFlush;
-  // Where the backing file does not end the file, the server must.
-  if (ForWriting(flags) || !file.backing_ends_with_file()) {
-    reply |= kOpenDirectIo | kOpenParallelDirectWrites;
-  }
-  return reply;
-}
-
-/// 0 with the open file, or the errno; nothing stays open then.
-int OpenNode(Service& service, fuse_ino_t id, int flags,
-             std::shared_ptr<OpenInode>& opened) {
-  std::optional<Wanted> wanted;
-  int error = FindFile(service, id, wanted);
-  if (error == 0) error = CheckFlags(service, wanted->shape, flags);
-  if (error == 0) error = CheckDevices(service, *wanted);
-  if (error == 0) error = CheckDataPath(service, *wanted);
-  // Without its row nobody waits for what is opened here. It was logged.
-  if (error == 0 && !wanted->shape.is_meta()) {
-    const absl::Status may = service.deletion_acknowledger->MayOpen();
-    if (!may.ok()) {
-      error = service.follower->replaced() ? ESTALE : ErrnoOfOpen(may);
-    }
-  }
-  if (error != 0) return error;
-  const bool passthrough =
-      service.DataPathOf(wanted->shape) == DataPath::kPassthrough;
-  auto file = service.files->Open(wanted->shape, passthrough);
-  error = CheckStillThere(service, *wanted);
-  if (file.ok() && error == 0) {
-    opened = *std::move(file);
-    return 0;
-  }
-  if (file.ok()) {
-    service.files->Release(id);
-    return error;
-  }
-  if (error == 0) {
-    spdlog::error("{}: cannot be opened: {}", Printable(wanted->path),
-                  Message(file.status()));
-    error = ErrnoOfOpen(file.status());
-  }
-  return error;
-}
-
 void Open(fuse_req_t request, fuse_ino_t id, fuse_file_info* info) {
   Service& service = Service::Of(request);
+  if (IsInTree(service, id)) {
+    OpenTreeFile(request, id, info->flags);
+    return;
+  }
   std::shared_ptr<OpenInode> file;
   if (const int error = OpenNode(service, id, info->flags, file); error != 0) {
     fuse_reply_err(request, error);
     return;
   }
-  // Handle 0: what a handle needs is kept by node id.
-  if (Wire::ReplyOpen(request, 0, ReplyFlags(*file, info->flags),
+  if (Wire::ReplyOpen(request, HandleOf(info->flags),
+                      ReplyFlags(*file, info->flags),
                       file->backing_id()) != 0) {
-    service.files->Release(id);
+    CloseNode(service, id, info->flags);
   }
 }
 
-void Release(fuse_req_t request, fuse_ino_t id, fuse_file_info*) {
-  Service::Of(request).files->Release(id);
+void Release(fuse_req_t request, fuse_ino_t id, fuse_file_info* info) {
+  Service& service = Service::Of(request);
+  if (const auto file = service.files->Find(id);
+      file != nullptr && file->tree() != nullptr) {
+    ReleaseTreeFile(request, *file, info->flags);
+    return;
+  }
+  CloseNode(service, id, info->flags);
   fuse_reply_err(request, 0);
 }
 
@@ -217,6 +88,10 @@ void ReadFile(fuse_req_t request, fuse_ino_t id, std::size_t size, off_t offset,
     fuse_reply_err(request, error);
     return;
   }
+  if (file->tree() != nullptr) {
+    ReadTreeFile(request, *file, size, offset);
+    return;
+  }
   const auto at = static_cast<std::uint64_t>(offset);
   const auto bytes = file->memory().Read(at, size);
   if (!bytes.ok()) {
@@ -235,7 +110,7 @@ void ReadFile(fuse_req_t request, fuse_ino_t id, std::size_t size, off_t offset,
 }
 
 void WriteFile(fuse_req_t request, fuse_ino_t id, const char* data,
-               std::size_t size, off_t offset, fuse_file_info*) {
+               std::size_t size, off_t offset, fuse_file_info* info) {
   const std::shared_ptr<OpenInode> file = Service::Of(request).files->Find(id);
   if (file == nullptr || offset < 0) {
     fuse_reply_err(request, file == nullptr ? ESTALE : EINVAL);
@@ -250,6 +125,12 @@ void WriteFile(fuse_req_t request, fuse_ino_t id, const char* data,
     return;
   }
   const auto at = static_cast<std::uint64_t>(offset);
+  if (file->tree() != nullptr) {
+    WriteTreeFile(request, file,
+                  {reinterpret_cast<const std::byte*>(data), size}, at,
+                  info->writepage != 0);
+    return;
+  }
   if (at >= file->shape().size()) {
     fuse_reply_err(request, EFBIG);
     return;
@@ -267,9 +148,29 @@ void WriteFile(fuse_req_t request, fuse_ino_t id, const char* data,
   }
 }
 
-void Sync(fuse_req_t request, fuse_ino_t, int, fuse_file_info*) {
+void Sync(fuse_req_t request, fuse_ino_t id, int, fuse_file_info*) {
   // Each write was written back before it was answered, and the kernel has sent
   // its dirty pages as writes before this.
+  const auto file = Service::Of(request).files->Find(id);
+  if (file != nullptr && file->tree() != nullptr) {
+    SyncTreeFile(request, *file);
+    return;
+  }
+  fuse_reply_err(request, 0);
+}
+
+void SyncDirectory(fuse_req_t request, fuse_ino_t, int, fuse_file_info*) {
+  fuse_reply_err(request, 0);  // a change is in the log before it is answered
+}
+
+/// Files of layout `file` have nothing to tell; ENOSYS would save the message
+/// at their close, but the kernel takes it for an answer for all files.
+void Flush(fuse_req_t request, fuse_ino_t id, fuse_file_info* info) {
+  const auto file = Service::Of(request).files->Find(id);
+  if (file != nullptr && file->tree() != nullptr) {
+    FlushTreeFile(request, *file, info->fh);
+    return;
+  }
   fuse_reply_err(request, 0);
 }
 
@@ -281,8 +182,8 @@ void FillFileOps(fuse_lowlevel_ops& table) {
   table.read = ReadFile;
   table.write = WriteFile;
   table.fsync = Sync;
-  table.fsyncdir = Sync;
-  // No flush: answered ENOSYS once, so that close() costs no message.
+  table.fsyncdir = SyncDirectory;
+  table.flush = Flush;
 }
 
 }  // namespace famfs

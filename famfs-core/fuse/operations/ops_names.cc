@@ -4,6 +4,8 @@
 #include <optional>
 
 #include "fuse/operations/ops.h"
+#include "fuse/operations/tree_ops.h"
+#include "fuse/operations/tree_places.h"
 
 namespace famfs {
 
@@ -13,8 +15,12 @@ fuse_entry_param EntryFor(const Service& service, const Node& node,
   entry.ino = seen_from.Of(node.id);
   entry.generation = 1;
   entry.attr = service.attributes.Of(node, tree);
+  if (node.tree != nullptr) ApplyUnsettled(service, node, entry.attr);
   entry.attr.st_ino = entry.ino;
-  entry.attr_timeout = entry.entry_timeout = kCacheSeconds;
+  // In tree volumes nothing is kept: what another host changes is seen by the
+  // next look.
+  entry.attr_timeout = node.tree != nullptr ? 0 : kCacheSeconds;
+  entry.entry_timeout = node.in_tree() ? 0 : kCacheSeconds;
   return entry;
 }
 
@@ -37,12 +43,15 @@ const Node* LookUp(const Namespace& tree, Inode& parent,
 
 void Lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
   Service& service = Service::Of(request);
-  if (std::string_view(name).size() > kMaxPathLength) {
+  const bool in_tree = IsInTree(service, parent);
+  const std::size_t longest = in_tree ? kMaxNodeName : kMaxPathLength;
+  if (std::string_view(name).size() > longest) {
     fuse_reply_err(request, ENAMETOOLONG);  // as statfs says
     return;
   }
   for (const bool look_again : {false, true}) {
-    if (look_again) IgnoreError(service.follower->CatchUp(), "it was logged");
+    if (look_again != in_tree)
+      IgnoreError(service.follower->CatchUp(), "it was logged");
     // The answer is sent under the lock: a removal that comes later is told to
     // the kernel after it, and so drops what it cached.
     const Reader::View tree = service.reader->Tree();
@@ -64,7 +73,8 @@ void ForgetMany(fuse_req_t request, std::size_t, fuse_forget_data*) {
   fuse_reply_none(request);
 }
 
-/// Null: neither in the tree nor open.
+}  // namespace
+
 std::optional<struct stat> StatOf(const Service& service, fuse_ino_t id) {
   std::optional<struct stat> attr;
   {
@@ -72,24 +82,34 @@ std::optional<struct stat> StatOf(const Service& service, fuse_ino_t id) {
     if (const Node* node = tree->Find(Inode::FromKernel(id).node);
         node != nullptr) {
       attr = service.attributes.Of(*node, *tree);
+      if (node->tree != nullptr) ApplyUnsettled(service, *node, *attr);
     }
   }
   if (!attr.has_value()) {
     const std::shared_ptr<OpenInode> file = service.files->Find(id);
     if (file == nullptr) return std::nullopt;
     attr = service.attributes.OfRemoved(file->shape());
+    if (file->tree() != nullptr) {
+      attr->st_size = static_cast<off_t>(SizeOfRemoved(*file));
+    }
   }
   attr->st_ino = id;
   return attr;
 }
 
+namespace {
+
 void GetAttributes(fuse_req_t request, fuse_ino_t id, fuse_file_info*) {
-  const std::optional<struct stat> attr = StatOf(Service::Of(request), id);
+  Service& service = Service::Of(request);
+  const bool in_tree = IsInTree(service, id);
+  if (in_tree) IgnoreError(service.follower->CatchUp(), "it was logged");
+  const std::optional<struct stat> attr = StatOf(service, id);
   if (!attr.has_value()) {
     fuse_reply_err(request, ESTALE);
     return;
   }
-  fuse_reply_attr(request, &*attr, kCacheSeconds);
+  fuse_reply_attr(request, &*attr,
+                  in_tree || attr->st_nlink == 0 ? 0 : kCacheSeconds);
 }
 
 /// The errno that refuses a change, 0 for what changes nothing.
@@ -123,6 +143,11 @@ void SetAttributes(fuse_req_t request, fuse_ino_t id, struct stat* asked,
   Service& service = Service::Of(request);
   if (service.read_only || Inode::FromKernel(id).read_only) {
     fuse_reply_err(request, EROFS);
+    return;
+  }
+  if (const auto file = service.files->Find(id);
+      IsInTree(service, id) || (file != nullptr && file->tree() != nullptr)) {
+    SetTreeAttributes(request, id, *asked, to_set);
     return;
   }
   std::optional<struct stat> attr = StatOf(service, id);

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "fuse/operations/ops.h"
+#include "fuse/operations/tree_places.h"
 
 namespace famfs {
 namespace {
@@ -44,7 +45,7 @@ void GetXattr(fuse_req_t request, fuse_ino_t id, const char* name,
       fuse_reply_err(request, ESTALE);
       return;
     }
-    if (!node->is_directory) file = FileShape::Of(*node);
+    if (!node->is_directory) file = FileShape::Of(*node, *tree);
   }
   // Its device may have to be looked for: not under the view.
   ReplyValue(request, ToString(file ? service.DataPathOf(*file) : service.path),
@@ -57,11 +58,28 @@ void ListXattr(fuse_req_t request, fuse_ino_t, std::size_t size) {
   ReplyValue(request, {}, size);
 }
 
+/// False: of no tree volume.
+bool StatTreeVolume(const Service& service, fuse_ino_t id,
+                    struct statvfs& figures) {
+  TreePlace place;
+  if (FindInTree(service, id, place) != 0) return false;
+  const TreeUsage usage = service.reader->UsageOf(place.volume);
+  const Reader::View tree = service.reader->Tree();
+  const Node* const volume = tree->FindDirectory(place.volume);
+  if (volume == nullptr || volume->volume == nullptr) return false;
+  figures = TreeStatfs(volume->volume->capacity, usage);
+  return true;
+}
+
 void Statfs(fuse_req_t request, fuse_ino_t id) {
   Service& service = Service::Of(request);
   IgnoreError(service.follower->CatchUp(), "it was logged");
   struct statvfs figures = {};
   std::size_t nodes = 0;
+  if (StatTreeVolume(service, id, figures)) {
+    fuse_reply_statfs(request, &figures);
+    return;
+  }
   {
     const Reader::View tree = service.reader->Tree();
     const NodeId node = Inode::FromKernel(id).node;

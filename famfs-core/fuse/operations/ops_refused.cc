@@ -1,8 +1,8 @@
-// What famfs does not do, each with one errno: names and sizes are made by the
-// owner alone, so every change of them is EPERM here; attributes of the users'
-// own are EOPNOTSUPP. What is missing in the table altogether (ioctl, ...)
-// libfuse answers with ENOSYS, which the kernel turns into its own fallback, or
-// ENOTTY. In the read-only view all of it is EROFS.
+// What famfs does not do, each with one errno: hard links are EPERM, as all
+// changes of names outside of tree volumes are (ops_tree_names.cc); attributes
+// of the users' own are EOPNOTSUPP. What is missing in the table altogether
+// (ioctl, ...) libfuse answers with ENOSYS, which the kernel turns into its own
+// fallback, or ENOTTY. In the read-only view all of it is EROFS.
 #include <cerrno>
 #include <type_traits>
 
@@ -27,14 +27,7 @@ void Refuse(fuse_req_t request, Arguments... arguments) {
 }  // namespace
 
 void FillRefusals(fuse_lowlevel_ops& table) {
-  table.mknod = Refuse<EPERM>;
-  table.mkdir = Refuse<EPERM>;
-  table.unlink = Refuse<EPERM>;
-  table.rmdir = Refuse<EPERM>;
-  table.symlink = Refuse<EPERM>;
-  table.rename = Refuse<EPERM>;
   table.link = Refuse<EPERM>;
-  table.create = Refuse<EPERM>;
   table.setxattr = Refuse<EOPNOTSUPP>;
   table.removexattr = Refuse<EOPNOTSUPP>;
 }

@@ -10,6 +10,8 @@
 #include <span>
 
 #include "fuse/operations/ops.h"
+#include "fuse/operations/tree_ops.h"
+#include "fuse/operations/tree_places.h"
 
 namespace famfs {
 namespace {
@@ -62,6 +64,10 @@ void Fallocate(fuse_req_t request, fuse_ino_t id, int mode, off_t offset,
   bool to_zero = false;
   Range range{static_cast<std::uint64_t>(offset),
               static_cast<std::uint64_t>(length)};
+  if (error == 0 && file->tree() != nullptr) {
+    AllocateTreeFile(request, std::move(file), mode, range);
+    return;
+  }
   if (error == 0) error = CheckAllocation(*file, mode, range, to_zero);
   if (error != 0 || !to_zero) {
     fuse_reply_err(request, error);
@@ -110,6 +116,11 @@ void CopyFileRange(fuse_req_t request, fuse_ino_t from_id, off_t from_offset,
   const std::shared_ptr<OpenInode> from = service.files->Find(from_id);
   std::shared_ptr<OpenInode> to;
   int error = FindForChange(service, to_id, to);
+  // The kernel copies by reading and writing then, and files may grow by it.
+  if (error == 0 &&
+      (to->tree() != nullptr || (from != nullptr && from->tree() != nullptr))) {
+    error = EOPNOTSUPP;
+  }
   if (error == 0) error = from == nullptr ? ESTALE : service.CheckOurs(*from);
   if (error == 0 && (from_offset < 0 || to_offset < 0)) error = EINVAL;
   if (error == 0 &&
@@ -134,7 +145,12 @@ void CopyFileRange(fuse_req_t request, fuse_ino_t from_id, off_t from_offset,
 
 int Service::ZeroPart(OpenInode& file, Range part) const {
   if (const int error = CheckOurs(file); error != 0) return error;
-  const absl::Status zeroed = file.memory().Zero(part.offset, part.length);
+  if (file.tree() != nullptr) {
+    if (const int error = FollowFile(*this, file); error != 0) return error;
+  }
+  const absl::Status zeroed =
+      file.tree() != nullptr ? file.tree()->Zero(part.offset, part.length)
+                             : file.memory().Zero(part.offset, part.length);
   return zeroed.ok() ? 0 : NoteMissing(file.shape(), zeroed);
 }
 

@@ -13,6 +13,8 @@
 #include "base/thread.h"
 #include "fuse/kernel/connections.h"
 #include "fuse/kernel/data_path.h"
+#include "fuse/operations/settling.h"
+#include "fuse/server/mailbox_owner.h"
 
 namespace famfs {
 namespace {
@@ -58,7 +60,15 @@ void GateAll(fuse_lowlevel_ops& table) {
   Gate<&Ops::getxattr>(table, table.getxattr);
   Gate<&Ops::listxattr>(table, table.listxattr);
   Gate<&Ops::statfs>(table, table.statfs);
+  Gate<&Ops::flush>(table, table.flush);
   Gate<&Ops::create>(table, table.create);
+  Gate<&Ops::mknod>(table, table.mknod);
+  Gate<&Ops::mkdir>(table, table.mkdir);
+  Gate<&Ops::symlink>(table, table.symlink);
+  Gate<&Ops::readlink>(table, table.readlink);
+  Gate<&Ops::unlink>(table, table.unlink);
+  Gate<&Ops::rmdir>(table, table.rmdir);
+  Gate<&Ops::rename>(table, table.rename);
 }
 
 fuse_lowlevel_ops MakeTable() {
@@ -77,6 +87,7 @@ fuse_lowlevel_ops MakeTable() {
   FillFileOps(table);
   FillSpaceOps(table);
   FillQueryOps(table);
+  FillTreeNameOps(table);
   FillRefusals(table);
   GateAll(table);
   return table;
@@ -115,6 +126,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   FAMFS_RETURN_IF_ERROR(server->JoinHostTable(ConnectionOf(server->mount_)));
   server->ended_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!server->ended_.valid()) return ErrnoError(errno, "eventfd");
+  FAMFS_RETURN_IF_ERROR(server->FindOwner());
   FAMFS_RETURN_IF_ERROR(server->StartThreads());
   return server;
 }
@@ -149,25 +161,63 @@ absl::Status Server::OpenSession(UniqueFd fuse_fd) {
   fuse_opt_free_args(&args);
   if (session_ == nullptr) return Internal("libfuse refused the session");
   FAMFS_RETURN_IF_ERROR(service_.wire->Attach(session_.get()));
-  service_.follower = std::make_unique<Follower>(
-      *service_.reader, session_.get(),
-      [this](NodeId id) {
-        for (const bool read_only : {false, true}) {
-          service_.files->MarkRemoved(Inode{.read_only = read_only}.Of(id));
-        }
-        service_.attributes.Forget(id);
-      },
-      [this] {
-        service_.deletion_acknowledger->AcknowledgeOnce();
-        service_.memory_errors->Report();
-      },
-      [this] { service_.still_mapped.Round(StillMapped::Clock::now()); });
+  MakeFollower();
   service_.memory_errors =
       std::make_unique<MemoryErrors>(options_.memory_report);
   service_.zeroing =
       std::make_unique<Zeroing>([this](OpenInode& file, Range part) {
         return service_.ZeroPart(file, part);
       });
+  return absl::OkStatus();
+}
+
+void Server::MakeFollower() {
+  service_.follower = std::make_unique<Follower>(
+      *service_.reader, session_.get(),
+      [this](const Inode& inode) {
+        const auto file = service_.files->Find(inode.Of(inode.node));
+        // What is written here is known here.
+        return file != nullptr && file->tree() != nullptr &&
+               file->backing_id() == 0 && file->writers == 0;
+      },
+      [this](NodeId id) {
+        for (const bool read_only : {false, true}) {
+          service_.files->MarkRemoved(Inode{.read_only = read_only}.Of(id));
+        }
+        service_.attributes.Forget(id);
+      },
+      [this](NodeId id) { RememberOpen(service_, id); },
+      [this] {
+        FollowPieces(service_);
+        service_.deletion_acknowledger->AcknowledgeOnce();
+        service_.memory_errors->Report();
+        SettleLeftOvers(service_);
+        // An evicted host has no row for ever.
+        const HostSession* const session =
+            service_.deletion_acknowledger->session();
+        if (session != nullptr && session->evicted() &&
+            service_.owner != nullptr) {
+          service_.owner->Stop();
+        }
+      },
+      [this] { service_.still_mapped.Round(StillMapped::Clock::now()); });
+}
+
+absl::Status Server::FindOwner() {
+  service_.patience = std::make_unique<Patience>();
+  FAMFS_RETURN_IF_ERROR(service_.patience->Start());
+  if (options_.salvage) return absl::OkStatus();  // nothing can be changed
+  const HostSession* const session = service_.deletion_acknowledger->session();
+  if (options_.make_owner) {
+    service_.owner = options_.make_owner();
+  } else if (session != nullptr) {
+    FAMFS_ASSIGN_OR_RETURN(
+        service_.owner, AskByMailbox(*service_.devices->primary(), *session));
+  }
+  if (service_.owner != nullptr) {
+    service_.asking = std::make_unique<Asking>(
+        *service_.owner, *service_.follower, *service_.reader);
+  }
   return absl::OkStatus();
 }
 
@@ -194,19 +244,35 @@ absl::Status Server::Negotiate() {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::unique_ptr<HostSession>> Server::Register(
+    DaxDevice& primary, std::uint32_t connection) {
+  FAMFS_ASSIGN_OR_RETURN(const HostIdentity identity,
+                         MakeHostIdentity(connection));
+  const auto connections = std::make_shared<FuseConnections>(connection);
+  return HostSession::Register(
+      primary, identity,
+      [connections](const std::vector<HostRecord>& sessions) {
+        return connections->FindGone(sessions);
+      });
+}
+
+// On every kind of device, also where nobody waits for hosts: a row has the
+// mailbox by which tree volumes are changed.
 absl::Status Server::JoinHostTable(std::uint32_t connection) {
   std::unique_ptr<HostSession> session;
   DaxDevice& primary = *service_.devices->primary();
-  if (!primary.capabilities().removed_extents_live_on && !options_.salvage) {
-    FAMFS_ASSIGN_OR_RETURN(const HostIdentity identity,
-                           MakeHostIdentity(connection));
-    const auto connections = std::make_shared<FuseConnections>(connection);
-    FAMFS_ASSIGN_OR_RETURN(
-        session, HostSession::Register(
-                     primary, identity,
-                     [connections](const std::vector<HostRecord>& sessions) {
-                       return connections->FindGone(sessions);
-                     }));
+  if (!options_.salvage) {
+    absl::StatusOr<std::unique_ptr<HostSession>> registered =
+        Register(primary, connection);
+    if (registered.ok()) {
+      session = *std::move(registered);
+    } else if (primary.capabilities().removed_extents_live_on) {
+      // Nobody waits for this host; only its mailbox is missed.
+      spdlog::error("tree volumes cannot be changed by this mount: {}",
+                    Message(registered.status()));
+    } else {
+      return registered.status();
+    }
   }
   service_.deletion_acknowledger = std::make_unique<DeletionAcknowledger>(
       std::move(session), *service_.reader, *service_.files);
@@ -304,6 +370,9 @@ Server::~Server() {
   for (std::thread& worker : workers_) worker.join();
   if (service_.zeroing != nullptr) service_.zeroing->Stop();
   if (service_.follower != nullptr) service_.follower->Stop();
+  // All requests are answered while their session is there.
+  if (service_.owner != nullptr) service_.owner->Stop();
+  if (service_.patience != nullptr) service_.patience->Stop();
   if (service_.deletion_acknowledger != nullptr)
     service_.deletion_acknowledger->End();
   service_.files.reset();

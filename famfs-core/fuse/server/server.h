@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -41,6 +42,8 @@ struct ServerOptions {
   /// The reader is one of a damaged instance: nothing can be opened for writing
   /// or changed, and nobody waits for this server.
   bool salvage = false;
+  /// Who changes tree volumes; null: the pool's owner, through the mailbox.
+  std::function<std::unique_ptr<Owner>()> make_owner{};
 };
 
 class Server {
@@ -78,7 +81,11 @@ class Server {
   Server() = default;
   [[nodiscard]] absl::Status OpenSession(UniqueFd fuse_fd);
   [[nodiscard]] absl::Status Negotiate();
+  static absl::StatusOr<std::unique_ptr<HostSession>> Register(
+      DaxDevice& primary, std::uint32_t connection);
   [[nodiscard]] absl::Status JoinHostTable(std::uint32_t connection);
+  void MakeFollower();
+  [[nodiscard]] absl::Status FindOwner();
   [[nodiscard]] absl::Status StartThreads();
   void Work();
   [[nodiscard]] absl::Status AddWorker();

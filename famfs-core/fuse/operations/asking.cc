@@ -1,0 +1,90 @@
+#include "fuse/operations/asking.h"
+
+#include <spdlog/spdlog.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "base/text.h"
+#include "fuse/operations/ops.h"
+
+namespace famfs {
+namespace {
+
+// What stands in the log is seen by the first look; only a compaction under way
+// can hide it for a moment.
+constexpr int kMostLooks = 64;
+
+}  // namespace
+
+void Asking::Ask(fuse_req_t request, TreeRequest change, Then then) {
+  std::uint64_t token = 0;
+  {
+    const MutexLock lock(mutex_);
+    token = ++last_token_;
+    waits_[token] = {};
+  }
+  // Before it is asked: afterwards the request may be answered and gone.
+  if (request != nullptr) {
+    fuse_req_interrupt_func(request, &Asking::Interrupted,
+                            reinterpret_cast<void*>(token));
+  }
+  const Owner::Id id = owner_.Ask(
+      std::move(change),
+      [this, token, request, then = std::move(then)](const TreeAnswer& answer) {
+        Finish(token, request, answer, then);
+      });
+  bool forget = false;
+  {
+    const MutexLock lock(mutex_);
+    if (const auto found = waits_.find(token); found != waits_.end()) {
+      found->second.id = id;
+      forget = found->second.is_forgotten;
+    }
+  }
+  if (forget) owner_.Forget(id);
+}
+
+void Asking::Interrupted(fuse_req_t request, void* token) {
+  Service::Of(request).asking->Forget(reinterpret_cast<std::uintptr_t>(token));
+}
+
+void Asking::Forget(std::uint64_t token) {
+  Owner::Id id = 0;
+  {
+    const MutexLock lock(mutex_);
+    const auto found = waits_.find(token);
+    if (found == waits_.end()) return;
+    found->second.is_forgotten = true;
+    id = found->second.id;
+  }
+  if (id != 0) owner_.Forget(id);
+}
+
+void Asking::Finish(std::uint64_t token, fuse_req_t request, TreeAnswer answer,
+                    const Then& then) {
+  if (request != nullptr) fuse_req_interrupt_func(request, nullptr, nullptr);
+  {
+    const MutexLock lock(mutex_);
+    waits_.erase(token);
+  }
+  if (answer.error == 0) answer.error = CatchUpTo(answer);
+  then(answer);
+}
+
+int Asking::CatchUpTo(const TreeAnswer& answer) {
+  for (int look = 0; look < kMostLooks; ++look) {
+    if (reader_.Shows(answer.generation, answer.entries)) return 0;
+    if (const absl::Status seen = follower_.CatchUp(); !seen.ok()) {
+      return IsReplaced(seen) ? ESTALE : EIO;  // it was logged
+    }
+  }
+  if (reader_.Shows(answer.generation, answer.entries)) return 0;
+  spdlog::error(
+      "the owner answers that the log has {} entries (generation {}), which "
+      "are not seen here",
+      answer.entries, answer.generation);
+  return EIO;
+}
+
+}  // namespace famfs

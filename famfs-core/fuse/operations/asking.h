@@ -1,0 +1,57 @@
+// Requests of the kernel's that wait for the instance's owner. No thread waits:
+// each goes on when the owner has answered and the log was followed to where
+// the change shows, in the owner's thread. They wait as long as it takes; who
+// is interrupted gives up (EINTR).
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+
+#include <cstdint>
+#include <functional>
+
+#include "base/mutex.h"
+#include "fuse/kernel/low_level.h"
+#include "fuse/operations/follower.h"
+#include "fuse/operations/owner.h"
+#include "instance/reader/reader.h"
+
+namespace famfs {
+
+/// Thread-safe.
+class Asking {
+ public:
+  using Then = std::function<void(const TreeAnswer&)>;
+
+  /// All of them live longer; `owner` is stopped before this ends.
+  Asking(Owner& owner, Follower& follower, Reader& reader)
+      : owner_(owner), follower_(follower), reader_(reader) {}
+  Asking(const Asking&) = delete;
+  Asking& operator=(const Asking&) = delete;
+
+  /// `then` is called once; with error 0 this server's tree shows the change.
+  /// It must not block. `request`: of the kernel's, not yet answered, whose
+  /// caller may be interrupted; null: nobody's.
+  void Ask(fuse_req_t request, TreeRequest change, Then then);
+
+ private:
+  struct Wait {
+    Owner::Id id = 0;  // 0: not known yet
+    bool is_forgotten = false;
+  };
+
+  static void Interrupted(fuse_req_t request, void* token);
+  void Forget(std::uint64_t token);
+  void Finish(std::uint64_t token, fuse_req_t request, TreeAnswer answer,
+              const Then& then);
+  /// 0, or the errno.
+  int CatchUpTo(const TreeAnswer& answer);
+
+  Owner& owner_;
+  Follower& follower_;
+  Reader& reader_;
+  Mutex mutex_;  // for moments
+  std::uint64_t last_token_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::flat_hash_map<std::uint64_t, Wait> waits_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace famfs

@@ -1,0 +1,276 @@
+// open, read, write, flush, fsync and release of files of tree volumes.
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+
+#include <atomic>
+#include <cerrno>
+#include <utility>
+#include <vector>
+
+#include "base/text.h"
+#include "fuse/operations/opening.h"
+#include "fuse/operations/ops.h"
+#include "fuse/operations/settling.h"
+#include "fuse/operations/tree_ops.h"
+#include "fuse/operations/tree_places.h"
+
+namespace famfs {
+namespace {
+
+/// So long a close() waits for the owner to hear of the file's size. It is told
+/// all the same; who has to know calls fsync().
+constexpr std::chrono::seconds kCloseWaits{2};
+/// How often a write asks for room that another host has cut off again.
+constexpr int kMostTries = 8;
+
+void ReplyOpened(fuse_req_t request, fuse_ino_t id, OpenInode& file,
+                 int flags) {
+  if (Wire::ReplyOpen(request, HandleOf(flags), ReplyFlags(file, flags),
+                      file.backing_id()) != 0) {
+    CloseNode(Service::Of(request), id, flags);
+  }
+}
+
+/// O_TRUNC of an open file.
+void CutOpened(fuse_req_t request, fuse_ino_t id,
+               std::shared_ptr<OpenInode> file, int flags, bool kills) {
+  Service& service = Service::Of(request);
+  TreePlace place;
+  if (const int error = FindForTreeChange(service, id, place); error != 0) {
+    CloseNode(service, id, flags);
+    fuse_reply_err(request, error);
+    return;
+  }
+  TreeRequest cut = place.Request(TreeOp::kSetAttributes);
+  cut.set = kSetSize;
+  if (const auto mode = WithoutPrivileges(place.owner.mode);
+      kills && mode != place.owner.mode) {
+    cut.set |= kSetMode;
+    cut.mode = mode;
+  }
+  service.asking->Ask(
+      request, std::move(cut),
+      [&service, request, id, file, flags](const TreeAnswer& answer) {
+        if (answer.error == 0) {
+          ReplyOpened(request, id, *file, flags);
+          return;
+        }
+        CloseNode(service, id, flags);
+        fuse_reply_err(request, answer.error);
+      });
+}
+
+}  // namespace
+
+void OpenTreeFile(fuse_req_t request, fuse_ino_t id, int flags) {
+  Service& service = Service::Of(request);
+  const bool kills = Wire::KillsPrivileges();
+  // The place of its pieces and its size are those of now.
+  IgnoreError(service.follower->CatchUp(), "the open looks again");
+  std::shared_ptr<OpenInode> file;
+  int error = OpenNode(service, id, flags, file);
+  if (error == 0 && ForWriting(flags) && service.asking == nullptr) {
+    CloseNode(service, id, flags);
+    error = EROFS;
+  }
+  if (error != 0) {
+    fuse_reply_err(request, error);
+  } else if ((flags & O_TRUNC) != 0) {
+    CutOpened(request, id, std::move(file), flags, kills);
+  } else {
+    ReplyOpened(request, id, *file, flags);
+  }
+}
+
+void ReadTreeFile(fuse_req_t request, OpenInode& file, std::size_t size,
+                  off_t offset) {
+  Service& service = Service::Of(request);
+  const PlaceOfOpen place = FindOpen(service, file);
+  const auto at = static_cast<std::uint64_t>(offset);
+  const std::uint64_t end =
+      place.is_removed ? place.size : SizeOf(service, place, &file);
+  const std::uint64_t length =
+      std::min<std::uint64_t>(size, end - std::min(at, end));
+  int error = place.is_removed ? 0 : FollowFile(service, file);
+  if (error != 0 || length == 0) {
+    error != 0 ? fuse_reply_err(request, error)
+               : fuse_reply_buf(request, nullptr, 0);
+    return;
+  }
+  const auto bytes = file.tree()->Read(at, length);
+  if (!bytes.ok()) {
+    fuse_reply_err(request, service.NoteMissing(file.shape(), bytes.status()));
+    return;
+  }
+  if (fuse_reply_iov(request, bytes->parts.data(),
+                     static_cast<int>(bytes->parts.size())) != -EFAULT) {
+    return;
+  }
+  if (const absl::Status why = file.tree()->Probe(at, length); !why.ok()) {
+    service.NoteMissing(file.shape(), why);
+  }
+}
+
+namespace {
+
+/// A WRITE that may have to ask for something first.
+struct Write {
+  fuse_req_t request;
+  std::shared_ptr<OpenInode> file;
+  std::uint64_t offset = 0;
+  std::span<const std::byte> bytes;
+  bool from_cache = false;
+  bool kills = false;  // setuid and setgid
+  int tries = 0;
+  std::vector<std::byte> copy{};  // the bytes, of one that waits
+
+  /// The kernel's buffer is used again once the worker is back.
+  void Keep() {
+    if (!copy.empty()) return;
+    copy.assign(bytes.begin(), bytes.end());
+    bytes = copy;
+  }
+};
+
+void Go(const std::shared_ptr<Write>& write);
+
+void AskFirst(const std::shared_ptr<Write>& write, TreeRequest change) {
+  write->Keep();
+  Service::Of(write->request)
+      .asking->Ask(write->request, std::move(change),
+                   [write](const TreeAnswer& answer) {
+                     if (answer.error != 0) {
+                       fuse_reply_err(write->request, answer.error);
+                     } else {
+                       Go(write);
+                     }
+                   });
+}
+
+void Store(const Write& write, const PlaceOfOpen& place) {
+  Service& service = Service::Of(write.request);
+  OpenInode& file = *write.file;
+  const std::uint64_t size =
+      place.is_removed ? place.size : SizeOf(service, place, &file);
+  std::span<const std::byte> bytes = write.bytes;
+  if (write.from_cache) {
+    // Pages of a file that another host has cut meanwhile.
+    const std::uint64_t left = size - std::min(size, write.offset);
+    bytes = bytes.first(std::min<std::size_t>(bytes.size(), left));
+  }
+  const FileMemory::Done done =
+      bytes.empty() ? FileMemory::Done{}
+                    : file.tree()->Write(write.offset, bytes, size);
+  if (done.bytes == 0 && !done.status.ok()) {
+    fuse_reply_err(write.request,
+                   service.NoteMissing(file.shape(), done.status));
+    return;
+  }
+  const std::uint64_t end = write.offset + done.bytes;
+  service.unsettled.Stored(place.node, place.truncation, end, NowNs());
+  file.last_size = std::max(size, end);
+  fuse_reply_write(write.request,
+                   write.from_cache ? write.bytes.size() : done.bytes);
+}
+
+void Go(const std::shared_ptr<Write>& write) {
+  Service& service = Service::Of(write->request);
+  const PlaceOfOpen place = FindOpen(service, *write->file);
+  const std::uint64_t end = write->offset + write->bytes.size();
+  if (place.is_removed) {
+    // What nobody can account for any more cannot grow.
+    if (end > place.allocated) {
+      fuse_reply_err(write->request, ENOSPC);
+    } else {
+      Store(*write, place);
+    }
+    return;
+  }
+  if (std::exchange(write->kills, false)) {
+    const std::uint32_t mode = WithoutPrivileges(place.owner.mode);
+    if (mode != place.owner.mode) {
+      TreeRequest change = place.Request(TreeOp::kSetAttributes);
+      change.set = kSetMode;
+      change.mode = mode;
+      AskFirst(write, std::move(change));
+      return;
+    }
+  }
+  if (end > place.allocated && !write->from_cache) {
+    if (++write->tries > kMostTries) {
+      fuse_reply_err(write->request, EIO);
+      return;
+    }
+    TreeRequest extend = place.Request(TreeOp::kExtend);
+    extend.size = end;
+    AskFirst(write, std::move(extend));
+    return;
+  }
+  if (const int error = FollowFile(service, *write->file); error != 0) {
+    fuse_reply_err(write->request, error);
+    return;
+  }
+  Store(*write, place);
+}
+
+}  // namespace
+
+void WriteTreeFile(fuse_req_t request, std::shared_ptr<OpenInode> file,
+                   std::span<const std::byte> bytes, std::uint64_t offset,
+                   bool from_cache) {
+  const auto write = std::make_shared<Write>();
+  write->request = request;
+  write->file = std::move(file);
+  write->offset = offset;
+  write->bytes = bytes;
+  write->from_cache = from_cache;
+  write->kills = Wire::KillsPrivileges();
+  Go(write);
+}
+
+void FlushTreeFile(fuse_req_t request, OpenInode& file, std::uint64_t handle) {
+  Service& service = Service::Of(request);
+  if (handle != HandleOf(O_WRONLY)) {
+    fuse_reply_err(request, 0);
+    return;
+  }
+  NoteMappedStores(service, file);
+  // Whoever comes first answers: the owner, or the end of patience.
+  const auto is_answered = std::make_shared<std::atomic<bool>>(false);
+  const auto answer = [request, is_answered](int error) {
+    if (!is_answered->exchange(true)) fuse_reply_err(request, error);
+  };
+  const NodeId node = Inode::FromKernel(file.shape().node.id).node;
+  Settle(service, nullptr, node, answer);
+  if (!*is_answered) {
+    service.patience->At(Patience::Clock::now() + kCloseWaits,
+                         [answer] { answer(0); });
+  }
+}
+
+void SyncTreeFile(fuse_req_t request, OpenInode& file) {
+  Service& service = Service::Of(request);
+  if (!file.shape().read_only) NoteMappedStores(service, file);
+  Settle(service, request, Inode::FromKernel(file.shape().node.id).node,
+         [request](int error) { fuse_reply_err(request, error); });
+}
+
+void ReleaseTreeFile(fuse_req_t request, OpenInode& file, int flags) {
+  Service& service = Service::Of(request);
+  const fuse_ino_t id = file.shape().node.id;
+  const NodeId node = Inode::FromKernel(id).node;
+  // Pages that were stored to after the close came until now.
+  if (ForWriting(flags)) NoteMappedStores(service, file);
+  CloseNode(service, id, flags);
+  if (ForWriting(flags) && service.asking != nullptr) {
+    Settle(service, nullptr, node, [](int) {});
+  }
+  TreePlace place;
+  if (service.files->Find(id) == nullptr &&
+      FindInTree(service, node, place) != 0) {
+    service.unsettled.Forget(node);
+  }
+  fuse_reply_err(request, 0);
+}
+
+}  // namespace famfs

@@ -1,0 +1,83 @@
+#include "fuse/operations/settling.h"
+
+#include <spdlog/spdlog.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "fuse/operations/tree_places.h"
+
+namespace famfs {
+
+void Settle(Service& service, fuse_req_t request, NodeId node,
+            std::function<void(int error)> then) {
+  const auto told = service.unsettled.Take(node, /*also_asked=*/true);
+  TreePlace place;
+  if (!told.has_value() || service.asking == nullptr ||
+      FindInTree(service, node, place) != 0) {
+    if (told.has_value()) service.unsettled.NotSettled(node);
+    then(0);
+    return;
+  }
+  TreeRequest settle = place.Request(TreeOp::kSettle);
+  settle.size = told->size;
+  settle.truncation = told->truncation;
+  settle.mtime_ns = told->mtime_ns;
+  service.asking->Ask(request, std::move(settle),
+                      [&service, node, told = *told,
+                       then = std::move(then)](const TreeAnswer& answer) {
+                        const bool is_over =
+                            answer.error == 0 || answer.error == ESTALE;
+                        if (is_over) {
+                          // A file that is removed next stays as long as it
+                          // was.
+                          RememberOpen(service, node);
+                          service.unsettled.Settled(node, told);
+                        } else {
+                          service.unsettled.NotSettled(node);
+                        }
+                        then(is_over ? 0 : answer.error);
+                      });
+}
+
+void RememberOpen(const Service& service, NodeId node) {
+  for (const bool read_only : {false, true}) {
+    const auto file =
+        service.files->Find(Inode{.read_only = read_only}.Of(node));
+    if (file != nullptr && file->tree() != nullptr) {
+      static_cast<void>(FindOpen(service, *file));
+    }
+  }
+}
+
+void NoteMappedStores(Service& service, OpenInode& file) {
+  const auto look = file.tree()->LookAtFile();
+  if (!look.has_value()) return;
+  const std::int64_t seen = file.seen_mtime_ns.exchange(look->mtime_ns);
+  if (look->mtime_ns <= seen) return;
+  const NodeId node = Inode::FromKernel(file.shape().node.id).node;
+  service.unsettled.Stored(node, 0, 0, look->mtime_ns);
+}
+
+void SettleLeftOvers(Service& service) {
+  for (const NodeId node : service.unsettled.Waiting()) {
+    // Whoever has it open tells it at his close.
+    if (service.files->Find(Inode{.read_only = false}.Of(node)) != nullptr) {
+      continue;
+    }
+    TreePlace place;
+    if (FindInTree(service, node, place) != 0) {
+      service.unsettled.Forget(node);
+      continue;
+    }
+    Settle(service, nullptr, node, [](int) {});
+  }
+}
+
+void FollowPieces(Service& service) {
+  for (const std::shared_ptr<OpenInode>& file : service.files->TreeFiles()) {
+    static_cast<void>(FollowFile(service, *file));  // it was logged
+  }
+}
+
+}  // namespace famfs

@@ -1,0 +1,30 @@
+// What the operations do with files and nodes of tree volumes, where they do
+// else for those of layout `file`. Each answers the request.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+
+#include "fuse/operations/ops.h"
+
+namespace famfs {
+
+void SetTreeAttributes(fuse_req_t request, fuse_ino_t id,
+                       const struct stat& asked, int to_set);
+void OpenTreeFile(fuse_req_t request, fuse_ino_t id, int flags);
+void ReleaseTreeFile(fuse_req_t request, OpenInode& file, int flags);
+void ReadTreeFile(fuse_req_t request, OpenInode& file, std::size_t size,
+                  off_t offset);
+/// `from_cache`: pages that were stored to through a mapping.
+void WriteTreeFile(fuse_req_t request, std::shared_ptr<OpenInode> file,
+                   std::span<const std::byte> bytes, std::uint64_t offset,
+                   bool from_cache);
+/// `handle`: of HandleOf.
+void FlushTreeFile(fuse_req_t request, OpenInode& file, std::uint64_t handle);
+void SyncTreeFile(fuse_req_t request, OpenInode& file);
+/// fallocate().
+void AllocateTreeFile(fuse_req_t request, std::shared_ptr<OpenInode> file,
+                      int mode, Range range);
+
+}  // namespace famfs

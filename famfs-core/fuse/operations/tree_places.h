@@ -1,0 +1,68 @@
+// Where a node of a tree volume stands, for asking the owner for a change of
+// it, and what it looks like with what this server knows and the log does not.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <cstdint>
+#include <string>
+
+#include "fuse/operations/ops.h"
+
+namespace famfs {
+
+/// A node of a tree volume, or the volume's own directory, as it was when it
+/// was looked at.
+struct TreePlace {
+  std::string volume;  // its directory
+  TreeId id = kVolumeRoot;
+  NodeId node = 0;  // the Namespace's
+  NodeKind kind = NodeKind::kFile;
+  Ownership owner;
+  std::uint64_t size = 0;       // bytes, as the log says
+  std::uint64_t allocated = 0;  // bytes
+  std::uint32_t truncation = 0;
+  bool is_live = true;  // the volume: neither deleted nor sealed
+
+  /// A request about it.
+  [[nodiscard]] TreeRequest Request(TreeOp op) const;
+};
+
+/// Whether the kernel's id is a tree volume's, its own directory included.
+bool IsInTree(const Service& service, fuse_ino_t id);
+/// 0; ESTALE: no such node; EPERM: of no tree volume.
+int FindInTree(const Service& service, fuse_ino_t id, TreePlace& place);
+/// The same for a change: also EROFS.
+int FindForTreeChange(const Service& service, fuse_ino_t id, TreePlace& place);
+/// The file's own size: what the log says, or more where this server has stored
+/// more. `file`: it is open; null: it is not.
+std::uint64_t SizeOf(const Service& service, const TreePlace& place,
+                     const OpenInode* file);
+/// The same of an open one, which may have been removed: then it is as it was,
+/// and `is_removed`.
+struct PlaceOfOpen : TreePlace {
+  bool is_removed = false;
+};
+PlaceOfOpen FindOpen(const Service& service, OpenInode& file);
+std::uint64_t SizeOfRemoved(const OpenInode& file);
+/// Puts size and times of a node of a tree volume into what the log says.
+void ApplyUnsettled(const Service& service, const Node& node,
+                    struct stat& attr);
+
+/// The mode without what a change of the file's bytes or owner takes away.
+std::uint32_t WithoutPrivileges(std::uint32_t mode);
+/// Maps the pieces of an open file that it has now; 0 or the errno.
+int FollowFile(const Service& service, OpenInode& file);
+
+/// Nanoseconds since 1970.
+inline timespec ToTimespec(std::int64_t ns) {
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  const std::int64_t part = (ns % kSecond + kSecond) % kSecond;
+  return {static_cast<time_t>((ns - part) / kSecond), static_cast<long>(part)};
+}
+inline std::int64_t ToNanoseconds(const timespec& time) {
+  return time.tv_sec * 1'000'000'000LL + time.tv_nsec;
+}
+std::int64_t NowNs();
+
+}  // namespace famfs

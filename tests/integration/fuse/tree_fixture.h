@@ -1,0 +1,49 @@
+// A tree volume `v` that real mounts serve, and its owner in this process.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "instance/mailbox/answerer.h"
+#include "tests/integration/fuse/fixture.h"
+
+namespace famfs::itest {
+
+inline constexpr std::uint64_t kTreeCapacity = 256 * kMiB;  // bytes
+
+/// By data path: `passthrough` and `copied`, which is `copy`, on an emulated
+/// device, and `copy` on an image.
+class TreeFuseTest : public ::testing::Test,
+                     public ::testing::WithParamInterface<const char*> {
+ protected:
+  void SetUp() override;
+
+  [[nodiscard]] static std::string PathOfData() {
+    return std::string_view(GetParam()) == "copied" ? "copy" : GetParam();
+  }
+  [[nodiscard]] static bool IsEmulated() {
+    return std::string_view(GetParam()) != "copy";
+  }
+  void AddTree(const std::string& directory,
+               std::uint64_t capacity = kTreeCapacity);
+  std::unique_ptr<Mount> MountIt(std::vector<std::string> arguments = {});
+  void StartOwner();
+  void StopOwner() { answerer_ = nullptr; }
+  Writer& writer() { return *writer_; }
+
+  rig::Tmpfs memory_{"3G"};
+  std::unique_ptr<Mount> mount_;
+  std::string root_;  // of the volume, in the mount
+
+ private:
+  std::string spec_;
+  std::unique_ptr<rig::Device> device_;
+  std::unique_ptr<Writer> writer_;
+  std::unique_ptr<Answerer> answerer_;
+};
+
+/// errno of a call that returns -1 when it fails.
+int Write(const std::string& path, std::string_view text, int flags = 0);
+
+}  // namespace famfs::itest
