@@ -3,6 +3,7 @@
 // In: a file is in the log when its bytes are on the medium, never before.
 // Out: a file has its name when it is whole.
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <filesystem>
@@ -14,8 +15,10 @@
 #include "tools/common/interrupt.h"
 #include "tools/common/layout_options.h"
 #include "tools/common/parallel.h"
+#include "tools/common/tree_editor.h"
 #include "tools/copy/copy_files.h"
 #include "tools/copy/copy_plan.h"
+#include "tools/copy/copy_words.h"
 
 namespace famfs {
 namespace {
@@ -27,7 +30,8 @@ Into an instance:  famfs cp DEVICE SOURCE... :DEST
 Out of it:         famfs cp DEVICE :SOURCE... DEST
 A path with a colon before it lies in the instance; others are local files (a
 local name that begins with a colon: write ./:NAME). One side is in the instance
-and the other local.
+and the other local. SOURCE... DEVICE:DEST and DEVICE:SOURCE... DEST are understood,
+too.
 
 Examples:
   famfs cp emulated:/dev/shm/pool model.bin :data/model.bin     into it
@@ -36,18 +40,21 @@ Examples:
   famfs cp emulated:/dev/shm/pool -r models/ :data              what it holds
   famfs cp emulated:/dev/shm/pool :data/model.bin copy.bin      out of it
   famfs cp emulated:/dev/shm/pool -r :models .
+  famfs cp -r models emulated:/dev/shm/pool:datasets            a tree volume
 
 A DEST that is a directory takes the sources under their own names. famfs files
 are made once: a PATH that is used already is refused. Copying out needs no
-ownership and works beside a writer.
+ownership and works beside a writer. In a tree volume a file has its name when it is
+whole; what a killed copy left there is called .famfs-part.UUID (famfs rm).
 
 -r: a directory goes to DEST itself when DEST is not there or has the directory's
 own name, else below DEST under its own name; SOURCE/ (with a slash) always means
 what it holds, to DEST itself. Run again after an interruption, the copy goes on:
 files that are there, alike (--compare says how that is decided), are skipped, and
 an interrupted file was never there. One that differs is an error; the others are
-copied. Symbolic links, empty files and special files in a directory cannot be in
-an instance: they are told and left out (exit code 1).
+copied. Special files in a directory and, outside of tree volumes, symbolic links and
+empty files cannot be in an instance: they are told and left out (exit code 1). In
+a tree volume, and out of one, symbolic links are copied as links.
 
 Of a damaged instance:  famfs cp DEVICE -r --salvage : DIR
 copies what is whole. A directory whose own entry is damaged is there all the
@@ -57,8 +64,8 @@ Exit codes: 0 all is there; 1 something was refused, left out or damaged; 2 a
 wrong command line, or a device that could not be opened.)";
 
 struct Options {
-  std::string device;
-  std::vector<std::string> paths;  // sources, then the destination
+  std::vector<std::string> words;  // as given
+  CopyWords what;                  // as understood
   bool force = false;
   bool recursive = false;
   bool go_on = false;
@@ -79,18 +86,6 @@ struct Options {
         .skip_alike = recursive || go_on, .compare = compare, .replace = force};
   }
 };
-
-bool InInstance(const std::string& path) { return path.starts_with(':'); }
-
-/// The sources without their colons.
-std::vector<std::string> Sources(const Options& options) {
-  std::vector<std::string> sources(options.paths.begin(),
-                                   options.paths.end() - 1);
-  for (std::string& source : sources) {
-    if (InInstance(source)) source.erase(0, 1);
-  }
-  return sources;
-}
 
 /// `damage`: what a salvaging copy could not read; null: of no such copy.
 ExitCode Tell(const CopyPlan& plan, const CopyResult& result,
@@ -128,6 +123,14 @@ ExitCode Tell(const CopyPlan& plan, const CopyResult& result,
   return whole ? ExitCode::kOk : ExitCode::kProblems;
 }
 
+void CountLink(bool there, const absl::Status& made, CopyResult& result) {
+  if (!made.ok()) {
+    result.problems.push_back(made);
+  } else {
+    ++(there ? result.skipped : result.copied);
+  }
+}
+
 // ---- into the instance
 
 absl::Status MakeDirectories(Writer& writer, const CopyPlan& plan,
@@ -141,16 +144,34 @@ absl::Status MakeDirectories(Writer& writer, const CopyPlan& plan,
       if (node != nullptr && node->is_directory) continue;
     }
     FAMFS_RETURN_IF_ERROR(
-        writer.Mkdir(directory.to, own.Resolve(directory.mode)));
+        MkdirAt(writer, directory.to, own.Resolve(directory.mode)));
   }
   return absl::OkStatus();
+}
+
+/// In tree volumes; the plan has links nowhere else.
+void MakeLinks(Writer& writer, const CopyPlan& plan, const OwnerOptions& owner,
+               CopyResult& result) {
+  TreeEditor editor(writer);
+  for (const PlannedLink& link : plan.links) {
+    bool there = false;
+    {
+      const auto tree = writer.Tree();
+      const Node* const node = tree->FindPath(link.to);
+      there = node != nullptr && node->is_symlink() &&
+              node->tree->record.target == link.target;
+    }
+    absl::Status made;
+    if (!there) made = editor.Symlink(link.to, link.target, owner.Resolve(0));
+    CountLink(there, made, result);
+  }
 }
 
 absl::StatusOr<ExitCode> RunIn(const Options& options) {
   CopyChoices choices = options.choices();
   FAMFS_ASSIGN_OR_RETURN(choices.layout, options.layout.Resolve());
   FAMFS_ASSIGN_OR_RETURN(const auto writer,
-                         OpenWriter(options.device, options.write));
+                         OpenWriter(options.what.device, options.write));
   const Destination destination{
       .kind =
           [&](const std::string& path) {
@@ -159,11 +180,14 @@ absl::StatusOr<ExitCode> RunIn(const Options& options) {
             if (node == nullptr) return PathKind::kMissing;
             return node->is_directory ? PathKind::kDirectory : PathKind::kFile;
           },
+      .in_tree =
+          [&](const std::string& path) {
+            return IsInTree(*writer->Tree(), path);
+          },
       .make = "famfs mkdir"};
-  FAMFS_ASSIGN_OR_RETURN(
-      const CopyPlan plan,
-      PlanIn(Sources(options), options.paths.back().substr(1), destination,
-             options.plan()));
+  FAMFS_ASSIGN_OR_RETURN(const CopyPlan plan,
+                         PlanIn(options.what.sources, options.what.target,
+                                destination, options.plan()));
   FAMFS_RETURN_IF_ERROR(MakeDirectories(*writer, plan, options.owner));
   std::vector<std::unique_ptr<FileCopy>> copies;
   copies.reserve(plan.files.size());
@@ -171,8 +195,9 @@ absl::StatusOr<ExitCode> RunIn(const Options& options) {
     copies.push_back(NewCopyIn(*writer, file.from, file.size, file.to,
                                options.owner.Resolve(file.mode), choices));
   }
-  const CopyResult result =
+  CopyResult result =
       RunCopies(std::move(copies), options.threads, "copying in");
+  MakeLinks(*writer, plan, options.owner, result);
   return Tell(plan, result, options);
 }
 
@@ -212,13 +237,31 @@ class LocalDirectories {
   std::vector<const PlannedDirectory*> made_;
 };
 
+/// Last of all, so that no file is written through one.
+void MakeLocalLinks(const CopyPlan& plan, bool replace, CopyResult& result) {
+  for (const PlannedLink& link : plan.links) {
+    std::error_code error;
+    const bool is_link = fs::is_symlink(fs::symlink_status(link.to, error));
+    const bool there =
+        is_link && fs::read_symlink(link.to, error) == link.target;
+    absl::Status made;
+    if (!there) {
+      if (is_link && replace) ::unlink(link.to.c_str());
+      if (::symlink(link.target.c_str(), link.to.c_str()) != 0) {
+        made = ErrnoError(errno, fmt::format("symbolic link {}", link.to));
+      }
+    }
+    CountLink(there, made, result);
+  }
+}
+
 absl::StatusOr<ExitCode> RunOut(const Options& options) {
   FAMFS_ASSIGN_OR_RETURN(const auto reader,
-                         OpenReader(options.device, options.salvage));
+                         OpenReader(options.what.device, options.salvage));
   const Destination destination{.kind = LocalKind, .make = "mkdir"};
   FAMFS_ASSIGN_OR_RETURN(
       const CopyPlan plan,
-      PlanOut(*reader->Tree(), Sources(options), options.paths.back(),
+      PlanOut(*reader->Tree(), options.what.sources, options.what.target,
               destination, options.plan()));
   LocalDirectories directories;
   FAMFS_RETURN_IF_ERROR(directories.Make(plan));
@@ -228,34 +271,26 @@ absl::StatusOr<ExitCode> RunOut(const Options& options) {
     copies.push_back(
         NewCopyOut(*reader, file.file, file.to, options.choices()));
   }
-  const CopyResult result =
+  CopyResult result =
       RunCopies(std::move(copies), options.threads, "copying out");
+  MakeLocalLinks(plan, options.force, result);
   FAMFS_RETURN_IF_ERROR(directories.SetModes());
   return Tell(plan, result, options,
               options.salvage ? DamageJson(*reader) : Json(nullptr));
 }
 
-absl::StatusOr<ExitCode> Run(const Options& options) {
-  if (options.paths.size() < 2) {
-    return AsUsage(InvalidArgument("cp needs a source and a destination"));
-  }
-  const bool into = InInstance(options.paths.back());
-  for (std::size_t i = 0; i + 1 < options.paths.size(); ++i) {
-    if (InInstance(options.paths[i]) == into) {
-      return AsUsage(InvalidArgument(
-          "\"{}\" and \"{}\" are both {}; a colon before a path says that it "
-          "lies in the instance, and exactly one side does",
-          options.paths[i], options.paths.back(),
-          into ? "in the instance" : "local"));
-    }
-  }
-  if (into && options.salvage) {
+absl::StatusOr<ExitCode> Run(const Options& given) {
+  Options options = given;
+  auto what = ReadCopyWords(options.words);
+  if (!what.ok()) return AsUsage(what.status());
+  options.what = *std::move(what);
+  if (options.what.into && options.salvage) {
     return AsUsage(InvalidArgument(
         "--salvage is for copies out of an instance; nothing is written to a "
         "damaged one"));
   }
   const InterruptScope interrupts;
-  return into ? RunIn(options) : RunOut(options);
+  return options.what.into ? RunIn(options) : RunOut(options);
 }
 
 void AddHow(Command* command, Options& options) {
@@ -295,11 +330,10 @@ void AddCp(Command& app, ExitCode& exit) {
   Command* command = app.add_subcommand(
       "cp", "Copy local files into an instance, or out of it");
   command->footer(kExamples);
-  AddDevice(command, options->device);
   command
-      ->add_option("PATHS", options->paths,
-                   "Sources, then the destination; a colon marks those in the "
-                   "instance")
+      ->add_option("WORDS", options->words,
+                   "A device, sources, then the destination; a colon marks "
+                   "those in the instance")
       ->required()
       ->type_name("");
   AddHow(command, *options);

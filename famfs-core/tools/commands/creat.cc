@@ -8,6 +8,7 @@
 #include "tools/common/layout_options.h"
 #include "tools/common/parallel.h"
 #include "tools/common/progress.h"
+#include "tools/common/tree_editor.h"
 #include "tools/copy/seeded_stream.h"
 
 namespace famfs {
@@ -21,7 +22,7 @@ Examples:
   famfs verify emulated:/dev/shm/pool :data/test --seed 42
 The file is made of zeros, or with --seed of a pseudo random stream that can be
 verified from any host (SplitMix64; docs/tools.md has the formula). It has its
-size for life: famfs files are allocated once. A file with a seed is in the log
+size for life, as famfs files are allocated once; in a tree volume it may grow. A file with a seed is in the log
 when its bytes are there, never before. To make a file with contents of your own
 use famfs cp.
 Exit codes: 0 made; 1 refused, and nothing is changed; 2 a wrong command line, or
@@ -61,8 +62,8 @@ absl::Status CreateSeeded(Writer& writer, const Options& options,
                           const FileLayout& layout) {
   const std::uint64_t size = options.size.value_or(0);
   FAMFS_ASSIGN_OR_RETURN(const auto file,
-                         writer.BeginFile(InstancePath(options.path), size,
-                                          options.owner.Resolve(0644), layout));
+                         BeginFileAt(writer, WithoutColon(options.path), size,
+                                     options.owner.Resolve(0644), layout));
   Filling filling(size);
   const absl::Status filled = RunParallel(
       options.threads, (size + kStep - 1) / kStep, [&](std::size_t index) {
@@ -94,10 +95,17 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
                          OpenWriter(options.device, options.write));
   if (options.seed) {
     FAMFS_RETURN_IF_ERROR(CreateSeeded(*writer, options, layout));
+    return ExitCode::kOk;
+  }
+  const std::string path = WithoutColon(options.path);
+  const std::uint64_t size = options.size.value_or(0);
+  const Ownership owner = options.owner.Resolve(0644);
+  if (IsInTree(*writer->Tree(), path)) {
+    FAMFS_ASSIGN_OR_RETURN(const auto file,
+                           BeginFileAt(*writer, path, size, owner, layout));
+    FAMFS_RETURN_IF_ERROR(file->Commit());
   } else {
-    FAMFS_RETURN_IF_ERROR(
-        writer->CreateFile(InstancePath(options.path), options.size.value_or(0),
-                           options.owner.Resolve(0644), layout));
+    FAMFS_RETURN_IF_ERROR(writer->CreateFile(path, size, owner, layout));
   }
   return ExitCode::kOk;
 }

@@ -19,7 +19,8 @@ size = used + pending + reserved + free, but for what a lost writer reserved, wh
 is quarantined. `pending` is what deleted volumes still hold. On devices that hosts
 share it is first quarantined, until every host has let go of it (famfs hosts), then
 scrubbed, then free after a compaction; on emulated ones a compaction is enough.
-`largest` is the largest free range: the largest file in one extent. `unbacked` is what
+`promised` is what of `free` (and of what is pending) belongs to tree volumes that
+have not used up their capacity: others do not get it. `largest` is the largest free range: the largest file in one extent. `unbacked` is what
 of `free` cannot be had, since the file system under the device has less left. Of a
 damaged instance (--salvage) free is what no entry names that can be read: at most so
 much.
@@ -35,20 +36,23 @@ struct Options {
 
 Json ToJson(const PoolSpace& pool, const DaxDevice& device) {
   const PoolFigures& figures = pool.space.figures;
-  Json json = {
-      {"device", JsonText(device.spec())},
-      {"size", figures.size},
-      {"used", pool.used},
-      {"pending", figures.pending},
-      {"quarantined", figures.quarantined},
-      {"releasable", figures.releasable},
-      {"waiting_hosts", figures.waiting_hosts},
-      {"reserved", figures.reserved},
-      {"free", figures.free},
-      {"largest", figures.largest},
-      {"unbacked", figures.unbacked},
-      {"log", {{"entries", figures.entries}, {"slots", figures.slots}}},
-      {"files", pool.files.size()}};
+  Json json = {{"device", JsonText(device.spec())},
+               {"size", figures.size},
+               {"used", pool.used},
+               {"pending", figures.pending},
+               {"quarantined", figures.quarantined},
+               {"releasable", figures.releasable},
+               {"waiting_hosts", figures.waiting_hosts},
+               {"reserved", figures.reserved},
+               {"free", figures.free},
+               {"promised", figures.promised},
+               {"largest", figures.largest},
+               {"unbacked", figures.unbacked},
+               {"log",
+                {{"entries", figures.entries},
+                 {"slots", figures.slots},
+                 {"promised", figures.promised_slots}}},
+               {"files", pool.files.size()}};
   json["devices"] = Json::array();
   for (const PoolDevice& one : pool.devices) {
     json["devices"].push_back(
@@ -61,6 +65,7 @@ Json ToJson(const PoolSpace& pool, const DaxDevice& device) {
     json["volumes"].push_back({{"directory", JsonText(volume.directory)},
                                {"name", JsonText(volume.attributes.name)},
                                {"kind", KindText(volume.attributes.kind)},
+                               {"layout", LayoutText(volume.attributes.layout)},
                                {"state", StateText(volume.attributes.state)},
                                {"capacity", volume.attributes.capacity},
                                {"allocated", volume.allocated}});
@@ -117,9 +122,16 @@ void Print(const PoolSpace& pool, const DaxDevice& device, bool verbose) {
     PrintLine("  unbacked", figures.unbacked, figures.size,
               "the file system under the device is too full for it");
   }
+  if (figures.promised > 0) {
+    PrintLine("  promised", figures.promised, figures.size,
+              "to tree volumes, for what they may still hold");
+  }
   PrintLine("largest", figures.largest, figures.size);
-  fmt::print("  log           {} of {} entries\n", figures.entries,
-             figures.slots);
+  fmt::print(
+      "  log           {} of {} entries{}\n", figures.entries, figures.slots,
+      figures.promised_slots == 0 ? std::string()
+                                  : fmt::format(", {} promised to tree volumes",
+                                                figures.promised_slots));
   for (const PoolDevice& one : pool.devices) {
     if (pool.devices.size() == 1) break;
     fmt::print("  device {:<3}    {:>12}  {}\n", one.index,
@@ -128,8 +140,9 @@ void Print(const PoolSpace& pool, const DaxDevice& device, bool verbose) {
   if (!verbose) return;
   fmt::print("volumes: {}\n", pool.volumes.size());
   for (const VolumeSpace& volume : pool.volumes) {
-    fmt::print("  {:<40} {:>12} {:<8} {}\n", Printable(volume.directory),
+    fmt::print("  {:<40} {:>12} {:<4} {:<8} {}\n", Printable(volume.directory),
                FormatSize(volume.attributes.capacity),
+               LayoutText(volume.attributes.layout),
                StateText(volume.attributes.state),
                Printable(volume.attributes.name));
   }

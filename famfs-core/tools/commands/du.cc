@@ -32,32 +32,61 @@ struct Options {
 struct Usage {
   std::string path;
   bool is_directory = false;
+  std::string type;
   std::uint64_t allocated = 0;  // bytes
   std::uint64_t size = 0;       // bytes
   std::uint64_t files = 0;
 };
 
-/// Adds the lines of what lies below `node`, children first as du(1) does, and
-/// answers the node's own.
-Usage Measure(const Namespace& tree, const Node& node, const Options& options,
-              std::vector<Usage>& lines) {
-  const NodeFacts facts = FactsOf(tree, node);
-  Usage usage{.path = facts.path,
-              .is_directory = facts.is_directory,
-              .allocated = facts.allocated(),
-              .size = facts.size,
-              .files = facts.is_directory ? 0U : 1U};
-  if (!facts.is_directory) return usage;
-  ForEachChild(tree, node, [&](const Node& child) {
-    if (child.is_meta) return;
-    Usage below = Measure(tree, child, options, lines);
-    usage.allocated += below.allocated;
-    usage.size += below.size;
-    usage.files += below.files;
-    const bool shown = child.is_directory || options.all;
-    if (shown && !options.summary) lines.push_back(std::move(below));
-  });
-  return usage;
+struct Visited {
+  const Node* node = nullptr;
+  std::size_t parent = 0;  // where it stands among what was visited
+};
+
+/// What lies at and below `node`: each directory before what it holds, and that
+/// by name, backwards. Read from its end it is the order of du(1).
+std::vector<Visited> AllBelow(const Namespace& tree, const Node& node) {
+  std::vector<Visited> all;
+  std::vector<Visited> next = {{&node, 0}};
+  while (!next.empty()) {
+    const Visited one = next.back();
+    next.pop_back();
+    all.push_back(one);
+    if (!one.node->is_directory) continue;
+    ForEachChild(tree, *one.node, [&](const Node& child) {
+      if (!child.is_meta) next.push_back({&child, all.size() - 1});
+    });
+  }
+  return all;
+}
+
+/// The lines to be shown, the last one that of `node` itself.
+std::vector<Usage> Measure(const Namespace& tree, const Node& node,
+                           const Options& options) {
+  const std::vector<Visited> all = AllBelow(tree, node);
+  std::vector<Usage> sums(all.size());
+  std::vector<Usage> lines;
+  for (std::size_t i = all.size(); i-- > 0;) {
+    const NodeFacts facts = FactsOf(tree, *all[i].node);
+    Usage& usage = sums[i];
+    usage.path = facts.path;
+    usage.is_directory = facts.is_directory;
+    usage.type = TypeText(facts);
+    usage.allocated += facts.allocated();
+    usage.size += facts.size;
+    usage.files += facts.is_directory || facts.is_symlink ? 0U : 1U;
+    if (i > 0) {
+      Usage& above = sums[all[i].parent];
+      above.allocated += usage.allocated;
+      above.size += usage.size;
+      above.files += usage.files;
+    }
+    const bool shown = usage.is_directory || options.all;
+    if (i == 0 || (shown && !options.summary)) {
+      lines.push_back(std::move(usage));
+    }
+  }
+  return lines;
 }
 
 absl::StatusOr<ExitCode> Run(const Options& options) {
@@ -68,15 +97,14 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
     const auto tree = place.reader->Tree();
     FAMFS_ASSIGN_OR_RETURN(const Node* const node,
                            FindNode(*tree, place.Path(options.path)));
-    Usage own = Measure(*tree, *node, options, lines);
-    lines.push_back(std::move(own));
+    lines = Measure(*tree, *node, options);
   }
   Json json = Json::array();
   for (const Usage& line : lines) {
     if (options.json) {
       Json one;
       PutText(one, "path", line.path);
-      one["type"] = line.is_directory ? "directory" : "file";
+      one["type"] = line.type;
       one["allocated"] = line.allocated;
       one["size"] = line.size;
       one["files"] = line.files;

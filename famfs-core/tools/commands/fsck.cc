@@ -54,6 +54,7 @@ Json ToJson(const FsckReport& report, const DaxDevice& device) {
   json["slots"] = report.slots;
   json["files"] = report.files;
   json["directories"] = report.directories;
+  json["symlinks"] = report.symlinks;
   json["volumes"] = report.volumes;
   json["used_bytes"] = report.used_bytes;
   json["free_bytes"] = report.free_bytes;
@@ -78,13 +79,16 @@ void PrintText(const FsckReport& report, const DaxDevice& device) {
     fmt::print(
         "{}: uuid {}, owner {}\n"
         "  log      {} of {} entries\n"
-        "  holds    {} files, {} directories, {} volumes\n"
+        "  holds    {} files, {} directories{}, {} volumes\n"
         "  space    {} used, {} free, {} of deleted volumes\n",
         device.spec(), report.superblock.fs_uuid.ToString(),
         report.superblock.system_uuid.ToString(), report.entries, report.slots,
-        report.files, report.directories, report.volumes,
-        FormatSize(report.used_bytes), FormatSize(report.free_bytes),
-        FormatSize(report.pending_bytes));
+        report.files, report.directories,
+        report.symlinks == 0
+            ? std::string()
+            : fmt::format(", {} symbolic links", report.symlinks),
+        report.volumes, FormatSize(report.used_bytes),
+        FormatSize(report.free_bytes), FormatSize(report.pending_bytes));
   }
   if (report.clean()) {
     fmt::print("{}: clean\n", device.spec());

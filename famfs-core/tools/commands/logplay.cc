@@ -20,7 +20,8 @@ Examples:
   famfs logplay image:/tmp/pool.img -q          only the figures
   famfs logplay emulated:/dev/shm/pool --json | jq .statistics
 One line for each entry in use: its number, what it does, or the rule that it
-breaks. Nothing is changed and nothing is mounted: famfs-fused (famfs mount) plays
+breaks. What lies in a tree volume is told by the name that it has by then. Nothing is
+changed and nothing is mounted: famfs-fused (famfs mount) plays
 the log itself and follows it, so no logplay is needed after each new file.
 Exit codes: 0 every entry was played; 1 an entry breaks a rule, or the log cannot
 be read; 2 a wrong command line, or a device that could not be opened.)";
@@ -41,6 +42,10 @@ struct Statistics {
   std::uint64_t revisions = 0;  // later ones, and repeated mkdirs
   std::uint64_t deletions = 0;
   std::uint64_t devices = 0;
+  std::uint64_t nodes = 0;     // first records, in tree volumes
+  std::uint64_t records = 0;   // later ones
+  std::uint64_t removals = 0;  // of them
+  std::uint64_t pieces = 0;    // of files in tree volumes, also dead ones
   std::uint64_t broken = 0;
   std::uint64_t bytes = 0;      // of the files' contents
   std::uint64_t allocated = 0;  // bytes
@@ -53,8 +58,6 @@ struct Told {
 };
 
 Told TellFile(const MediaFile& file, Statistics& statistics) {
-  ++statistics.files;
-  statistics.bytes += file.size;
   const bool strips =
       file.extent_type == static_cast<std::uint32_t>(ExtentType::kInterleaved);
   const std::uint64_t count =
@@ -76,6 +79,79 @@ Told TellFile(const MediaFile& file, Statistics& statistics) {
                                 extents[i].device_index, extents[i].offset,
                                 extents[i].offset + extents[i].length);
   }
+  return told;
+}
+
+/// What an entry is of a tree volume that the player knows.
+struct InTree {
+  const Node* volume = nullptr;  // null: it is not of one
+  TreeId id = kVolumeRoot;
+  std::uint32_t piece = 0;
+
+  static InTree Of(const Namespace& tree, const MediaEntry& entry) {
+    const auto type = static_cast<EntryType>(entry.type);
+    if (type != EntryType::kFile && type != EntryType::kMkdir) return {};
+    const std::string_view path = type == EntryType::kFile
+                                      ? PathFromField(entry.file.path)
+                                      : PathFromField(entry.mkdir.path);
+    const std::size_t slash = path.find('/');
+    if (slash == std::string_view::npos) return {};
+    const Node* const volume = tree.FindDirectory(path.substr(0, slash));
+    const auto name = ParseTreeName(path.substr(slash + 1));
+    if (volume == nullptr || volume->tree == nullptr || !name) return {};
+    return {.volume = volume, .id = name->id, .piece = name->piece.value_or(0)};
+  }
+  /// By the names that users gave; the volume and the node's id of one that is
+  /// not there.
+  [[nodiscard]] std::string Path(const Namespace& tree) const {
+    const Node* const node = tree.FindTreeNode(*volume, id);
+    return node != nullptr ? tree.PathOf(*node) : NodePath(volume->name, id);
+  }
+};
+
+/// `before`: what the node was called until then; empty: it was not there.
+Told TellRecord(const NodeRecord& record, const std::string& before,
+                const std::string& now, Statistics& statistics) {
+  ++(before.empty() ? statistics.nodes : statistics.records);
+  const char* const kind = record.kind == NodeKind::kDirectory ? "directory"
+                           : record.kind == NodeKind::kFile    ? "tree file"
+                                                               : "symlink";
+  Told told{.what = kind, .path = now};
+  if (record.state == NodeState::kRemoved) {
+    ++statistics.removals;
+    told = {.what = "removal", .path = before};
+  } else if (!before.empty()) {
+    told.what = before == now ? "record" : "rename";
+    if (before != now) told.details = fmt::format("was {}, ", before);
+  }
+  if (record.kind == NodeKind::kSymlink) {
+    told.details += fmt::format("-> {}, ", record.target);
+  } else if (record.kind == NodeKind::kFile) {
+    told.details += fmt::format("{} bytes, ", record.size);
+  }
+  told.details += fmt::format("revision {}", record.revision);
+  if (record.truncation != 0) {
+    told.details += fmt::format(", cut {} times", record.truncation);
+  }
+  return told;
+}
+
+Told TellInTree(const MediaEntry& entry, const InTree& what,
+                const std::string& before, const std::string& now,
+                Statistics& statistics) {
+  if (static_cast<EntryType>(entry.type) == EntryType::kMkdir) {
+    const auto record = DecodeNodeRecord(entry.mkdir);
+    // The entry was played, so it has one.
+    return TellRecord(record.ok() && *record ? **record : NodeRecord{}, before,
+                      now, statistics);
+  }
+  ++statistics.pieces;
+  Told told = TellFile(entry.file, statistics);
+  const std::uint64_t deletion = DeletionNumberOf(entry.file).value_or(0);
+  told.what = deletion == 0 ? "piece" : "dead piece";
+  told.path = now;
+  told.details = fmt::format("number {}, {}", what.piece, told.details);
+  if (deletion != 0) told.details += fmt::format(", deletion {}", deletion);
   return told;
 }
 
@@ -106,6 +182,8 @@ Told TellMkdir(const MediaMkdir& mkdir, bool is_new, Statistics& statistics) {
 Told Tell(const MediaEntry& entry, bool is_new, Statistics& statistics) {
   switch (static_cast<EntryType>(entry.type)) {
     case EntryType::kFile:
+      ++statistics.files;
+      statistics.bytes += entry.file.size;
       return TellFile(entry.file, statistics);
     case EntryType::kMkdir:
       return TellMkdir(entry.mkdir, is_new, statistics);
@@ -130,12 +208,22 @@ Json ToJson(const Statistics& s) {
           {"revisions", s.revisions},
           {"deletions", s.deletions},
           {"devices", s.devices},
+          {"nodes", s.nodes},
+          {"records", s.records},
+          {"removals", s.removals},
+          {"pieces", s.pieces},
           {"broken", s.broken},
           {"bytes", s.bytes},
           {"allocated", s.allocated}};
 }
 
 void Print(const Statistics& s) {
+  if (s.nodes + s.records + s.pieces > 0) {
+    fmt::print(
+        "in tree volumes: {} nodes, {} later records ({} removals), {} "
+        "pieces\n",
+        s.nodes, s.records, s.removals, s.pieces);
+  }
   fmt::print(
       "{} entries: {} files ({} interleaved, {} extents), {} directories ({} "
       "volumes), {} revisions, {} deletions, {} devices, {} broken\n"
@@ -143,6 +231,29 @@ void Print(const Statistics& s) {
       s.entries, s.files, s.interleaved, s.extents, s.directories, s.volumes,
       s.revisions, s.deletions, s.devices, s.broken, FormatSize(s.bytes),
       FormatSize(s.allocated));
+}
+
+/// Plays the entry, and tells what that did.
+Told Play(LogPlayer& player, std::uint64_t index, const MediaEntry& entry,
+          Statistics& statistics) {
+  const Namespace& tree = player.tree();
+  const std::size_t nodes = tree.size();
+  const InTree in_tree = InTree::Of(tree, entry);
+  std::string before;
+  if (in_tree.volume != nullptr &&
+      tree.FindTreeNode(*in_tree.volume, in_tree.id) != nullptr) {
+    before = in_tree.Path(tree);
+  }
+  if (const std::optional<Finding> finding = player.TryApply(index, entry)) {
+    ++statistics.broken;
+    player.SkipTo(index + 1);
+    return {
+        .what = "broken", .path = finding->rule, .details = finding->message};
+  }
+  if (in_tree.volume == nullptr) {
+    return Tell(entry, tree.size() > nodes, statistics);
+  }
+  return TellInTree(entry, in_tree, before, in_tree.Path(tree), statistics);
 }
 
 absl::StatusOr<ExitCode> Run(const Options& options) {
@@ -166,18 +277,9 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
   for (std::uint64_t i = 0; i < header.next_index; ++i) {
     const MediaEntry entry = layout.LoadEntry(i);
     ++statistics.entries;
-    const std::size_t nodes = player.tree().size();
-    const std::optional<Finding> finding = player.TryApply(i, entry);
-    Told told;
-    if (finding) {
-      ++statistics.broken;
-      told = {
-          .what = "broken", .path = finding->rule, .details = finding->message};
-      player.SkipTo(i + 1);
-    } else {
-      told = Tell(entry, player.tree().size() > nodes, statistics);
-    }
-    if (options.quiet && !finding) continue;
+    const std::uint64_t broken = statistics.broken;
+    const Told told = Play(player, i, entry, statistics);
+    if (options.quiet && statistics.broken == broken) continue;
     if (options.json) {
       entries.push_back({{"entry", i},
                          {"does", told.what},

@@ -14,9 +14,11 @@ Examples:
   famfs ls emulated:/dev/shm/pool data -l
   famfs ls emulated:/dev/shm/pool -R --json
   famfs ls /mnt/pool/data                       a directory on a mount
--l shows mode, uid, gid, size in bytes, number of extents and name; of a CSI
-volume's directory also the volume's name, state and capacity. Names are shown as
-they are, but for what a terminal could take for more than text (\xNN).
+-l shows mode, uid, gid, size in bytes, number of extents, when it was changed (of
+what lies in a tree volume; the log has no times of others) and name; of a CSI
+volume's directory also the volume's name, layout (tree), state and capacity. What
+lies in a tree volume is listed by the names that its users gave, a symbolic link
+as "name -> target". Names are shown as they are, but for what a terminal could take for more than text (\xNN).
 Exit codes: 0 shown; 1 something is damaged, or not there; 2 a wrong command line,
 or a device that could not be opened.)";
 
@@ -30,18 +32,18 @@ struct Options {
   bool json = false;
 };
 
-std::string LineOf(const Namespace& tree, const Node& node, bool details) {
-  std::string name = Printable(tree.PathOf(node));
-  if (node.is_directory) name += '/';
+std::string LineOf(const NodeFacts& facts, bool details) {
+  const std::string name = NameText(facts);
   if (!details) return name;
-  std::string line =
-      fmt::format("{} {:>5} {:>5} {:>14} {:>2} {}",
-                  ModeText(node.is_directory, node.owner.mode), node.owner.uid,
-                  node.owner.gid, node.size, node.extents.size(), name);
-  if (node.volume != nullptr) {
-    line +=
-        fmt::format("  (volume {}, {}, {} bytes)", Printable(node.volume->name),
-                    StateText(node.volume->state), node.volume->capacity);
+  std::string line = fmt::format(
+      "{} {:>5} {:>5} {:>14} {:>2} {:>23} {}", ModeText(facts), facts.owner.uid,
+      facts.owner.gid, facts.size, facts.extents.size(),
+      facts.tree ? TimeText(facts.tree->mtime_ns, 0) : "-", name);
+  if (facts.volume) {
+    line += fmt::format(
+        "  (volume {}, {}{}, {} bytes)", Printable(facts.volume->name),
+        facts.volume->layout == VolumeLayout::kTree ? "tree, " : "",
+        StateText(facts.volume->state), facts.volume->capacity);
   }
   return line;
 }
@@ -54,12 +56,12 @@ void Walk(const Namespace& tree, const Node& node, const Options& options,
     show(node);
     return;
   }
+  if (options.recursive) {
+    ForEachBelow(tree, node, options.all, show);
+    return;
+  }
   ForEachChild(tree, node, [&](const Node& child) {
-    if (child.is_meta && !options.all) return;
-    show(child);
-    if (options.recursive && child.is_directory) {
-      Walk(tree, child, options, show);
-    }
+    if (!child.is_meta || options.all) show(child);
   });
 }
 
@@ -82,7 +84,7 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
     PrintJson(json);
   } else {
     Walk(tree, *node, options, [&](const Node& found) {
-      fmt::print("{}\n", LineOf(tree, found, options.details));
+      fmt::print("{}\n", LineOf(FactsOf(tree, found), options.details));
     });
   }
   return WholeOrDamaged(reader);
@@ -100,7 +102,7 @@ void AddLs(Command& app, ExitCode& exit) {
                    "A directory or file of the instance. Default: the root")
       ->type_name("");
   command->add_flag("-l,--long", options->details,
-                    "Owner, mode, size, extents");
+                    "Mode, owner, size, extents, time");
   command->add_flag("-R,--recursive", options->recursive,
                     "Also what lies in directories");
   command->add_flag("-a,--all", options->all,

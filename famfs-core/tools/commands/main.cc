@@ -58,9 +58,14 @@ void AddCommands(Command& famfs, ExitCode& exit) {
   AddFsck(famfs, exit);
   AddDump(famfs, exit);
   AddLs(famfs, exit);
+  AddMkvol(famfs, exit);
+  AddRmvol(famfs, exit);
   AddMkdir(famfs, exit);
   AddCreat(famfs, exit);
   AddCp(famfs, exit);
+  AddRm(famfs, exit);
+  AddMv(famfs, exit);
+  AddSymlink(famfs, exit);
   AddExport(famfs, exit);
   AddImport(famfs, exit);
   AddVerify(famfs, exit);

@@ -2,6 +2,7 @@
 #include "tools/commands/commands.h"
 
 #include "base/text.h"
+#include "tools/common/tree_editor.h"
 
 namespace famfs {
 namespace {
@@ -10,7 +11,9 @@ constexpr const char* kExamples = R"(
 Examples:
   famfs mkdir emulated:/dev/shm/pool data
   famfs mkdir emulated:/dev/shm/pool -p data/2026/may --mode 0750
-PATH is relative to the root of the instance, at most 78 bytes long.)";
+  famfs mkdir emulated:/dev/shm/pool :datasets/2026          in a tree volume
+PATH is relative to the root of the instance, at most 78 bytes long; in a tree
+volume each name has at most 255. A colon before it is dropped.)";
 
 struct Options {
   std::string device;
@@ -35,7 +38,7 @@ absl::Status MakeParents(Writer& writer, const std::string& path,
       }
       exists = node != nullptr && !part.empty();
     }
-    if (!exists) FAMFS_RETURN_IF_ERROR(writer.Mkdir(part, owner));
+    if (!exists) FAMFS_RETURN_IF_ERROR(MkdirAt(writer, part, owner));
   }
   return absl::OkStatus();
 }
@@ -44,11 +47,11 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
   FAMFS_ASSIGN_OR_RETURN(const auto writer,
                          OpenWriter(options.device, options.write));
   const Ownership owner = options.owner.Resolve(0755);
-  const std::string path = InstancePath(options.path);
+  const std::string path = WithoutColon(options.path);
   if (options.parents) {
     FAMFS_RETURN_IF_ERROR(MakeParents(*writer, path, owner));
   } else {
-    FAMFS_RETURN_IF_ERROR(writer->Mkdir(path, owner));
+    FAMFS_RETURN_IF_ERROR(MkdirAt(*writer, path, owner));
   }
   return ExitCode::kOk;
 }

@@ -112,7 +112,8 @@ class NewDevice {
       return Exists(Message(made));
     }
     if (!is_there && existed) {
-      paths_ = {directory + "/device.yaml", directory + "/extents"};
+      paths_ = {directory + "/device.yaml", directory + "/extents",
+                directory + "/files"};
     } else if (!is_there) {
       paths_ = {directory};
     }

@@ -14,8 +14,9 @@ Examples:
   famfs stat emulated:/dev/shm/pool data/model.bin
   famfs stat emulated:/dev/shm/pool / --json
 Shows type, owner, size, where each extent (or strip, of an interleaved file)
-lies, and of a CSI volume's directory the volume's attributes. Needs no mount and
-no lock.
+lies, of a CSI volume's directory the volume's attributes, and of what lies in a
+tree volume what its record says: times, pieces, a link's target. Needs no mount
+and no lock.
 Exit codes: 0 all shown; 1 a path is not in the instance, or something is damaged;
 2 a wrong command line, or a device that could not be opened.)";
 
@@ -38,9 +39,20 @@ Json ToJson(const Found& found) {
   json["inode"] = found.id;
   if (found.facts.is_directory) {
     json["children"] = found.children;
-  } else {
+  } else if (!found.facts.is_symlink) {
     json["allocated"] = found.facts.allocated();
     json["interleaved"] = found.facts.chunk > 0;
+  }
+  if (found.facts.tree) {
+    const TreeFacts& tree = *found.facts.tree;
+    json["revision"] = tree.revision;
+    if (!tree.node_file.empty()) {
+      json["pieces"] = tree.pieces;
+      json["next_piece"] = tree.next_piece;
+      json["truncation"] = tree.truncation;
+      json["reach"] = tree.reach;
+      json["node_file"] = tree.node_file;
+    }
   }
   json["in_volume"] = found.volume_path.empty()
                           ? Json(nullptr)
@@ -65,6 +77,18 @@ void PrintFile(const NodeFacts& facts) {
   }
 }
 
+void PrintTree(const TreeFacts& tree) {
+  if (tree.id != kVolumeRoot) {
+    fmt::print("  node     {:016x}, revision {}\n", tree.id, tree.revision);
+  }
+  fmt::print("  modified {}\n  changed  {}\n", TimeText(tree.mtime_ns),
+             TimeText(tree.ctime_ns));
+  if (tree.node_file.empty()) return;
+  fmt::print("  pieces   {}, the next has the number {}; was cut {} time{}\n",
+             tree.pieces, tree.next_piece, tree.truncation,
+             tree.truncation == 1 ? "" : "s");
+}
+
 void PrintVolume(const VolumeAttributes& volume) {
   fmt::print(
       "  volume   {}, a {} of layout {}, {}, revision {}\n"
@@ -79,16 +103,15 @@ void PrintVolume(const VolumeAttributes& volume) {
 
 void Print(const Found& found) {
   const NodeFacts& facts = found.facts;
-  fmt::print("{}{}\n  type     {}, inode {:#x}\n  owner    {} uid {} gid {}\n",
-             Printable(facts.path), facts.is_directory ? "/" : "",
-             facts.is_directory ? "directory" : "file", found.id,
-             ModeText(facts.is_directory, facts.owner.mode), facts.owner.uid,
-             facts.owner.gid);
+  fmt::print("{}\n  type     {}, inode {:#x}\n  owner    {} uid {} gid {}\n",
+             NameText(facts), TypeText(facts), found.id, ModeText(facts),
+             facts.owner.uid, facts.owner.gid);
   if (facts.is_directory) {
     fmt::print("  holds    {} entries\n", found.children);
-  } else {
+  } else if (!facts.is_symlink) {
     PrintFile(facts);
   }
+  if (facts.tree) PrintTree(*facts.tree);
   if (facts.volume) {
     PrintVolume(*facts.volume);
   } else if (!found.volume_path.empty()) {

@@ -29,19 +29,24 @@ struct InstanceFile {
 
   NodeId id = 0;
   std::string path;
-  std::uint64_t size = 0;         // bytes
-  std::uint32_t mode = 0;         // permission bits
+  std::uint64_t size = 0;  // bytes
+  std::uint32_t mode = 0;  // permission bits
+  /// Of a tree volume's: the device's own file for it, where that has the
+  /// bytes.
+  std::string node_file{};
   std::vector<FilePart> parts{};  // in the file's order, without gaps
 
-  /// InvalidArgument for a directory, NotFound for nothing. A colon before the
-  /// path is dropped.
+  /// InvalidArgument for a directory or a symbolic link, NotFound for nothing.
+  /// A colon before the path is dropped.
   static absl::StatusOr<InstanceFile> Find(const Namespace& tree,
                                            const std::string& given);
   static InstanceFile Of(const Namespace& tree, const Node& file);
 
   /// Whether what was read at its parts was this file's to the end: looks at
   /// the log once more. IsReplaced when the device holds another instance by
-  /// now, Aborted when the file was deleted; Reader::Refresh has the rest.
+  /// now, Aborted when the file was deleted or cut; Reader::Refresh has the
+  /// rest. One of a tree volume may have grown, and its bytes may have been
+  /// changed by its users meanwhile, as with any file that is written.
   [[nodiscard]] absl::Status CheckStillThere(Reader& reader) const;
 
   /// The part that `part` is, mapped. Unavailable when its device is

@@ -67,7 +67,8 @@ absl::Status CheckTarget(const std::string& path, bool replace) {
 
 }  // namespace
 
-absl::StatusOr<LocalSource> LocalSource::Open(const std::string& path) {
+absl::StatusOr<LocalSource> LocalSource::Open(const std::string& path,
+                                              bool may_be_empty) {
   // O_NONBLOCK: a FIFO named by mistake must not hang.
   FAMFS_ASSIGN_OR_RETURN(UniqueFd fd, OpenFile(path, O_RDONLY | O_NONBLOCK));
   struct stat info {};
@@ -79,9 +80,11 @@ absl::StatusOr<LocalSource> LocalSource::Open(const std::string& path) {
   if (!S_ISREG(info.st_mode)) {
     return InvalidArgument("{}: is no regular file", path);
   }
-  if (info.st_size == 0) {
+  if (info.st_size == 0 && !may_be_empty) {
     return InvalidArgument(
-        "{}: is empty, and a famfs instance has no files of 0 bytes", path);
+        "{}: is empty, and outside of tree volumes a famfs instance has no "
+        "files of 0 bytes",
+        path);
   }
   LocalSource source(path, std::move(fd),
                      static_cast<std::uint64_t>(info.st_size),

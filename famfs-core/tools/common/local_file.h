@@ -14,9 +14,10 @@ namespace famfs {
 
 class LocalSource {
  public:
-  /// InvalidArgument for what is no regular file, or empty: an instance has no
-  /// files of 0 bytes.
-  static absl::StatusOr<LocalSource> Open(const std::string& path);
+  /// InvalidArgument for what is no regular file; or, unless it may be, empty:
+  /// outside of tree volumes an instance has no files of 0 bytes.
+  static absl::StatusOr<LocalSource> Open(const std::string& path,
+                                          bool may_be_empty = false);
   ~LocalSource();
   LocalSource(LocalSource&& other) noexcept;
   LocalSource& operator=(LocalSource&&) = delete;

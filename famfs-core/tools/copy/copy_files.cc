@@ -9,6 +9,7 @@
 #include "dax/guarded_copy.h"
 #include "tools/common/interrupt.h"
 #include "tools/common/local_file.h"
+#include "tools/common/tree_editor.h"
 
 namespace famfs {
 namespace {
@@ -23,6 +24,7 @@ template <typename Visit>
 absl::Status VisitRange(DeviceSet& devices, const InstanceFile& file,
                         std::uint64_t at, std::uint64_t length,
                         const Visit& visit) {
+  if (length == 0) return absl::OkStatus();
   const auto after = std::upper_bound(
       file.parts.begin(), file.parts.end(), at,
       [](std::uint64_t byte, const FilePart& part) { return byte < part.at; });
@@ -63,7 +65,7 @@ absl::Status CompareRange(DeviceSet& devices, const InstanceFile& file,
 
 absl::StatusOr<bool> Alike(DeviceSet& devices, const InstanceFile& file,
                            const std::string& local_path, Compare compare) {
-  auto local = LocalSource::Open(local_path);
+  auto local = LocalSource::Open(local_path, /*may_be_empty=*/true);
   if (!local.ok()) return local.status();
   if (local->size() != file.size) return false;
   if (compare == Compare::kSize) return true;
@@ -102,7 +104,8 @@ class CopyIn final : public FileCopy {
     {
       const auto tree = writer_.Tree();
       const Node* const node = tree->FindPath(to_);
-      if (node != nullptr && !node->is_directory && !node->is_meta) {
+      if (node != nullptr && !node->is_directory && !node->is_meta &&
+          !node->is_symlink()) {
         there = InstanceFile::Of(*tree, *node);
       }
     }
@@ -112,17 +115,23 @@ class CopyIn final : public FileCopy {
       FAMFS_RETURN_IF_ERROR(writer_.CheckStanding());
       if (alike) return false;
       return AlreadyExists(
-          "{}: is in the instance with other contents than {}; famfs files are "
-          "made once, so copy it to another path",
-          Printable(to_), from_);
+          "{}: is in the instance with other contents than {}; {}",
+          Printable(to_), from_,
+          IsInTree(*writer_.Tree(), to_)
+              ? fmt::format("remove it first (famfs rm {} :{}), or copy it to "
+                            "another path",
+                            writer_.device()->spec(), Printable(to_))
+              : "famfs files are made once, so copy it to another path");
     }
-    FAMFS_ASSIGN_OR_RETURN(LocalSource source, LocalSource::Open(from_));
+    FAMFS_ASSIGN_OR_RETURN(
+        LocalSource source,
+        LocalSource::Open(from_, IsInTree(*writer_.Tree(), to_)));
     if (source.size() != size_) {
       return Aborted("{}: had {} bytes a moment ago, and has {} now", from_,
                      size_, source.size());
     }
     FAMFS_ASSIGN_OR_RETURN(
-        file_, writer_.BeginFile(to_, size_, owner_, choices_.layout));
+        file_, BeginFileAt(writer_, to_, size_, owner_, choices_.layout));
     source_.emplace(std::move(source));
     return true;
   }

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <set>
+#include <utility>
 
 #include "base/new_file.h"
 #include "base/text.h"
@@ -17,6 +18,10 @@ namespace famfs {
 namespace {
 
 namespace fs = std::filesystem;
+
+/// In a tree volume; as long as a path of the kernel's. Ends a link that names
+/// a directory above itself.
+constexpr std::size_t kMaxPath = 4096;
 
 std::string Join(const std::string& directory, const std::string& name) {
   return directory.empty() ? name : directory + "/" + name;
@@ -104,19 +109,26 @@ class Placer {
 
 absl::Status CheckUnique(const CopyPlan& plan) {
   std::set<std::string> seen;
+  const auto check = [&seen](const std::string& to) {
+    if (seen.insert(to).second) return absl::OkStatus();
+    return InvalidArgument("{}: two sources would go there", Printable(to));
+  };
   for (const PlannedFile& file : plan.files) {
-    if (seen.insert(file.to).second) continue;
-    return InvalidArgument("{}: two sources would go there",
-                           Printable(file.to));
+    FAMFS_RETURN_IF_ERROR(check(file.to));
+  }
+  for (const PlannedLink& link : plan.links) {
+    FAMFS_RETURN_IF_ERROR(check(link.to));
   }
   return absl::OkStatus();
 }
 
 /// Told all at once, so that nobody mends a tree path by path.
-absl::Status CheckPaths(const CopyPlan& plan) {
+absl::Status CheckPaths(const CopyPlan& plan, const Destination& destination) {
   std::string told;
   std::size_t bad = 0;
   const auto check = [&](const std::string& path) {
+    // What a tree volume does not take it says itself.
+    if (destination.TakesAnything(path)) return;
     const absl::Status status = CheckPath(path);
     if (status.ok()) return;
     if (++bad <= 10) told += fmt::format("\n  {}", Message(status));
@@ -134,8 +146,9 @@ absl::Status CheckPaths(const CopyPlan& plan) {
 /// Walks local directories into the plan.
 class LocalWalk {
  public:
-  LocalWalk(const PlanOptions& options, CopyPlan& plan)
-      : options_(options), plan_(plan) {}
+  LocalWalk(const PlanOptions& options, const Destination& destination,
+            CopyPlan& plan)
+      : options_(options), destination_(destination), plan_(plan) {}
 
   absl::Status Directory(const std::string& from, const std::string& to,
                          std::uint32_t mode) {
@@ -165,6 +178,9 @@ class LocalWalk {
     struct stat info {};
     if (::lstat(from.c_str(), &info) != 0) return ErrnoError(errno, from);
     if (S_ISLNK(info.st_mode)) {
+      if (!options_.dereference && destination_.TakesAnything(to)) {
+        return Link(from, to);
+      }
       if (!options_.dereference) {
         LeaveOut(from, "a symbolic link (-L copies what it names)");
         return absl::OkStatus();
@@ -177,7 +193,8 @@ class LocalWalk {
     const std::uint32_t mode = info.st_mode & 0777;
     if (S_ISDIR(info.st_mode)) {
       // Also ends a link that names a directory above itself.
-      if (to.size() > kMaxPathLength) {
+      const bool in_tree = destination_.TakesAnything(to);
+      if (to.size() > (in_tree ? kMaxPath : kMaxPathLength)) {
         plan_.directories.push_back({.to = to, .mode = mode});
         return absl::OkStatus();
       }
@@ -187,8 +204,10 @@ class LocalWalk {
       LeaveOut(from, "no regular file");
     } else if (IsPartName(fs::path(from).filename().string())) {
       LeaveOut(from, "an unfinished copy");
-    } else if (info.st_size == 0) {
-      LeaveOut(from, "empty, and an instance has no files of 0 bytes");
+    } else if (info.st_size == 0 && !destination_.TakesAnything(to)) {
+      LeaveOut(from,
+               "empty, and outside of tree volumes there are no files of 0 "
+               "bytes");
     } else {
       plan_.files.push_back({.from = from,
                              .to = to,
@@ -198,30 +217,51 @@ class LocalWalk {
     return absl::OkStatus();
   }
 
+  absl::Status Link(const std::string& from, const std::string& to) {
+    std::error_code error;
+    const fs::path target = fs::read_symlink(from, error);
+    if (error) return ErrnoError(error.value(), from);
+    plan_.links.push_back({.to = to, .target = target.string()});
+    return absl::OkStatus();
+  }
+
   void LeaveOut(const std::string& from, const char* why) {
     plan_.left_out.push_back(fmt::format("{}: is {}", Printable(from), why));
   }
 
   const PlanOptions& options_;
+  const Destination& destination_;
   CopyPlan& plan_;
 };
 
-void WalkInstance(const Namespace& tree, const Node& node,
-                  const std::string& to, CopyPlan& plan) {
-  plan.directories.push_back({.to = to, .mode = node.owner.mode & 0777});
-  ForEachChild(tree, node, [&](const Node& child) {
-    if (child.is_meta) return;
-    const std::string path = Join(to, std::string(child.name));
-    if (child.is_directory) {
-      WalkInstance(tree, child, path, plan);
+/// What lies at and below a directory. Not deeper than a local path can be.
+void WalkInstance(const Namespace& tree, const Node& top,
+                  const std::string& place, CopyPlan& plan) {
+  std::vector<std::pair<const Node*, std::string>> next = {{&top, place}};
+  while (!next.empty()) {
+    const auto [node, to] = std::move(next.back());
+    next.pop_back();
+    if (to.size() >= kMaxPath) {
+      plan.left_out.push_back(
+          fmt::format("{}: its local path would be longer than {} bytes",
+                      Printable(tree.PathOf(*node)), kMaxPath));
+    } else if (node->is_directory) {
+      plan.directories.push_back({.to = to, .mode = node->owner.mode & 0777});
+      const std::vector<const Node*> below = tree.SortedChildren(*node);
+      for (auto child = below.rbegin(); child != below.rend(); ++child) {
+        if ((*child)->is_meta) continue;
+        next.emplace_back(*child, Join(to, std::string((*child)->name)));
+      }
+    } else if (node->is_symlink()) {
+      plan.links.push_back({.to = to, .target = node->tree->record.target});
     } else {
       plan.files.push_back({.from = "",
-                            .file = InstanceFile::Of(tree, child),
-                            .to = path,
-                            .size = child.size,
-                            .mode = child.owner.mode & 0777});
+                            .file = InstanceFile::Of(tree, *node),
+                            .to = to,
+                            .size = node->size,
+                            .mode = node->owner.mode & 0777});
     }
-  });
+  }
 }
 
 }  // namespace
@@ -242,19 +282,24 @@ absl::StatusOr<CopyPlan> PlanIn(const std::vector<std::string>& sources,
       FAMFS_ASSIGN_OR_RETURN(source.top, LocalWalk::NamesIn(given));
       FAMFS_ASSIGN_OR_RETURN(const std::string to, placer.PlaceOf(source));
       FAMFS_RETURN_IF_ERROR(
-          LocalWalk(options, plan)
+          LocalWalk(options, destination, plan)
               .Directory(WithoutSlashes(given), to, info.st_mode & 0777));
       continue;
     }
-    FAMFS_ASSIGN_OR_RETURN(const LocalSource file, LocalSource::Open(given));
+    // What is no file is told before where it would go.
+    FAMFS_ASSIGN_OR_RETURN(const LocalSource file,
+                           LocalSource::Open(given, /*may_be_empty=*/true));
     FAMFS_ASSIGN_OR_RETURN(std::string to, placer.PlaceOf(source));
+    if (file.size() == 0 && !destination.TakesAnything(to)) {
+      FAMFS_RETURN_IF_ERROR(LocalSource::Open(given).status());
+    }
     plan.files.push_back({.from = given,
                           .to = std::move(to),
                           .size = file.size(),
                           .mode = file.mode()});
   }
   FAMFS_RETURN_IF_ERROR(CheckUnique(plan));
-  FAMFS_RETURN_IF_ERROR(CheckPaths(plan));
+  FAMFS_RETURN_IF_ERROR(CheckPaths(plan, destination));
   return plan;
 }
 
@@ -275,6 +320,12 @@ absl::StatusOr<CopyPlan> PlanOut(const Namespace& tree,
       });
       FAMFS_ASSIGN_OR_RETURN(const std::string to, placer.PlaceOf(source));
       WalkInstance(tree, *node, to, plan);
+      continue;
+    }
+    if (node->is_symlink() && options.recursive) {
+      FAMFS_ASSIGN_OR_RETURN(std::string to, placer.PlaceOf(source));
+      plan.links.push_back(
+          {.to = std::move(to), .target = node->tree->record.target});
       continue;
     }
     FAMFS_ASSIGN_OR_RETURN(InstanceFile file, InstanceFile::Find(tree, given));

@@ -19,8 +19,15 @@ enum class PathKind { kMissing, kFile, kDirectory };
 /// whole: "" is the root of an instance.
 struct Destination {
   std::function<PathKind(const std::string& path)> kind;
+  /// Whether it lies inside of a tree volume: then symbolic links and empty
+  /// files can be there, and names are longer. Null: nowhere.
+  std::function<bool(const std::string& path)> in_tree = nullptr;
   /// How to make a directory by hand, for messages.
   std::string make;
+
+  [[nodiscard]] bool TakesAnything(const std::string& path) const {
+    return in_tree != nullptr && in_tree(path);
+  }
 };
 
 struct PlannedDirectory {
@@ -34,9 +41,14 @@ struct PlannedFile {
   std::uint64_t size = 0;     // bytes
   std::uint32_t mode = 0644;  // permission bits
 };
+struct PlannedLink {
+  std::string to;
+  std::string target;
+};
 struct CopyPlan {
   std::vector<PlannedDirectory> directories{};  // parents first
   std::vector<PlannedFile> files{};
+  std::vector<PlannedLink> links{};  // symbolic ones, made last
   /// One sentence for each thing in a directory that cannot be copied.
   std::vector<std::string> left_out{};
 };

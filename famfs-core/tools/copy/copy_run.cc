@@ -33,7 +33,8 @@ class Run {
       auto state = std::make_unique<State>();
       state->size = file->size();
       state->copy = std::move(file);
-      for (std::uint64_t at = 0; at < state->size; at += kPart) {
+      // An empty file has one part, too: somebody has to begin it.
+      for (std::uint64_t at = 0; at == 0 || at < state->size; at += kPart) {
         parts_.push_back({.file = states_.size(), .at = at});
         ++state->parts_left;
       }

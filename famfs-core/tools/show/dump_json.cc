@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "media/checksum.h"
+#include "media/node_record.h"
 #include "media/region.h"
 #include "media/volume_attributes.h"
 #include "tools/common/tree.h"
@@ -62,6 +63,20 @@ Json ExtentsJson(const MediaExtent (&extents)[16], std::uint64_t count) {
   return json;
 }
 
+/// Of what is spelt like a piece of a tree volume's file; null for others.
+Json PieceJson(const MediaFile& file) {
+  const std::string_view path = PathFromField(file.path);
+  const std::size_t slash = path.find('/');
+  if (slash == std::string_view::npos) return nullptr;
+  const auto name = ParseTreeName(path.substr(slash + 1));
+  const auto deletion = DeletionNumberOf(file);
+  if (!name || !name->piece || !deletion.ok()) return nullptr;
+  return {{"node", fmt::format("{:016x}", name->id)},
+          {"number", *name->piece},
+          {"state", *deletion == 0 ? "live" : "dead"},
+          {"deletion_number", *deletion}};
+}
+
 Json FileJson(const MediaEntry& entry) {
   const MediaFile& file = entry.file;
   Json json = {{"size", file.size},
@@ -90,6 +105,7 @@ Json FileJson(const MediaEntry& entry) {
               json["strips"].size() * sizeof(MediaExtent);
       break;
   }
+  json["piece"] = PieceJson(file);
   AddUnused(json, entry, used);
   return json;
 }
@@ -104,6 +120,12 @@ Json MkdirJson(const MediaEntry& entry) {
     json["volume"] = {{"problem", JsonText(Message(volume.status()))}};
   } else {
     json["volume"] = *volume ? VolumeJson(**volume) : Json(nullptr);
+  }
+  const auto node = DecodeNodeRecord(mkdir);
+  if (!node.ok()) {
+    json["node"] = {{"problem", JsonText(Message(node.status()))}};
+  } else {
+    json["node"] = *node ? NodeJson(**node) : Json(nullptr);
   }
   json["extension_hex"] = TrimmedHex(mkdir.extension);
   AddUnused(json, entry, sizeof(MediaMkdir));

@@ -246,6 +246,32 @@ TEST_F(Remedies, OfALogThatIsBeingCompacted) {
   EXPECT_THAT(Obey(command).out, HasSubstr("compacting form"));
 }
 
+TEST_F(Remedies, OfAFileInATreeVolumeThatDiffers) {
+  const std::string device = place_.Emulated("pool");
+  ASSERT_THAT(place_.Write("mkvol", device, {"vol", "--size", "8M"}),
+              Exits(kOk));
+  rig::WriteFile(place_.File("f"), "one");
+  ASSERT_THAT(place_.Write("cp", device, {place_.File("f"), ":vol/f"}),
+              Exits(kOk));
+  rig::WriteFile(place_.File("f"), "other");
+  const std::vector<std::string> again = {"-c", place_.File("f"), ":vol/f"};
+  const Outcome refused = place_.Write("cp", device, again);
+  EXPECT_THAT(refused, Exits(kProblems));
+  EXPECT_THAT(Obey(Advised(refused.err, "famfs rm"), true), Exits(kOk));
+  EXPECT_THAT(place_.Write("cp", device, again), Exits(kOk));
+}
+
+TEST_F(Remedies, OfATreeVolumeThatIsFull) {
+  const std::string device = place_.Emulated("pool");
+  ASSERT_THAT(place_.Write("mkvol", device, {"vol", "--size", "2M"}),
+              Exits(kOk));
+  const Outcome refused =
+      place_.Write("creat", device, {"vol/f", "--size", "3M"});
+  EXPECT_THAT(refused, Exits(kProblems));
+  EXPECT_THAT(Obey(Advised(refused.err, "famfs df -v")).out,
+              HasSubstr("2.00 MiB tree"));
+}
+
 /// With mounts.
 class RemediesOfMounts : public Remedies {
  protected:
@@ -302,6 +328,7 @@ TEST_F(RemediesOfMounts, OfAServerThatEndsAtOnce) {
 /// Each "famfs COMMAND [OPTIONS]" of a message, and the test that obeys it.
 const std::map<std::string, std::string> kObeyed = {
     {"famfs cp -r --salvage", "Remedies, OfDamageThatARepairLeaves"},
+    {"famfs df -v", "Remedies, OfATreeVolumeThatIsFull"},
     {"famfs devadd --force", "Remedies, OfADeviceThatIsNotBlank"},
     {"famfs evict", "HostsTest, TheToolEvictsADeadHostBesideTheWriter"},
     {"famfs export --salvage", "Remedies, OfAnExtentThatNobodyNames"},
@@ -315,6 +342,7 @@ const std::map<std::string, std::string> kObeyed = {
     {"famfs mkfs --force", "Remedies, OfDamageThatARepairLeaves"},
     {"famfs mount", "RemediesOfMounts, OfAFileThatIsOnNone"},
     {"famfs mount --foreground", "RemediesOfMounts, OfAServerThatEndsAtOnce"},
+    {"famfs rm", "Remedies, OfAFileInATreeVolumeThatDiffers"},
 };
 
 /// The string literals of a source, each in one piece and on a line of its own;
