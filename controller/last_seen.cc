@@ -80,9 +80,12 @@ absl::StatusOr<AvailableSpace> LastSeen::GetCapacity(
                          SnapshotOf(pools_.Get(parameters.pool)));
   // SnapshotOf answers a snapshot or an error, never null.
   // NOLINTNEXTLINE(clang-analyzer-core.NullDereference)
-  const auto& room = parameters.data_path == DataPath::kCopy
-                         ? snapshot->available_copy
-                         : snapshot->available_auto;
+  const auto& of_files = parameters.data_path == DataPath::kCopy
+                             ? snapshot->available_copy
+                             : snapshot->available_auto;
+  const auto& room = parameters.layout == VolumeLayout::kTree
+                         ? snapshot->available_tree
+                         : of_files;
   if (room.ok()) return room;
   return Unavailable("pool {}: {}", parameters.pool, Message(room.status()));
 }

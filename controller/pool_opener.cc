@@ -72,6 +72,7 @@ absl::Status PoolOpener::Check() {
   // One that has not stopped may go on, such as when its device is out of reach
   // for a while.
   if (!standing.ok() && writer_->stopped()) Lose(standing);
+  if (standing.ok() && answerer_ == nullptr) AnswerHosts();
   return standing;
 }
 
@@ -110,6 +111,7 @@ void PoolOpener::TakeUp(std::shared_ptr<Writer> writer) {
   const Uuid& fs_uuid = writer_->superblock().fs_uuid;
   if (std::exchange(last_uuid_, fs_uuid) != fs_uuid) devices_.Forget();
   devices_.AddTo(*writer_);
+  AnswerHosts();
   WarnOfMissing(section_.name, *writer_->devices());
   const PoolFigures figures = writer_->Figures();
   spdlog::info("pool {}: opened {}, famfs {}, {} of {} free, {} volumes",
@@ -120,6 +122,17 @@ void PoolOpener::TakeUp(std::shared_ptr<Writer> writer) {
   pause_.Opened(Clock::now());
 }
 
+// Without it volumes are made and deleted as ever; it is tried again.
+void PoolOpener::AnswerHosts() {
+  auto started = Answerer::Start(*writer_);
+  if (started.ok()) {
+    answerer_ = *std::move(started);
+  } else {
+    spdlog::error("pool {}: what hosts ask for is not answered: {}",
+                  section_.name, Message(started.status()));
+  }
+}
+
 void PoolOpener::Lose(const absl::Status& why) {
   if (absl::IsAborted(why)) {
     ++losses_.overtaken;
@@ -128,6 +141,7 @@ void PoolOpener::Lose(const absl::Status& why) {
     ++(IsReplaced(why) ? losses_.replaced : losses_.other);
   }
   lost_ = why;
+  answerer_.reset();
   writer_->CancelReclaim();  // a scrub holds the writer, and its lock
   lost_writer_ = std::exchange(writer_, nullptr);
   spdlog::error("pool {} was lost: {}", section_.name, Message(why));

@@ -5,6 +5,9 @@
 // that the device holds now; after a pause when it was overtaken (ReopenPause).
 // What was open once is never made anew by the same process: a device that is
 // blank then has lost its volumes, and that is for somebody to see.
+//
+// While a pool is open its hosts' mailboxes are answered: what pods change in
+// tree volumes.
 #pragma once
 
 #include <chrono>
@@ -16,6 +19,7 @@
 #include "controller/configured_devices.h"
 #include "controller/reopen_pause.h"
 #include "csi/config/config.h"
+#include "instance/mailbox/answerer.h"
 #include "instance/writer/writer.h"
 
 namespace famfs::controller {
@@ -60,6 +64,7 @@ class PoolOpener {
   [[nodiscard]] absl::Status MayOpen() const;
   absl::StatusOr<std::shared_ptr<Writer>> OpenDevicesAndWriter() const;
   void TakeUp(std::shared_ptr<Writer> writer);
+  void AnswerHosts();
   void Lose(const absl::Status& why);
 
   const csi::PoolSection section_;
@@ -67,7 +72,8 @@ class PoolOpener {
   ConfiguredDevices& devices_;
 
   std::shared_ptr<Writer> writer_;
-  std::weak_ptr<Writer> lost_writer_;  // calls may still end with it
+  std::unique_ptr<Answerer> answerer_;  // of the writer; null: none to be had
+  std::weak_ptr<Writer> lost_writer_;   // calls may still end with it
   absl::Status lost_;              // why; OK: it never was, or is open again
   std::optional<Uuid> last_uuid_;  // of the instance that was last open
   ReopenPause pause_;

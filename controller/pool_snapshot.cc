@@ -30,6 +30,8 @@ PoolSnapshot TakeSnapshot(
               writer.AvailableSpaceNow({.data_path = DataPath::kAuto}),
           .available_copy =
               writer.AvailableSpaceNow({.data_path = DataPath::kCopy}),
+          .available_tree =
+              writer.AvailableSpaceNow({.layout = VolumeLayout::kTree}),
           .refilled = writer.refilled_bytes(),
           .volumes = volumes != nullptr ? std::move(volumes)
                                         : CopyVolumes(pool, writer)};

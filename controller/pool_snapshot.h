@@ -22,9 +22,11 @@ struct PoolSnapshot {
   Uuid fs_uuid;
   DeviceKind device;  // the primary
   PoolFigures figures;
-  /// Writer::AvailableSpaceNow, by the data path that volumes ask for.
+  /// Writer::AvailableSpaceNow, by the data path that volumes of layout file
+  /// ask for, and for tree volumes.
   absl::StatusOr<AvailableSpace> available_auto;
   absl::StatusOr<AvailableSpace> available_copy;
+  absl::StatusOr<AvailableSpace> available_tree;
   std::uint64_t refilled = 0;              // bytes: Writer::refilled_bytes
   std::shared_ptr<const Volumes> volumes;  // never null
 };

@@ -26,7 +26,8 @@ absl::Status OfThePool(const Pool& pool, const absl::Status& status) {
 VolumePlacement PlacementOf(const csi::VolumeParameters& parameters) {
   return {.data_path = parameters.data_path,
           .strips = parameters.strips,
-          .chunk = parameters.chunk};
+          .chunk = parameters.chunk,
+          .layout = parameters.layout};
 }
 
 // What is final must not be said of a pool that is not whole now.

@@ -25,7 +25,8 @@ constexpr Keys kLogKeys = {"format", "level"};
 constexpr Keys kPoolKeys = {"name",      "device",     "devices", "format",
                             "logLength", "systemUuid", "emulated"};
 constexpr Keys kEmulatedKeys = {"size", "sparse", "hosts"};
-constexpr Keys kDefaultsKeys = {"pool", "dataPath", "uid", "gid", "mode"};
+constexpr Keys kDefaultsKeys = {"pool", "dataPath", "layout",
+                                "uid",  "gid",      "mode"};
 constexpr Keys kControllerKeys = {"reclaimInterval"};
 constexpr Keys kNodeKeys = {"fusedPath"};
 
@@ -242,6 +243,7 @@ absl::Status ReadDefaults(const YamlMap& top, Config& config) {
       map.Read("pool", defaults.pool, Checked(CheckPoolName)));
   FAMFS_RETURN_IF_ERROR(
       map.Read("dataPath", defaults.data_path, ParseDataPath));
+  FAMFS_RETURN_IF_ERROR(map.Read("layout", defaults.layout, ParseVolumeLayout));
   FAMFS_RETURN_IF_ERROR(map.Read("uid", defaults.uid, ParseOwnerId));
   FAMFS_RETURN_IF_ERROR(map.Read("gid", defaults.gid, ParseOwnerId));
   FAMFS_RETURN_IF_ERROR(map.Read("mode", defaults.mode, ParseMode));

@@ -74,6 +74,7 @@ struct PoolSection {
 struct DefaultsSection {
   std::string pool;  // never empty when there is exactly one pool
   DataPath data_path = DataPath::kAuto;
+  VolumeLayout layout = VolumeLayout::kFile;
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
   std::uint32_t mode = 0777;  // of the volume's directory; a file: & 0666

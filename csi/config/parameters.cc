@@ -33,17 +33,6 @@ absl::Status Assign(std::string_view key, std::string_view value, Parse parse,
   return absl::OkStatus();
 }
 
-absl::Status CheckLayout(std::string_view text, VolumeLayout& layout) {
-  if (text == "file") {
-    layout = VolumeLayout::kFile;
-    return absl::OkStatus();
-  }
-  return InvalidArgument(
-      "the parameter layout: \"{}\" is not offered; the only layout is "
-      "\"file\", one file named data of the claim's size",
-      Shown(text));
-}
-
 absl::StatusOr<std::uint32_t> ParseStrips(std::string_view text) {
   std::uint32_t strips = 0;
   const auto [end, error] =
@@ -61,6 +50,12 @@ absl::Status CompleteInterleave(VolumeParameters& result) {
   if (result.strips == 0 && result.chunk != 0) {
     return InvalidArgument("the parameter {} needs {}", kChunkParameter,
                            kStripsParameter);
+  }
+  if (result.strips != 0 && result.layout == VolumeLayout::kTree) {
+    return InvalidArgument(
+        "the parameter {} needs {}: file; the files of a tree volume grow, and "
+        "lie in no strips",
+        kStripsParameter, kLayoutParameter);
   }
   if (result.strips != 0 && result.chunk == 0) result.chunk = kAllocUnit;
   return absl::OkStatus();
@@ -93,7 +88,7 @@ absl::Status Apply(std::string_view key, std::string_view value,
   } else if (key == kModeParameter) {
     return Assign(key, value, ParseMode, result.mode);
   } else if (key == kLayoutParameter) {
-    return CheckLayout(value, result.layout);
+    return Assign(key, value, ParseVolumeLayout, result.layout);
   } else if (key == kStripsParameter) {
     return Assign(key, value, ParseStrips, result.strips);
   } else if (key == kChunkParameter) {
@@ -114,6 +109,7 @@ absl::StatusOr<VolumeParameters> ParseParameters(
   VolumeParameters defaults;
   defaults.pool = config.defaults.pool;
   defaults.data_path = config.defaults.data_path;
+  defaults.layout = config.defaults.layout;
   defaults.uid = config.defaults.uid;
   defaults.gid = config.defaults.gid;
   defaults.mode = config.defaults.mode;

@@ -41,7 +41,8 @@ struct VolumeParameters {
 /// Mutable parameters win over the others. Keys that begin with
 /// "csi.storage.k8s.io/" are the sidecars' and ignored. InvalidArgument: an
 /// unknown key (named, with the known ones), a bad value, an unknown pool, no
-/// pool at all where several are configured, a chunk without strips. Whether
+/// pool at all where several are configured, a chunk without strips, strips
+/// with layout tree. Whether
 /// the pool's devices allow the strips is the Writer's to say.
 absl::StatusOr<VolumeParameters> ParseParameters(
     const ParameterMap& parameters, const ParameterMap& mutable_parameters,

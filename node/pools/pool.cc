@@ -21,15 +21,23 @@ namespace {
 // Within kubelet's patience (two minutes), and long enough for a usual start.
 constexpr std::chrono::seconds kStartPatience{30};
 
-/// The devices of all files below a directory.
-void AddDevices(const Namespace& tree, const Node& directory,
-                std::set<std::uint64_t>& devices) {
-  for (const Node& child : tree.Children(directory)) {
-    for (const MediaExtent& extent : child.extents) {
-      devices.insert(extent.device_index);
+/// The devices of all files below a directory. Pods make directories in each
+/// other: a stack would be as deep.
+std::set<std::uint64_t> DevicesBelow(const Namespace& tree,
+                                     const Node& directory) {
+  std::set<std::uint64_t> devices;
+  std::vector<const Node*> directories = {&directory};
+  while (!directories.empty()) {
+    const Node* at = directories.back();
+    directories.pop_back();
+    for (const Node& child : tree.Children(*at)) {
+      for (const MediaExtent& extent : child.extents) {
+        devices.insert(extent.device_index);
+      }
+      if (child.is_directory) directories.push_back(&child);
     }
-    if (child.is_directory) AddDevices(tree, child, devices);
   }
+  return devices;
 }
 
 /// For the server, also for one that an earlier plugin started: it reads the
@@ -255,6 +263,12 @@ absl::StatusOr<Volume> Pool::Find(const csi::VolumeId& id) const {
   FAMFS_ASSIGN_OR_RETURN(const std::shared_ptr<Instance> instance, Now());
   const Reader& reader = *instance->reader;
   Volume volume{.id = id};
+  volume.usage = reader.UsageOf(id.directory);
+  std::map<std::uint64_t, absl::Status> missing;
+  {
+    const MutexLock lock(instance->mutex);
+    missing = instance->missing;
+  }
   std::set<std::uint64_t> devices;
   {
     const Reader::View tree = reader.Tree();
@@ -268,17 +282,17 @@ absl::StatusOr<Volume> Pool::Find(const csi::VolumeId& id) const {
     }
     volume.size = node->volume->capacity;
     volume.data_path = node->volume->data_path;
+    volume.layout = node->volume->layout;
     volume.sealed = node->volume->state == VolumeState::kSealed;
-    AddDevices(*tree, *node, devices);
+    if (!missing.empty()) devices = DevicesBelow(*tree, *node);
   }
-  const MutexLock lock(instance->mutex);
   for (const std::uint64_t index : devices) {
-    const auto missing = instance->missing.find(index);
-    if (missing == instance->missing.end()) continue;
+    const auto lost = missing.find(index);
+    if (lost == missing.end()) continue;
     volume.devices = Unavailable(
         "volume {} of pool {} cannot be used on this node: {}; attach that "
         "device to this node, no restart is needed",
-        id.ToString(), section_.name, Message(missing->second));
+        id.ToString(), section_.name, Message(lost->second));
     break;
   }
   return volume;

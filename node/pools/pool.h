@@ -48,6 +48,8 @@ struct Volume {
   csi::VolumeId id;
   std::uint64_t size = 0;                // bytes
   DataPath data_path = DataPath::kAuto;  // what its StorageClass asks for
+  VolumeLayout layout = VolumeLayout::kFile;
+  TreeUsage usage{};  // of layout kTree
   bool sealed = false;
   /// Unavailable: a device that it lies on is missing on this node; says which.
   absl::Status devices{};

@@ -42,6 +42,43 @@ class GatedDevice final : public DaxDevice {
   absl::StatusOr<UniqueFd> OpenExtent(std::uint64_t offset) override {
     return device_->OpenExtent(offset);
   }
+  absl::Status CreateNodeFile(std::string_view name) override {
+    return device_->CreateNodeFile(name);
+  }
+  absl::StatusOr<UniqueFd> OpenNodeFile(std::string_view name,
+                                        Access access) override {
+    return device_->OpenNodeFile(name, access);
+  }
+  absl::StatusOr<std::unique_ptr<Mapping>> MapNodeFile(std::string_view name,
+                                                       std::uint64_t at,
+                                                       std::uint64_t length,
+                                                       Access access) override {
+    return device_->MapNodeFile(name, at, length, access);
+  }
+  absl::StatusOr<bool> EndServingNodeFile(std::string_view name) override {
+    return device_->EndServingNodeFile(name);
+  }
+  absl::Status AllocateNodeFile(std::string_view name, Range range) override {
+    return device_->AllocateNodeFile(name, range);
+  }
+  absl::Status ResizeNodeFile(std::string_view name, std::uint64_t size,
+                              std::uint64_t allocated) override {
+    return device_->ResizeNodeFile(name, size, allocated);
+  }
+  absl::Status TrimNodeFile(std::string_view name,
+                            std::uint64_t allocated) override {
+    return device_->TrimNodeFile(name, allocated);
+  }
+  absl::Status RemoveNodeFile(std::string_view name) override {
+    return device_->RemoveNodeFile(name);
+  }
+  absl::StatusOr<std::vector<NodeFile>> ListNodeFiles() override {
+    return device_->ListNodeFiles();
+  }
+  absl::StatusOr<std::uint64_t> NodeFileLacking(
+      std::string_view name, std::uint64_t allocated) override {
+    return device_->NodeFileLacking(name, allocated);
+  }
   [[nodiscard]] Capabilities capabilities() const override {
     return device_->capabilities();
   }

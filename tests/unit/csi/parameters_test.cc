@@ -95,7 +95,15 @@ TEST(Parameters, BadValuesAreNamed) {
   ExpectInvalid({{"uid", "-1"}}, "the parameter uid: \"-1\"");
   ExpectInvalid({{"gid", "x"}}, "the parameter gid: \"x\"");
   ExpectInvalid({{"mode", "999"}}, "the parameter mode: \"999\"");
-  ExpectInvalid({{"layout", "tree"}}, "the only layout is \"file\"");
+  ExpectInvalid({{"layout", "forest"}}, "layout 'forest' is neither file");
+  ExpectInvalid({{"layout", "tree"}, {"interleave.strips", "2"}},
+                "interleave.strips needs layout: file");
+}
+
+TEST(Parameters, AVolumeMayBeATree) {
+  auto parsed = Parse({{"layout", "tree"}});
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(parsed->layout, VolumeLayout::kTree);
 }
 
 TEST(Parameters, AnInterleaveHasStripsAndAChunk) {
