@@ -83,6 +83,14 @@ void CrashSite::EvictOne(std::mt19937_64& random) {
   lines_.erase(it);
 }
 
+void CrashSite::EvictAll() {
+  for (const auto& [line, pieces] : lines_) {
+    for (const Piece& piece : pieces) medium_.Put(piece.at, piece.bytes);
+  }
+  lines_.clear();
+  flushed_.clear();
+}
+
 bool CrashSite::IsCertain(const Event* next) const {
   return lines_.empty() &&
          (next == nullptr || next->kind != Event::Kind::kZero);

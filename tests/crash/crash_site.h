@@ -50,6 +50,8 @@ class CrashSite {
   void Advance(const Event& event);
   /// The cache writes a line of its own accord, as it may at any time.
   void EvictOne(std::mt19937_64& random);
+  /// It writes all of them.
+  void EvictAll();
   /// Makes the medium what the crash leaves; take it back with Rollback.
   /// `next`: the event that is under way, or null. The site itself stays.
   void Crash(Fate fate, const Event* next);

@@ -42,8 +42,10 @@ void NoteStored(const Step& step, const Event& event, Expected& during) {
       step.name.starts_with("commit") || step.name.starts_with("give up");
   if (event.kind == Event::Kind::kZero ||
       (fills && event.kind == Event::Kind::kStore)) {
-    during.stored.insert(range.offset / kAllocUnit);
-    during.stored.insert((range.end() - 1) / kAllocUnit);
+    for (const std::uint64_t unit :
+         {range.offset / kAllocUnit, (range.end() - 1) / kAllocUnit}) {
+      if (!step.own.contains(unit)) during.stored.insert(unit);
+    }
   }
 }
 

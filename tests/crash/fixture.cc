@@ -90,6 +90,59 @@ void CrashTest::RunBaseScenario(History& history) {
   history.Do(Op::kCreateSpread);
 }
 
+Base CrashTest::MakeTreeBase() {
+  History history(*live_, Locks("live"));
+  history.Mkfs();
+  history.Open();
+  for (const Op op :
+       {Op::kTreeVolume, Op::kTreeDirectory, Op::kTreeFile, Op::kTreeFile,
+        Op::kTreeFile, Op::kTreeLink, Op::kTreeExtend, Op::kTreeExtend,
+        Op::kTreeExtend, Op::kTreeStore, Op::kTreeSettle, Op::kTreeSettle,
+        Op::kTreeCut}) {
+    history.Do(op);
+  }
+  history.Close();
+  // Ids are random: the other medium gets the same ones.
+  CrashSite site(*crashed_);
+  for (const Event& event : history.events()) site.Advance(event);
+  site.EvictAll();
+  return {history.state(), history.names()};
+}
+
+void CrashTest::RunTreeScenario(History& history) {
+  history.Mkfs();
+  history.Open();
+  constexpr Op kOps[] = {
+      Op::kRegister,      Op::kTreeVolume,   Op::kTreeDirectory,
+      Op::kTreeFile,      Op::kTreeExtend,   Op::kTreeStore,
+      Op::kTreeSettle,    Op::kTreeLink,     Op::kTreeFile,
+      Op::kTreeExtend,    Op::kTreeExtend,   Op::kTreeStore,
+      Op::kTreeRename,    Op::kTreeReplace,  // pieces that a host has open
+      Op::kTreeGrow,      Op::kTreeGrow,     Op::kTreeStore,
+      Op::kTreeSettle,    Op::kTreeCut,      Op::kTreeCut,
+      Op::kTreeGrow,      Op::kTreeExchange, Op::kTreeAttributes,
+      Op::kTreeMode,
+      Op::kCompact,  // with dead pieces, which the host has not let go of
+      Op::kReclaim,  // nothing
+      Op::kTreeFile,      Op::kTreeExtend,   Op::kTreeRemove,
+      Op::kTreeRemove,
+      Op::kHold,  // no longer
+      Op::kAcknowledge,   Op::kReclaim,      Op::kTreeFile,
+      Op::kTreeExtend,  // in space that is known to be zero
+      Op::kTreeStore,     Op::kTreeRemove,   Op::kTreeRemove,
+      Op::kTreeRemove,    Op::kTreeRemove,  // what is not zero any more, too
+      Op::kTreeFile,      Op::kTreeExtend,   Op::kTreeStore,
+      Op::kTreeSettle,    Op::kTreeCut,
+      Op::kReopen,  // on an emulated device this compacts, too
+      Op::kTreeDirectory, Op::kTreeRename,   Op::kTreeFile,
+      Op::kTreeExtend,    Op::kTakeOver,     Op::kTreeStore,
+      Op::kTreeRemove,    Op::kTreeVolume,   Op::kTreeDelete,
+      Op::kTreeFile,      Op::kTreeExtend,   Op::kCompact,
+      Op::kEvict,         Op::kReclaim,      Op::kCreateVolume,
+      Op::kTreeDelete};
+  for (const Op op : kOps) history.Do(op);
+}
+
 ExplorerOptions CrashTest::Options() const {
   return {.lock_directory = Locks("judge"), .subsets = IsNightly() ? 16U : 2U};
 }

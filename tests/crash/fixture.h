@@ -29,6 +29,11 @@ class CrashTest : public ::testing::Test {
   /// Leaves a closed instance on both: fresh, or one with two volumes, a
   /// deleted one, a file, and entries that later ones replaced.
   Base MakeBase(bool used);
+  /// The same with a tree volume that has a directory, three files and a link;
+  /// of one file pieces are dead.
+  Base MakeTreeBase();
+  /// The history that everything in tree volumes happens in.
+  void RunTreeScenario(History& history);
   /// The history that everything happens in, from a blank medium on.
   void RunBaseScenario(History& history);
 

@@ -1,5 +1,6 @@
 #include "tests/crash/history.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <iostream>
@@ -86,9 +87,28 @@ void History::Run(Step step, const std::function<absl::Status()>& operation) {
   recorder_.Begin(step.name.substr(0, step.name.find(':')));
   step.begin = recorder_.events().size();
   Check(operation(), step.name);
+  recorder_.End();
   step.end = recorder_.events().size();
   step.before = state_;
   state_ = step.after;
+  if (step.via) return Split(std::move(step));
+  steps_.push_back(std::move(step));
+}
+
+/// Where the first store that publishes something is written back.
+void History::Split(Step step) {
+  std::size_t at = step.begin;
+  while (at < step.end &&
+         (events()[at].kind != Event::Kind::kStore16 ||
+          events()[at].range.offset != kLogOffset + kLogCountersAt)) {
+    ++at;
+  }
+  Step first = step;
+  first.end = std::min(at + 2, step.end);
+  first.after = *step.via;
+  step.before = *step.via;
+  step.begin = first.end;
+  steps_.push_back(std::move(first));
   steps_.push_back(std::move(step));
 }
 
@@ -176,7 +196,7 @@ bool History::Delete() {
     if (!state_.files.contains(name + "/data")) continue;
     ++after.deletions;
     if (!device_->capabilities().removed_extents_live_on)
-      after.pending[after.deletions] = size;
+      after.pending[after.deletions] = {.bytes = size};
     after.files.erase(name + "/data");
     after.directories.erase(name);
     after.volumes.erase(name);
@@ -258,7 +278,12 @@ bool History::Hold() {
     if (state_.held.contains(name)) continue;
     const std::uint64_t offset =
         writer_->Tree()->FindPath(path)->extents[0].offset;
-    after.held[name] = {.offset = offset, .length = capacity, .deletion = 0};
+    after.held[name] = {.offset = offset,
+                        .length = capacity,
+                        .deletion = 0,
+                        .fill = path,
+                        .stored = kFilledBytes,
+                        .at_end = true};
     after.files[path].filled = true;
     Run({.name = "hold: " + name, .after = after, .filling = path},
         [&]() -> absl::Status {
@@ -352,8 +377,9 @@ bool History::Do(Op op) {
       return CreateSpread();
     case Op::kHold:
       return Hold();
+    default:
+      return DoInTree(op);
   }
-  return false;
 }
 
 void History::AppendSuperseded() {
@@ -361,6 +387,7 @@ void History::AppendSuperseded() {
   after.directories.insert("old");
   after.directories.insert("sealed");
   after.volumes["sealed"] = kAllocUnit;
+  after.tree_modes["sealed"] = Ownership().mode;
   Run({.name = "another program", .after = after}, [&]() -> absl::Status {
     FAMFS_ASSIGN_OR_RETURN(Layout layout,
                            Layout::Open(*device_, Access::kReadWrite));

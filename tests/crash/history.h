@@ -2,7 +2,10 @@
 // openings, and after each what a user was told is there.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,6 +30,10 @@ struct Step {
   bool force = false;   // of either
   /// A file that somebody is storing to: it may hold anything meanwhile.
   std::string filling{};
+  /// Of one that is published by two stores: what stands in between.
+  std::optional<State> via{};
+  /// Units of files that are there before and after, and that it stores to.
+  std::set<std::uint64_t> own{};
 };
 
 /// Same uuids in every run, so that recordings are equal.
@@ -73,6 +80,8 @@ class History {
   /// What no program may do: a file in the space of a deleted volume whose
   /// entries are still in the log. After a deletion.
   void ReuseBeforeCompaction();
+  /// The same: a compaction that drops dead pieces which a host has open.
+  void CompactWithoutDeadPieces();
   /// What no server may do: the host's row says that it has let go of every
   /// deleted volume, although it has some open.
   void AcknowledgeWhatIsHeld();
@@ -99,6 +108,44 @@ class History {
   bool AddDevice();
   bool CreateSpread();
   bool Hold();
+  // history_tree.cc
+  bool DoInTree(Op op);
+  void CreateTreeVolume();
+  bool CreateNode(NodeKind kind);
+  bool RemoveNode();
+  bool RenameNode();
+  bool ReplaceNode();
+  bool ExchangeNodes();
+  bool ExtendFile();
+  bool StoreToFile();
+  bool SettleFile();
+  bool CutFile();
+  bool GrowFile();
+  bool ChangeMode();
+  bool ChangeTreeMode();
+  bool DeleteTree();
+  /// One of the paths for which it is true, another one each time; empty: none.
+  [[nodiscard]] std::string Pick(
+      const std::function<bool(const std::string&, const NodeState&)>& fits)
+      const;
+  [[nodiscard]] std::string PickVolume() const;
+  /// The node's id and its directory's; what stands behind the last slash.
+  [[nodiscard]] TreeId ParentOf(const std::string& path) const;
+  [[nodiscard]] TreeRequest RequestFor(TreeOp op,
+                                       const std::string& path) const;
+  [[nodiscard]] TreeRequest RenameFor(const std::string& from,
+                                      const std::string& to) const;
+  void Ask(Step step, const TreeRequest& request);
+  /// Takes the pieces from `kept` on from a node of `after`.
+  void DropPieces(const std::string& path, std::size_t kept,
+                  std::uint64_t number, State& after) const;
+  /// As the log calls the pieces that a node has now.
+  [[nodiscard]] std::vector<std::string> PiecesOf(
+      const std::string& path) const;
+  [[nodiscard]] std::set<std::uint64_t> UnitsOf(const std::string& path) const;
+  void MoveNodes(const std::string& from, const std::string& to,
+                 State& after) const;
+  void Split(Step step);
   void RunAcknowledge(std::uint64_t number);
   void OpenAs(std::uint8_t owner, const std::string& name);
   void Run(Step step, const std::function<absl::Status()>& operation);

@@ -2,11 +2,12 @@
 // left out, one at a time, and the crash suite must notice; those that it
 // cannot notice are listed here, with the reason why they need not be noticed.
 // FAMFS_MUTATION="compact: entries 1" tries one alone.
-#include <algorithm>
+#include <stdlib.h>
+
 #include <iostream>
 #include <map>
 
-#include "tests/crash/fixture.h"
+#include "tests/crash/mutation.h"
 
 namespace famfs::crash {
 namespace {
@@ -103,89 +104,6 @@ std::string Why(const std::string& site) {
   return listed == Redundant().end() ? "" : listed->second;
 }
 
-using Mutate = std::function<void(Recorder&)>;
-
-class MutationTest : public CrashTest,
-                     public ::testing::WithParamInterface<bool> {
- protected:
-  /// The problems of the base scenario so mutated, from the first step of this
-  /// operation on. Rare ones need many subsets of lines.
-  std::vector<std::string> ProblemsWith(const std::string& operation,
-                                        const Mutate& mutate) {
-    const auto problems = Problems(operation, mutate, 3);
-    return problems.empty() ? Problems(operation, mutate, 24) : problems;
-  }
-  std::vector<std::string> Problems(const std::string& operation,
-                                    const Mutate& mutate,
-                                    std::uint64_t subsets) {
-    live_->Checkpoint();
-    ExplorerOptions options = Thorough();
-    options.subsets = subsets;
-    Explorer explorer(options);
-    {
-      History history(*live_, Locks("live"));
-      mutate(history.recorder());
-      RunBaseScenario(history);
-      history.Close();
-      const auto& steps = history.steps();
-      const auto first =
-          std::find_if(steps.begin(), steps.end(), [&](const Step& step) {
-            return step.name == operation ||
-                   step.name.starts_with(operation + ":");
-          });
-      explorer.Explore(*crashed_, history,
-                       static_cast<std::size_t>(first - steps.begin()));
-    }
-    live_->Rollback();
-    return explorer.problems();
-  }
-  ExplorerOptions Thorough() {
-    ExplorerOptions options = Options();
-    options.thorough_every = 1;
-    options.enough = 1;
-    return options;
-  }
-
-  std::set<std::string> Sites() {
-    live_->Checkpoint();
-    std::set<std::string> sites;
-    {
-      History history(*live_, Locks("live"));
-      RunBaseScenario(history);
-      sites = history.recorder().sites();
-    }
-    live_->Rollback();
-    return sites;
-  }
-
-  void CheckUnmutated() {
-    ASSERT_TRUE(Problems(
-                    "mkfs", [](Recorder&) {}, 3)
-                    .empty())
-        << "the program itself has problems; what mutations add cannot be told";
-  }
-
-  /// One of them that is done to the site's operation must be noticed.
-  bool ExpectFound(const std::string& site,
-                   void (Recorder::*mutate)(const std::string&)) {
-    const std::vector<std::string> problems =
-        ProblemsWith(site.substr(0, site.find(':')),
-                     [&](Recorder& recorder) { (recorder.*mutate)(site); });
-    EXPECT_FALSE(problems.empty()) << "not found: " << site;
-    if (problems.empty()) return false;
-    std::cout << "found      " << site << ": "
-              << problems.front().substr(0, 140) << "\n";
-    return true;
-  }
-
-  /// Judges the steps from `first` on, and tells what is found.
-  std::vector<std::string> Explore(const History& history, std::size_t first) {
-    Explorer explorer(Thorough());
-    explorer.Explore(*crashed_, history, first);
-    return explorer.problems();
-  }
-};
-
 TEST_P(MutationTest, EachWriteBackLeftOutIsFound) {
   MakeMedia(GetParam());
   ASSERT_NO_FATAL_FAILURE(CheckUnmutated());
@@ -218,12 +136,6 @@ TEST_P(MutationTest, EachFenceThatMattersLeftOutIsFound) {
   }
   std::cout << found << " of " << sites.size()
             << " fences left out are found\n";
-}
-
-void Tell(const char* what, const std::vector<std::string>& problems) {
-  ASSERT_FALSE(problems.empty()) << "not found: " << what;
-  std::cout << "found      " << what << ": " << problems.front().substr(0, 140)
-            << "\n";
 }
 
 TEST_P(MutationTest, ReuseBeforeCompactionIsFound) {

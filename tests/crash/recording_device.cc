@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <cstring>
+#include <span>
 #include <utility>
 
 #include "media/format.h"
@@ -109,6 +112,24 @@ void Recorder::Begin(const std::string& operation) {
   counts_.clear();
 }
 
+void Recorder::End() {
+  for (Event& event : late_) events_.push_back(std::move(event));
+  late_.clear();
+}
+
+void Recorder::Add(Event event) {
+  if (event.kind == Event::Kind::kStore16 && operation_ == in_two_ &&
+      event.range.offset == kLogOffset + kLogCountersAt) {
+    std::uint64_t count = 0;
+    std::memcpy(&count, event.bytes.data(), sizeof(count));
+    const std::array<std::uint64_t, 2> less = {count - 1, count - 1};
+    const auto bytes = std::as_bytes(std::span(less));
+    events_.push_back({event.kind, event.range, {bytes.begin(), bytes.end()}});
+    events_.push_back({Event::Kind::kWriteBack, event.range});
+  }
+  events_.push_back(std::move(event));
+}
+
 std::string Recorder::Enter(const std::string& what) {
   std::string site = operation_ + ": " + what;
   // Zeros are written back page by page, as many as happen to be dirty.
@@ -128,8 +149,10 @@ void Recorder::AddWriteBack(Range range) {
 }
 
 bool Recorder::AddZeros(Event event) {
-  if (left_out_.contains(Enter("zeroing"))) return false;
-  events_.push_back(std::move(event));
+  const std::string site = Enter("zeroing");
+  if (left_out_.contains(site)) return false;
+  (site == put_off_ ? late_.emplace_back() : events_.emplace_back()) =
+      std::move(event);
   return true;
 }
 

@@ -22,7 +22,9 @@ namespace famfs::crash {
 class Recorder {
  public:
   void Begin(const std::string& operation);
-  void Add(Event event) { events_.push_back(std::move(event)); }
+  /// What was put off happens now.
+  void End();
+  void Add(Event event);
   void AddWriteBack(Range range);
   /// Of bulk data. False: it is left out.
   [[nodiscard]] bool AddZeros(Event event);
@@ -34,6 +36,11 @@ class Recorder {
   /// one happens without its fence. The suite must notice.
   void LeaveOut(const std::string& site) { left_out_.insert(site); }
   void LeaveOutFence(const std::string& site) { unfenced_ = site; }
+  /// Bulk data is zeroed at the operation's end alone.
+  void PutOff(const std::string& site) { put_off_ = site; }
+  /// The operation's entries are published by two stores, of which the first
+  /// leaves out the last entry.
+  void PublishInTwo(const std::string& operation) { in_two_ = operation; }
 
  private:
   /// The site's name.
@@ -45,6 +52,9 @@ class Recorder {
   std::set<std::string> sites_;
   std::set<std::string> left_out_;
   std::string unfenced_;
+  std::string put_off_;
+  std::vector<Event> late_;
+  std::string in_two_;
 };
 
 class RecordingDevice final : public DaxDevice {

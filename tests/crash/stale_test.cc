@@ -20,16 +20,17 @@ class StaleTest : public CrashTest, public ::testing::WithParamInterface<bool> {
   };
 
   /// Both media hold the base; the history happens on one of them.
-  void MakeHistory(std::uint64_t seed) {
+  void MakeHistory(std::uint64_t seed, bool in_trees = false) {
     MakeMedia(GetParam());
-    base_ = MakeBase(/*used=*/true);
+    base_ = in_trees ? MakeTreeBase() : MakeBase(/*used=*/true);
     history_ = std::make_unique<History>(*live_, Locks("live"), base_.state,
                                          base_.names);
     std::mt19937_64 random(seed);
     history_->Open();
     for (int i = 0; i < 30; ++i) {
-      history_->Do(i % 5 == 4 ? Op::kCompact
-                              : kAllOps[random() % std::size(kAllOps)]);
+      const Op any =
+          in_trees ? AnyOp(random) : kAllOps[random() % std::size(kAllOps)];
+      history_->Do(i % 5 == 4 ? Op::kCompact : any);
     }
     history_->Close();
   }
@@ -147,6 +148,21 @@ TEST_P(StaleTest, AReaderLooksAtEachStoreOfAWriterThatStandsStill) {
   }
   std::cout << "seeds 1 to " << seeds << ": " << refreshes
             << " refreshes, one after each event\n";
+}
+
+/// Renames, cuts, removals: no name is seen twice or not at all, no size with
+/// the pieces of another.
+TEST_P(StaleTest, AReaderShowsOnlyTreesThatWere) {
+  const std::uint64_t seeds = IsNightly() ? 1000 : 24;
+  std::uint64_t refreshes = 0;
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    MakeHistory(seed % 4, /*in_trees=*/true);
+    const Outcome outcome = Follow(seed, /*at_rest=*/seed % 8 == 0);
+    ASSERT_EQ(outcome.problem, "") << "seed " << seed;
+    refreshes += outcome.refreshes;
+  }
+  std::cout << "seeds 1 to " << seeds << ": " << refreshes
+            << " refreshes of tree volumes\n";
 }
 
 /// A reader that leaves out one kind of invalidation shows what was not. Not

@@ -1,6 +1,7 @@
 #include "tests/crash/verdict.h"
 
 #include <algorithm>
+#include <cerrno>
 
 #include "base/units.h"
 #include "instance/check/fsck.h"
@@ -33,6 +34,7 @@ class Judgement {
     CheckEpoch(state);
     CheckSpace(*writer, state);
     CheckContents(*writer);
+    CheckTrees(*writer, state);
     CheckHosts(*writer);
     if (depth == Depth::kThorough) GoOn(std::move(writer), state);
     return problems_;
@@ -154,10 +156,12 @@ class Judgement {
     if (medium_.has_extent_files()) return;
     for (const auto& [name, held] : expected_.in_flight.held) {
       if (!expected_.acknowledged.held.contains(name)) continue;
+      const HeldVolume& before = expected_.acknowledged.held.at(name);
       const std::byte* data = medium_.data() + held.offset;
-      const std::byte fill = FillByte(name + "/data");
-      for (std::uint64_t i = 0; i < kFilledBytes; ++i) {
-        if (data[i] == fill && data[held.length - 1 - i] == fill) continue;
+      const std::byte fill = FillByte(held.fill);
+      for (std::uint64_t i = 0; i < std::min(held.stored, before.stored); ++i) {
+        const bool at_end = !held.at_end || data[held.length - 1 - i] == fill;
+        if (data[i] == fill && at_end) continue;
         return Problem("{}, the bytes of '{}', which a host has open, changed",
                        when, name);
       }
@@ -182,6 +186,10 @@ class Judgement {
     std::size_t extents = 2;
     for (const auto& [path, file] : state.files) {
       used += RoundUp(file.size, kAllocUnit);
+      extents += writer.Tree()->FindPath(path)->extents.size();
+    }
+    for (const auto& [path, node] : state.nodes) {
+      used += node.allocated();
       extents += writer.Tree()->FindPath(path)->extents.size();
     }
     std::uint64_t total = kPrimarySize;
@@ -267,6 +275,114 @@ class Judgement {
     }
   }
 
+  /// What tree volumes use is counted right, and what their files hold is what
+  /// hosts stored there, or zeros.
+  void CheckTrees(const Writer& writer, const State& state) {
+    const State& meant = Meant(state);
+    const bool same = SameTree(expected_.acknowledged, expected_.in_flight);
+    for (const auto& [volume, mode] : state.tree_modes) {
+      const TreeUsage usage = writer.UsageOf(volume);
+      std::uint64_t nodes = 0;
+      std::uint64_t pieces = 0;
+      for (const auto& [path, node] : state.nodes) {
+        if (!path.starts_with(volume + "/")) continue;
+        ++nodes;
+        pieces += node.pieces.size();
+      }
+      if (usage.nodes != nodes || usage.entries != nodes + pieces) {
+        Problem("'{}' counts {} nodes and {} entries, not {} and {}", volume,
+                usage.nodes, usage.entries, nodes, nodes + pieces);
+      }
+      if (usage.bytes == UsedBytes(meant, volume) ||
+          (same &&
+           (usage.bytes == UsedBytes(expected_.in_flight, volume) ||
+            usage.bytes == UsedBytes(expected_.acknowledged, volume)))) {
+        continue;
+      }
+      Problem("'{}' uses {} bytes, not {}", volume, usage.bytes,
+              UsedBytes(meant, volume));
+    }
+    const Reader::View tree = writer.Tree();
+    for (const auto& [path, node] : meant.nodes) {
+      if (path == expected_.filling || !state.nodes.contains(path)) continue;
+      CheckNode(path, node, *tree->FindPath(path));
+    }
+  }
+
+  void CheckNode(const std::string& path, const NodeState& node,
+                 const Node& found) {
+    if (found.extents.size() != node.pieces.size()) {
+      return Problem("'{}' has {} extents", path, found.extents.size());
+    }
+    std::uint64_t start = 0;
+    for (std::size_t i = 0; i < node.pieces.size(); ++i) {
+      const PieceState& piece = node.pieces[i];
+      const MediaExtent& extent = found.extents[i];
+      const std::uint64_t at =
+          extent.offset + extent.device_index * kPrimarySize;
+      // What hosts left behind the end nobody sees.
+      const std::uint64_t seen = node.size - std::min(node.size, start);
+      for (std::uint64_t k = 0; k < std::min(piece.stored, seen); ++k) {
+        if (medium_.data()[at + k] == FillByte(FillOf(node.id))) continue;
+        Problem("piece {} of '{}' has lost bytes", i, path);
+        break;
+      }
+      if (!medium_.IsZero({at + piece.stored, piece.length - piece.stored})) {
+        Problem("piece {} of '{}' has bytes that nobody wrote", i, path);
+      }
+      start += piece.length;
+    }
+  }
+
+  /// Tree volumes can be changed, and their new bytes are zero.
+  void GoOnInTrees(Writer& writer, const State& state) {
+    for (const auto& [volume, mode] : state.tree_modes) {
+      TreeRequest request;
+      request.volume = volume;
+      request.name = "after";
+      const TreeAnswer made = writer.ChangeTree(request);
+      if (volume == "sealed") {
+        if (made.error != EROFS) Problem("'sealed' takes a name");
+        continue;
+      }
+      request.op = TreeOp::kExtend;
+      request.node = made.node;
+      request.size = 1;
+      const TreeAnswer extended = writer.ChangeTree(request);
+      if (made.error != 0 || extended.error != 0) {
+        Problem("a file in '{}' afterwards: errno {} and {}", volume,
+                made.error, extended.error);
+        continue;
+      }
+      {
+        const Reader::View tree = writer.Tree();
+        CheckNode(volume + "/after",
+                  {.id = made.node, .pieces = {{.length = kAllocUnit}}},
+                  *tree->FindPath(volume + "/after"));
+      }
+      CheckHeld("after a file grew");
+      request.op = TreeOp::kRemove;
+      if (const int error = writer.ChangeTree(request).error; error != 0) {
+        Problem("removing it from '{}' afterwards: errno {}", volume, error);
+      }
+    }
+  }
+
+  /// What is left of them goes with them, whatever it waited for.
+  void DeleteTrees(Writer& writer, const State& state) {
+    for (const auto& [volume, mode] : state.tree_modes) {
+      if (const auto gone = writer.DeleteVolume(volume); !gone.ok()) {
+        Problem("deleting '{}' afterwards: {}", volume, Message(gone));
+      }
+    }
+    if (const auto status = writer.Reclaim(); !status.ok()) {
+      Problem("reclaiming what was in tree volumes: {}", Message(status));
+    }
+    CheckHeld("after tree volumes were deleted");
+    CheckRules();
+    CheckFsck(false);
+  }
+
   /// What the reading host was told stands; it never lets go of more than it
   /// said.
   void CheckHosts(const Writer& writer) {
@@ -326,6 +442,7 @@ class Judgement {
                   data->extents.front().offset, data->extents.front().length);
     }
     CheckHeld("after a creation");
+    GoOnInTrees(*writer, state);
     if (const auto gone = writer->DeleteVolume("after"); !gone.ok()) {
       return Problem("a deletion afterwards: {}", Message(gone));
     }
@@ -342,6 +459,7 @@ class Judgement {
       Problem("a second opening sees another state");
     }
     CheckRules();
+    DeleteTrees(*writer, state);
   }
 
   Medium& medium_;

@@ -8,6 +8,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "tests/model/golden_trees.h"
+
 namespace famfs::golden {
 namespace {
 
@@ -41,7 +43,9 @@ std::uint64_t Sum(std::span<const std::byte> bytes) {
 
 class Checker {
  public:
-  explicit Checker(std::span<const std::byte> device) : device_(device) {}
+  explicit Checker(std::span<const std::byte> device)
+      : device_(device),
+        trees_([this](const std::string& what) { Problem("{}", what); }) {}
 
   Report Run() {
     if (!CheckSuperblock() || !CheckHeader()) return std::move(report_);
@@ -50,6 +54,9 @@ class Checker {
       bitmaps_[0][at / kUnit] = true;
     }
     for (std::uint64_t i = 0; i < report_.entries; ++i) CheckEntry(i);
+    trees_.Finish();
+    report_.nodes = trees_.nodes();
+    report_.pieces = trees_.pieces();
     CountFree();
     return std::move(report_);
   }
@@ -106,6 +113,7 @@ class Checker {
   std::set<std::string> uuids_;
   std::unordered_set<std::string> directories_;
   std::unordered_set<std::string> files_;
+  Trees trees_;
 };
 
 bool Checker::CheckSuperblock() {
@@ -192,6 +200,7 @@ void Checker::CheckMkdir(std::uint64_t index) {
   if (U32(at + 24) > 07777) Problem("entry {}: mode {:o}", index, U32(at + 24));
   if (!CheckPath(index, at + 28, path)) return;
   if (files_.contains(path)) Problem("entry {}: '{}' is a file", index, path);
+  trees_.AddDirectory(device_.subspan(at, kEntry), path);
   directories_.insert(std::move(path));
 }
 
@@ -233,6 +242,7 @@ void Checker::CheckFile(std::uint64_t index) {
   if (size == 0 || size > length) {
     Problem("entry {}: {} bytes in extents of {}", index, size, length);
   }
+  trees_.AddFile(device_.subspan(at, kEntry), path, length);
 }
 
 /// Its length, and its units taken in the bitmap.

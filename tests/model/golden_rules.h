@@ -5,7 +5,8 @@
 // allocation units in which no two extents meet.
 //
 // Asked for in addition: parents before children, no file twice, no name for a
-// file and a directory, nothing but zeros in bytes without a meaning.
+// file and a directory, nothing but zeros in bytes without a meaning, and the
+// rules of tree volumes (golden_trees.h).
 #pragma once
 
 #include <cstddef>
@@ -21,6 +22,8 @@ struct Report {
   std::vector<std::string> problems;
   std::uint64_t entries = 0;
   std::uint64_t files = 0;         // file entries, also of deleted volumes
+  std::uint64_t nodes = 0;         // live ones of tree volumes
+  std::uint64_t pieces = 0;        // live ones of those
   std::uint64_t free_units = 0;    // of device 0, in its bitmap
   std::uint64_t largest_free = 0;  // units, of device 0
 };

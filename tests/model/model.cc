@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "instance/check/fsck.h"
 #include "instance/check/mkfs.h"
+#include "instance/log/tree_promises.h"
 #include "tests/model/golden_rules.h"
 
 namespace famfs::model {
@@ -67,6 +68,9 @@ void ModelRun::Open() {
                    {.system_uuid = host, .lock_directory = lock_directory_});
   ASSERT_TRUE(writer.ok()) << Text(writer.status());
   writer_ = *std::move(writer);
+  auto layout = Layout::Open(*device_, Access::kRead);
+  ASSERT_TRUE(layout.ok()) << Text(layout.status());
+  layout_ = *std::move(layout);
 }
 
 void ModelRun::Run(std::uint64_t operations) {
@@ -139,6 +143,7 @@ void ModelRun::Step(Aim aim) {
                                        : aim == Aim::kHold  ? 50
                                        : aim == Aim::kEmpty ? 10
                                                             : 95;
+  if (aim != Aim::kFillLog && Chance(60)) return ChangeTree();
   const std::uint64_t dice = random_() % 1000;
   if (dice < 3) return MakeByHand();
   if (dice < 30) return GiveUp();
@@ -150,9 +155,11 @@ void ModelRun::Step(Aim aim) {
   if (!Chance(create_percent)) return DeleteVolume();
   if (aim == Aim::kFillLog) return CreateVolume(0);
   if (aim == Aim::kFillDevice) return CreateVolume(1 + random_() % 3);
+  constexpr std::size_t kMostTrees = 12;  // the log is promised to them
+  if (trees_.size() < kMostTrees && Chance(30)) return CreateVolume(0);
   // Now and then a large one.
   if (Chance(1)) return CreateVolume(1 + random_() % 200);
-  CreateVolume(random_() % 4);
+  CreateVolume(1 + random_() % 3);
 }
 
 std::string ModelRun::NewName() {
@@ -160,17 +167,32 @@ std::string ModelRun::NewName() {
          std::to_string(random_() % 1000);
 }
 
-void ModelRun::CreateVolume(std::uint64_t units) {
+absl::Status ModelRun::TryCreateVolume(const std::string& name,
+                                       std::uint64_t units) {
   VolumeAttributes attributes;
-  const std::string name = NewName();
   attributes.name = "claim " + name;
-  attributes.capacity = std::max<std::uint64_t>(units, 1) * kAllocUnit;
-  if (units == 0) attributes.layout = VolumeLayout::kTree;
-  const absl::Status status = writer_->CreateVolume(name, attributes, {});
-  if (!status.ok()) return ExpectFull(status, units, units > 0 ? 2 : 1);
+  attributes.capacity = units * kAllocUnit;
+  if (const auto tree = volumes_.find(name); tree->second.units == 0) {
+    attributes.layout = VolumeLayout::kTree;
+  }
+  return writer_->CreateVolume(name, attributes, {});
+}
+
+/// 0: a tree volume.
+void ModelRun::CreateVolume(std::uint64_t units) {
+  const std::string name = NewName();
+  const std::uint64_t capacity = units == 0 ? 1 + random_() % 24 : 0;
+  volumes_[name] = {.units = units, .capacity = capacity};
+  const absl::Status status = TryCreateVolume(name, std::max(units, capacity));
+  if (!status.ok()) {
+    volumes_.erase(name);
+    const std::uint64_t slots =
+        units > 0 ? 2 : 1 + TreeSlots(capacity * kAllocUnit);
+    return ExpectFull(status, std::max(units, capacity), slots);
+  }
   ++statistics_.created;
-  volumes_[name] = {.units = units};
   order_.push_back(name);
+  if (units == 0) trees_.push_back(name);
   if (units > 0) Fill(name + "/data");
 }
 
@@ -200,13 +222,17 @@ void ModelRun::ExpectFull(const absl::Status& status, std::uint64_t units,
       directories_.size() + files_.size() + (has_secondary_ ? 1 : 0);
   for (const auto& [path, file_units] : files_) used_units += file_units;
   for (const auto& [name, volume] : volumes_) {
-    used_units += volume.units;
+    // What it is promised, too.
+    used_units += std::max(volume.used(), volume.capacity);
     used_slots += volume.entries();
+    if (volume.units > 0) continue;
+    const std::uint64_t promised = TreeSlots(volume.capacity * kAllocUnit);
+    used_slots += promised - std::min(promised, volume.entries() - 1);
   }
   for (const ModelPending& pending : pending_) {
     if (pending.number <= LetGo()) continue;
-    used_units += pending.volume.units;
-    used_slots += pending.volume.entries() + 1;
+    used_units += pending.units;
+    used_slots += pending.entries;
   }
   const bool no_slots = used_slots + slots + kStateSlots > kSlots;
   const bool no_units = units > 0 && used_units + units > units_;
@@ -224,6 +250,8 @@ void ModelRun::DeleteVolume() {
   if (order_.empty()) return;
   std::swap(order_[random_() % order_.size()], order_.back());
   const std::string name = order_.back();
+  const std::uint64_t entries = writer_->Figures().entries;
+  const std::uint64_t used = writer_->UsageOf(name).bytes / kAllocUnit;
   const absl::Status status = writer_->DeleteVolume(name);
   if (absl::IsResourceExhausted(status)) {
     // Only where hosts hold back what a compaction would drop.
@@ -234,9 +262,36 @@ void ModelRun::DeleteVolume() {
   }
   MODEL_OK(status);
   order_.pop_back();
-  pending_.push_back({++deletions_, name, volumes_.at(name)});
-  volumes_.erase(name);
+  // To find room, it may have reclaimed.
+  if (writer_->Figures().entries <= entries) NoteReclaim();
+  MoveToPending(name, used);
   ++statistics_.deleted;
+}
+
+/// `used`: units that a tree volume had, with those of its dead pieces that no
+/// call in between has reclaimed; they wait with the volume from now on.
+void ModelRun::MoveToPending(const std::string& name, std::uint64_t used) {
+  const ModelVolume& volume = volumes_.at(name);
+  ModelPending dead{.number = LastDeletion(),
+                    .name = name,
+                    .units = volume.used(),
+                    .entries = volume.units > 0 ? 3 : 2 + volume.pieces()};
+  std::uint64_t least = dead.units;
+  std::erase_if(pending_, [&](const ModelPending& pending) {
+    if (pending.is_volume || pending.name != name) return false;
+    if (pending.number > LetGo()) least += pending.units;
+    dead.units += pending.units;
+    dead.entries += pending.entries;
+    return true;
+  });
+  if (volume.units == 0) {
+    ASSERT_GE(used, least) << name;
+    dead.units = std::min(dead.units, used);
+  }
+  deletions_ = dead.number;
+  pending_.push_back(dead);
+  volumes_.erase(name);
+  std::erase(trees_, name);
 }
 
 void ModelRun::CreateTaken() {
@@ -258,7 +313,8 @@ void ModelRun::CreateTaken() {
 }
 
 void ModelRun::DeleteMissing() {
-  const std::string name = pending_.empty() ? "nothing" : pending_.back().name;
+  const bool was_there = !pending_.empty() && pending_.back().is_volume;
+  const std::string name = was_there ? pending_.back().name : "nothing";
   const absl::Status status = writer_->DeleteVolume(name);
   ASSERT_TRUE(absl::IsNotFound(status)) << Text(status);
   ++statistics_.refused;
@@ -332,10 +388,13 @@ void ModelRun::CompareTree(const Namespace& tree, const char* whose) {
   ++statistics_.compared;
   std::size_t nodes = directories_.size() + files_.size();
   for (const auto& [name, volume] : volumes_) {
-    nodes += volume.entries();
+    nodes += volume.units > 0 ? 2 : 1 + volume.nodes.size();
     const auto found = tree.volumes().find(name);
     ASSERT_NE(found, tree.volumes().end()) << whose << " tree lacks " << name;
-    if (volume.units == 0) continue;
+    if (volume.units == 0) {
+      ASSERT_NO_FATAL_FAILURE(CompareTreeVolume(tree, name, whose));
+      continue;
+    }
     const Node* data = tree.Lookup(found->second, "data");
     ASSERT_NE(data, nullptr) << whose << " tree lacks the data of " << name;
     ASSERT_EQ(data->size, volume.units * kAllocUnit) << whose << " " << name;
@@ -357,9 +416,10 @@ void ModelRun::CompareTree(const Namespace& tree, const char* whose) {
 void ModelRun::CompareSpace() {
   std::uint64_t used = 0;
   std::uint64_t pending = 0;
-  for (const auto& [name, volume] : volumes_) used += volume.units;
+  for (const auto& [name, volume] : volumes_) used += volume.used();
   for (const auto& [path, units] : files_) used += units;
-  for (const ModelPending& dead : pending_) pending += dead.volume.units;
+  for (const ModelPending& dead : pending_) pending += dead.units;
+  CompareUsage();
   const PoolFigures figures = writer_->Figures();
   ASSERT_EQ(figures.pending, pending * kAllocUnit);
   const std::uint64_t free = units_ - used - pending;
@@ -377,6 +437,14 @@ void ModelRun::CheckQuiescent() {
       << report.problems.size()
       << " rules of upstream's are broken; first: " << report.problems.front();
   ASSERT_EQ(report.entries, writer_->Figures().entries);
+  std::uint64_t nodes = 0;
+  std::uint64_t pieces = 0;
+  for (const auto& [name, volume] : volumes_) {
+    nodes += volume.nodes.size();
+    pieces += volume.pieces();
+  }
+  ASSERT_EQ(report.nodes, nodes);
+  ASSERT_EQ(report.pieces, pieces);
   if (!Chance(5)) return;
   const auto devices = crash::MakeDevices(medium_, nullptr);
   for (const Finding& finding : Fsck(*devices).findings) {

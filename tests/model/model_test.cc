@@ -46,7 +46,8 @@ class ModelTest : public ::testing::TestWithParam<bool> {
     const Statistics& s = run.statistics();
     std::cout << "seed " << seed << ": " << s.operations << " operations, "
               << s.created << " volumes created, " << s.deleted << " deleted, "
-              << s.refused << " calls refused, " << s.full << " found it full, "
+              << s.refused << " calls refused, " << s.changed
+              << " changes of trees, " << s.full << " found it full, "
               << s.reclaimed << " reclaimed, " << s.compacted << " compacted, "
               << s.reopened << " openings, " << s.compared << " comparisons, "
               << s.checked << " checks of the rules\n";

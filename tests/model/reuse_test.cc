@@ -109,13 +109,11 @@ void ReuseTest::AfterCall() {
   entries_ = entries;
 }
 
-/// units 0: a volume without a file, one entry.
 absl::Status ReuseTest::TryCreate(const std::string& name,
                                   std::uint64_t units) {
   VolumeAttributes attributes;
   attributes.name = "claim " + name;
-  attributes.capacity = std::max<std::uint64_t>(units, 1) * kAllocUnit;
-  if (units == 0) attributes.layout = VolumeLayout::kTree;
+  attributes.capacity = units * kAllocUnit;
   return writer_->CreateVolume(name, attributes, {});
 }
 
@@ -126,7 +124,6 @@ void ReuseTest::Create(std::uint64_t units) {
                          << " live volumes and " << entries_ << " entries";
   live_.push_back(name);
   ASSERT_NO_FATAL_FAILURE(AfterCall());
-  if (units == 0) return;
   static const std::vector<std::byte> kJunk(64, std::byte{0xd5});
   const Reader::View tree = writer_->Tree();
   for (const MediaExtent& extent : tree->FindPath(name + "/data")->extents) {
@@ -223,11 +220,14 @@ void ReuseTest::GoOnWhereItIsFull(std::uint64_t units) {
 }
 
 TEST_P(ReuseTest, ALogFullOfLiveEntriesGoesOn) {
-  while (entries_ + kStateSlots < kSlots) {
-    ASSERT_NO_FATAL_FAILURE(Create(0));
+  while (live_.size() < kLive) ASSERT_NO_FATAL_FAILURE(Create(1));
+  for (int made = 0; entries_ + kStateSlots < kSlots; ++made) {
+    const absl::Status status = writer_->Mkdir("d" + std::to_string(made), {});
+    ASSERT_TRUE(status.ok()) << Message(status);
+    ++entries_;
   }
-  ASSERT_NO_FATAL_FAILURE(GoOnWhereItIsFull(0));
-  EXPECT_EQ(live_.size(), kSlots - kStateSlots);
+  ASSERT_NO_FATAL_FAILURE(GoOnWhereItIsFull(1));
+  EXPECT_EQ(live_.size(), kLive);
 }
 
 TEST_P(ReuseTest, AFullDeviceGoesOn) {
