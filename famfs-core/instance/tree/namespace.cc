@@ -201,6 +201,10 @@ std::string Namespace::PathOf(const Node& node) const {
 
 const Node* Namespace::VolumeOf(NodeId id) const {
   const Node* node = Find(id);
+  if (node != nullptr && node->tree != nullptr) {
+    const Node* volume = Find(node->tree->volume);
+    return volume->volume == nullptr ? nullptr : volume;
+  }
   while (node != nullptr && node->id != kRootNode) {
     if (node->volume != nullptr) return node;
     node = Find(node->parent);
@@ -290,6 +294,7 @@ void Namespace::SetVolume(NodeId id,
     volumes_.insert_or_assign(std::string(node->name), id);
     if (volume->layout == VolumeLayout::kTree && node->tree == nullptr) {
       node->tree = std::make_unique<TreeNode>();
+      node->tree->volume = id;
       NodeRecord& record = node->tree->record;
       record.kind = NodeKind::kDirectory;
       record.mtime_ns = record.ctime_ns =

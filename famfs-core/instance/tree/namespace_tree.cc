@@ -51,7 +51,7 @@ std::string Namespace::NodeFileOf(const Node& node) const {
   if (node.tree == nullptr || node.tree->record.kind != NodeKind::kFile) {
     return {};
   }
-  return NodeFileName(VolumeOf(node.id)->name, node.tree->id);
+  return NodeFileName(Find(node.tree->volume)->name, node.tree->id);
 }
 
 bool Namespace::IsWithin(const Node& node, const Node& directory) const {
@@ -65,6 +65,7 @@ bool Namespace::IsWithin(const Node& node, const Node& directory) const {
 const Node* Namespace::AddTreeNode(const Node& parent, NodeId id,
                                    std::string_view name, Node node) {
   SetSize(node);
+  node.tree->volume = parent.tree->volume;
   return Add(parent, NodeKey(id, parent.id, name), name, std::move(node));
 }
 

@@ -97,6 +97,9 @@ struct TreeNode {
   };
 
   TreeId id = kVolumeRoot;
+  /// Of the volume's directory, found without walking up: pods make directories
+  /// in each other.
+  NodeId volume = 0;
   /// The last revision, without the name, which is the Node's. Of a directory
   /// the times follow what was made and removed in it. Of the volume's
   /// directory the times alone.
