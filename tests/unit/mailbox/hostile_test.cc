@@ -258,8 +258,9 @@ TEST_F(OddOwnerTest, EagainIsAskedAgainForATime) {
   std::uint64_t last = 0;
   int times = 0;
   while (!reply.IsThere(milliseconds(1))) {
+    // Between the two halves of a request, nothing is asked.
     const std::uint64_t number = Asked(host->row());
-    if (number == last) continue;
+    if (number == last || number == 0) continue;
     EXPECT_GT(number, last);
     last = number;
     ++times;
