@@ -57,6 +57,8 @@ endfunction()
 function(famfs_executable name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
+  # The sources of a program (famfs' commands) have their own Options and Run.
+  set_target_properties(${name} PROPERTIES UNITY_BUILD OFF)
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} famfs_options)
   famfs_use_precompiled(${name})
 endfunction()

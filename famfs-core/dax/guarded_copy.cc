@@ -2,16 +2,11 @@
 
 #include <cstdint>
 
+#include "base/page.h"
 #include "dax/missing_memory.h"
 #include "dax/streaming.h"
 
 namespace famfs {
-namespace {
-
-constexpr std::uintptr_t kPage = 4096;
-
-}  // namespace
-
 CopyFault GuardedStreamCopy(std::byte* to, const std::byte* from,
                             std::size_t length) {
   const std::byte* const missing = Guarded(

@@ -13,10 +13,10 @@
 #include <cstring>
 #include <mutex>
 
+#include "base/page.h"
+
 namespace famfs {
 namespace {
-
-constexpr std::uintptr_t kPage = 4096;
 
 std::uintptr_t AddressOf(const void* pointer) {
   return reinterpret_cast<std::uintptr_t>(pointer);

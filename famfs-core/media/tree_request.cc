@@ -15,7 +15,7 @@ constexpr std::uint8_t kVersion = 1;
 
 /// The request's fixed part; volume, name, new name and target follow it
 /// without padding, and nothing follows them.
-struct Head {
+struct RequestHead {
   std::uint8_t version;
   std::uint8_t op;
   std::uint8_t kind;
@@ -36,18 +36,19 @@ struct Head {
   std::uint32_t gid;
   std::uint32_t mode;
 };
-static_assert(sizeof(Head) == 80);
-static_assert(offsetof(Head, target_length) == 6);
-static_assert(offsetof(Head, node) == 8);
-static_assert(offsetof(Head, size) == 32);
-static_assert(offsetof(Head, ctime_ns) == 48);
-static_assert(offsetof(Head, flags) == 56);
-static_assert(offsetof(Head, mode) == 76);
+static_assert(sizeof(RequestHead) == 80);
+static_assert(offsetof(RequestHead, target_length) == 6);
+static_assert(offsetof(RequestHead, node) == 8);
+static_assert(offsetof(RequestHead, size) == 32);
+static_assert(offsetof(RequestHead, ctime_ns) == 48);
+static_assert(offsetof(RequestHead, flags) == 56);
+static_assert(offsetof(RequestHead, mode) == 76);
 static_assert(kMaxTreeVolume <= std::numeric_limits<std::uint8_t>::max());
 static_assert(kMaxNodeName <= std::numeric_limits<std::uint8_t>::max());
 // A creation has one name and a target, a rename two names.
-static_assert(sizeof(Head) + kMaxTreeVolume + kMaxNodeText <= kMaxTreeRequest);
-static_assert(sizeof(Head) + kMaxTreeVolume + 2 * kMaxNodeName <=
+static_assert(sizeof(RequestHead) + kMaxTreeVolume + kMaxNodeText <=
+              kMaxTreeRequest);
+static_assert(sizeof(RequestHead) + kMaxTreeVolume + 2 * kMaxNodeName <=
               kMaxTreeRequest);
 
 struct AnswerBytes {
@@ -183,8 +184,8 @@ class Text {
   std::string_view text_;
 };
 
-absl::Status CheckShape(const Head& head, std::size_t size) {
-  const std::size_t length = sizeof(Head) + head.volume_length +
+absl::Status CheckShape(const RequestHead& head, std::size_t size) {
+  const std::size_t length = sizeof(RequestHead) + head.volume_length +
                              head.name_length + head.new_name_length +
                              head.target_length;
   if (length == size) return absl::OkStatus();
@@ -195,7 +196,7 @@ absl::Status CheckShape(const Head& head, std::size_t size) {
       head.target_length);
 }
 
-TreeRequest RequestOf(const Head& head, Text text) {
+TreeRequest RequestOf(const RequestHead& head, Text text) {
   TreeRequest request;
   request.op = static_cast<TreeOp>(head.op);
   request.volume = text.Take(head.volume_length);
@@ -228,7 +229,7 @@ void Append(std::vector<std::byte>& bytes, std::string_view text) {
 absl::StatusOr<std::vector<std::byte>> EncodeTreeRequest(
     const TreeRequest& request) {
   FAMFS_RETURN_IF_ERROR(CheckRequest(request));
-  const Head head{
+  const RequestHead head{
       .version = kVersion,
       .op = static_cast<std::uint8_t>(request.op),
       .kind = static_cast<std::uint8_t>(request.kind),
@@ -260,11 +261,11 @@ absl::StatusOr<std::vector<std::byte>> EncodeTreeRequest(
 
 absl::StatusOr<TreeRequest> DecodeTreeRequest(
     std::span<const std::byte> bytes) {
-  if (bytes.size() < sizeof(Head) || bytes.size() > kMaxTreeRequest) {
+  if (bytes.size() < sizeof(RequestHead) || bytes.size() > kMaxTreeRequest) {
     return DataLoss("request: {} bytes, not {} to {}", bytes.size(),
-                    sizeof(Head), kMaxTreeRequest);
+                    sizeof(RequestHead), kMaxTreeRequest);
   }
-  Head head;
+  RequestHead head;
   std::memcpy(&head, bytes.data(), sizeof(head));
   if (head.version != kVersion) {
     return DataLoss(

@@ -26,7 +26,7 @@ std::uint16_t VersionOf(VolumeLayout layout) {
 
 /// The extension's fixed part; the name and then the content source follow it
 /// without padding, and zeros fill the rest of the 428 bytes.
-struct Head {
+struct AttributesHead {
   std::uint32_t magic;
   std::uint16_t version;
   std::uint16_t length;  // bytes in use: this head and both strings
@@ -43,10 +43,10 @@ struct Head {
   std::uint16_t name_length;
   std::uint16_t source_length;
 };
-static_assert(sizeof(Head) == 56);
-static_assert(offsetof(Head, capacity) == 16);
-static_assert(offsetof(Head, name_length) == 52);
-static_assert(sizeof(Head) + kMaxVolumeName + kMaxContentSource <=
+static_assert(sizeof(AttributesHead) == 56);
+static_assert(offsetof(AttributesHead, capacity) == 16);
+static_assert(offsetof(AttributesHead, name_length) == 52);
+static_assert(sizeof(AttributesHead) + kMaxVolumeName + kMaxContentSource <=
               kExtensionSize);
 
 constexpr std::array<std::string_view, 4> kDataPathNames = {
@@ -115,10 +115,12 @@ absl::Status AsDataLoss(const absl::Status& status) {
 }
 
 /// Lengths and the zero tail; after it both strings lie within the field.
-absl::Status CheckShape(const Head& head, std::span<const std::byte> field) {
+absl::Status CheckShape(const AttributesHead& head,
+                        std::span<const std::byte> field) {
   if (head.name_length > kMaxVolumeName ||
       head.source_length > kMaxContentSource ||
-      head.length != sizeof(Head) + head.name_length + head.source_length) {
+      head.length !=
+          sizeof(AttributesHead) + head.name_length + head.source_length) {
     return DataLoss(
         "volume attributes: length {} does not fit a name of {} and a content "
         "source of {} bytes",
@@ -183,12 +185,12 @@ bool Satisfies(DataPath served, DataPath asked) {
 absl::Status EncodeVolumeAttributes(const VolumeAttributes& attributes,
                                     MediaMkdir& mkdir) {
   FAMFS_RETURN_IF_ERROR(CheckAttributes(attributes));
-  const Head head{
+  const AttributesHead head{
       .magic = kMagic,
       .version = VersionOf(attributes.layout),
-      .length =
-          static_cast<std::uint16_t>(sizeof(Head) + attributes.name.size() +
-                                     attributes.content_source.size()),
+      .length = static_cast<std::uint16_t>(sizeof(AttributesHead) +
+                                           attributes.name.size() +
+                                           attributes.content_source.size()),
       .kind = static_cast<std::uint8_t>(attributes.kind),
       .layout = static_cast<std::uint8_t>(attributes.layout),
       .state = static_cast<std::uint8_t>(attributes.state),
@@ -217,7 +219,7 @@ absl::Status EncodeVolumeAttributes(const VolumeAttributes& attributes,
 absl::StatusOr<std::optional<VolumeAttributes>> DecodeVolumeAttributes(
     const MediaMkdir& mkdir) {
   const std::span<const std::byte> field(mkdir.extension);
-  Head head;
+  AttributesHead head;
   std::memcpy(&head, field.data(), sizeof(head));
   if (head.magic != kMagic) return std::nullopt;
   if (head.version > kTreeVersion) {

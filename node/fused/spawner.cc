@@ -23,7 +23,7 @@ namespace famfs::node {
 namespace {
 
 // For a caller's request.
-constexpr std::chrono::seconds kPatience{5};
+constexpr std::chrono::seconds kClientPatience{5};
 // A plugin asks for one server after the other.
 constexpr std::size_t kMaxConnections = 64;
 constexpr std::chrono::seconds kEndPatience{10};
@@ -129,7 +129,7 @@ void Spawner::Accept() {
   logged_ = false;
   if (connections_.size() == kMaxConnections) connections_.pop_front();
   connections_.push_back(
-      {std::move(fd), std::chrono::steady_clock::now() + kPatience});
+      {std::move(fd), std::chrono::steady_clock::now() + kClientPatience});
 }
 
 void Spawner::CannotAccept(int error) {

@@ -14,10 +14,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kFirstPause{250};
-constexpr milliseconds kLongestPause{5'000};
+constexpr milliseconds kFirstWatchPause{250};
+constexpr milliseconds kLongestWatchPause{5'000};
 // At the end; what takes longer is left behind.
-constexpr milliseconds kEndPatience{1'000};
+constexpr milliseconds kWatchEndPatience{1'000};
 
 absl::Status Guarded(const PoolWatch::Look& look, bool asked) {
   try {
@@ -72,14 +72,14 @@ void PoolWatch::Stop() {
 
 PoolWatch::~PoolWatch() {
   Stop();
-  const auto end = Clock::now() + kEndPatience;
+  const auto end = Clock::now() + kWatchEndPatience;
   const MutexLock lock(state_->mutex);
   while (!state_->ended && state_->changed.WaitUntil(state_->mutex, end)) {
   }
 }
 
 void PoolWatch::Run(const std::shared_ptr<State>& state) {
-  milliseconds pause = kFirstPause;
+  milliseconds pause = kFirstWatchPause;
   MutexLock lock(state->mutex);
   while (!state->stopping) {
     const Ticket ticket = state->asked;
@@ -92,7 +92,8 @@ void PoolWatch::Run(const std::shared_ptr<State>& state) {
     state->outcome = outcome;
     state->began.reset();
     state->changed.NotifyAll();
-    pause = outcome.ok() ? kFirstPause : std::min(pause * 2, kLongestPause);
+    pause = outcome.ok() ? kFirstWatchPause
+                         : std::min(pause * 2, kLongestWatchPause);
     const auto next = Clock::now() + pause;
     while (!state->stopping && state->asked == state->looked &&
            state->changed.WaitUntil(state->mutex, next)) {

@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/page.h"
 #include "dax/missing_memory.h"
 
 namespace famfs {
 namespace {
-
-constexpr std::size_t kPage = 4096;
 
 absl::Status MissingIn(const MappedFile::Piece& piece,
                        const std::byte* missing) {

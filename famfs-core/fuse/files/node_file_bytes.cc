@@ -7,13 +7,13 @@
 #include <cerrno>
 
 #include "base/mutex.h"
+#include "base/page.h"
 #include "base/units.h"
 #include "fuse/files/tree_bytes.h"
 
 namespace famfs {
 namespace {
 
-constexpr std::size_t kPage = 4096;
 constexpr std::array<std::byte, 64 * kKiB> kZeros{};
 
 class NodeFileBytes : public TreeBytes {

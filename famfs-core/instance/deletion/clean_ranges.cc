@@ -9,7 +9,7 @@
 namespace famfs {
 namespace {
 
-constexpr std::size_t RowAt(std::size_t row) {
+constexpr std::size_t CleanRowAt(std::size_t row) {
   return kCleanAt + row * kLineSize;
 }
 
@@ -18,7 +18,7 @@ constexpr std::size_t RowAt(std::size_t row) {
 CleanRanges::CleanRanges(Mapping& head, const Uuid& fs_uuid)
     : head_(&head), fs_uuid_(fs_uuid) {
   for (const std::size_t row : Read(head)) {
-    ClearLine(head, RowAt(row));
+    ClearLine(head, CleanRowAt(row));
     free_.push_back(row);
   }
 }
@@ -40,7 +40,7 @@ std::vector<std::size_t> CleanRanges::Read(const Mapping& head) {
   head.Invalidate(kRegionOffset + kCleanAt, kCleanRows * kLineSize);
   for (std::size_t row = kCleanRows; row-- > 0;) {
     Line line;
-    std::memcpy(line.data(), head.data() + kRegionOffset + RowAt(row),
+    std::memcpy(line.data(), head.data() + kRegionOffset + CleanRowAt(row),
                 kLineSize);
     const auto record = DecodeClean(line, fs_uuid_);
     if (!record.ok()) {
@@ -91,12 +91,12 @@ void CleanRanges::Store(const MediaExtent& extent) {
   }
   const std::size_t row = free_.back();
   free_.pop_back();
-  StoreLine(*head_, RowAt(row), EncodeClean({extent}, fs_uuid_));
+  StoreLine(*head_, CleanRowAt(row), EncodeClean({extent}, fs_uuid_));
   ranges_[{extent.device_index, extent.offset}] = {extent.length, row};
 }
 
 void CleanRanges::Erase(Pieces::iterator it) {
-  ClearLine(*head_, RowAt(it->second.row));
+  ClearLine(*head_, CleanRowAt(it->second.row));
   free_.push_back(it->second.row);
   ranges_.erase(it);
 }
@@ -136,7 +136,7 @@ void CleanRanges::Add(const MediaExtent& extent) {
   }
   Store(merged);
   for (const std::size_t row : rows) {
-    ClearLine(*head_, RowAt(row));
+    ClearLine(*head_, CleanRowAt(row));
     free_.push_back(row);
   }
 }

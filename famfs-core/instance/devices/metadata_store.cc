@@ -5,6 +5,7 @@
 #include <cstring>
 #include <span>
 
+#include "base/page.h"
 #include "media/checksum.h"
 
 namespace famfs {
@@ -97,7 +98,6 @@ void StoreLogCounters(Mapping& log, std::uint64_t entries) {
 }
 
 void ZeroDirty(Mapping& mapping, std::size_t at, std::size_t length) {
-  constexpr std::size_t kPage = 4096;
   mapping.Invalidate(at, length);
   const std::size_t end = at + length;
   while (at < end) {

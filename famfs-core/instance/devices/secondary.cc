@@ -12,7 +12,6 @@
 namespace famfs {
 namespace {
 
-constexpr Range kHead{kSuperblockOffset, kSuperblockRegion};
 void StoreMagic(Mapping& head, const std::uint64_t& magic) {
   head.Store(0, std::as_bytes(std::span(&magic, 1)));
 }

@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/page.h"
 #include "base/units.h"
 #include "instance/devices/metadata_store.h"
 
 namespace famfs {
 namespace {
 
-constexpr std::uint64_t kPage = 4096;
 constexpr std::uint64_t kStep = 8 * kMiB;  // between two calls of Advance
 
 /// [at, end) of the source: its runs of pages that are not zero.

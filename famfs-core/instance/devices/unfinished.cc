@@ -11,8 +11,6 @@
 namespace famfs {
 namespace {
 
-constexpr Range kHead{kSuperblockOffset, kSuperblockRegion};
-
 /// Leaves exactly the head's extent, and no node file.
 absl::Status EmptyExtentFiles(DaxDevice& device) {
   FAMFS_RETURN_IF_ERROR(device.CleanUp());

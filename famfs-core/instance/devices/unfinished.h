@@ -8,8 +8,12 @@
 #include "base/status.h"
 #include "dax/device.h"
 #include "dax/use_mark.h"
+#include "media/format.h"
 
 namespace famfs {
+
+/// The superblock and our region: on an emulated device, an extent of its own.
+inline constexpr Range kHead{kSuperblockOffset, kSuperblockRegion};
 
 inline constexpr std::uint64_t kUnfinishedMagic = 0x676e696464614d46;
 

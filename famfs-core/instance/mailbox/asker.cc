@@ -13,10 +13,10 @@ namespace famfs {
 namespace {
 
 /// An owner that listens answers within it.
-constexpr std::chrono::microseconds kSpin{30};
-constexpr std::chrono::microseconds kFirstPause{50};
+constexpr std::chrono::microseconds kAskSpin{30};
+constexpr std::chrono::microseconds kAskFirstPause{50};
 /// How often it is looked whether the request still stands.
-constexpr std::chrono::milliseconds kMendEvery{100};
+constexpr std::chrono::milliseconds kAskMendEvery{100};
 /// How often it is looked whether there is a row.
 constexpr std::chrono::milliseconds kRowPause{5};
 /// Between an answer EAGAIN and the next try, growing.
@@ -218,9 +218,9 @@ Asker::Wait Asker::SendAndAwait(const SessionRow& place,
                          can_sleep_on_);
   outbox_.Send(place, message);
   request_bell_.Ring();
-  const auto spin_until = Clock::now() + kSpin;
-  auto mend_at = Clock::now() + kMendEvery;
-  std::chrono::nanoseconds pause = kFirstPause;
+  const auto spin_until = Clock::now() + kAskSpin;
+  auto mend_at = Clock::now() + kAskMendEvery;
+  std::chrono::nanoseconds pause = kAskFirstPause;
   while (true) {
     const std::uint32_t rings = answers.rings();
     if (IsAnswered(answer)) return Wait::kDone;
@@ -233,7 +233,7 @@ Asker::Wait Asker::SendAndAwait(const SessionRow& place,
       if (wait == Wait::kForgotten) outbox_.Withdraw();
       return wait;
     }
-    if (now >= mend_at) mend_at = now + kMendEvery;
+    if (now >= mend_at) mend_at = now + kAskMendEvery;
     answers.WaitWhile(rings, pause);
     pause = std::min<std::chrono::nanoseconds>(2 * pause, options_.poll);
   }

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <optional>
 
+#include "base/page.h"
 #include "base/text.h"
 #include "dax/guarded_copy.h"
 #include "tools/common/interrupt.h"
@@ -16,7 +17,6 @@ namespace {
 
 constexpr std::uint64_t kStep = 4ULL << 20;      // bytes between two reports
 constexpr std::uint64_t kBuffer = 512ULL << 10;  // bytes; stays in the cache
-constexpr std::uint64_t kPage = 4096;
 constexpr std::uint64_t kSamples = 64;
 
 /// Bytes [at, at + length) of the file, part by part.

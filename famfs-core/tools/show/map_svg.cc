@@ -17,7 +17,7 @@ constexpr double kRowHeight = 28;  // with the gap
 constexpr double kBarHeight = 22;
 constexpr std::uint64_t kRows = 16;
 constexpr double kTop = 60;
-constexpr std::size_t kMaxLegend = 40;
+constexpr std::size_t kMaxSvgLegend = 40;
 // Segments narrower than this are drawn together.
 constexpr double kNarrow = 0.25;  // pixels
 
@@ -72,7 +72,7 @@ class Svg {
   void Head() {
     const std::uint64_t rows = (map_.size + row_bytes_ - 1) / row_bytes_;
     legend_top_ = RowTop(rows) + 30;
-    const std::size_t lines = std::min(files_.size(), kMaxLegend) + 7;
+    const std::size_t lines = std::min(files_.size(), kMaxSvgLegend) + 7;
     body_ = fmt::format(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" "
         "height=\"{1}\" viewBox=\"0 0 {0} {1}\" font-family=\"sans-serif\" "
@@ -180,13 +180,13 @@ class Svg {
       line(FillOf(segment),
            fmt::format("{}: {}", NameOf(kind), FormatSize(bytes)));
     }
-    for (std::size_t i = 0; i < files_.size() && i < kMaxLegend; ++i) {
+    for (std::size_t i = 0; i < files_.size() && i < kMaxSvgLegend; ++i) {
       line(FileFill(i),
            fmt::format("{}: {}", files_[i].path, FormatSize(files_[i].bytes)));
     }
-    if (files_.size() > kMaxLegend) {
+    if (files_.size() > kMaxSvgLegend) {
       Text(22, y,
-           fmt::format("and {} smaller files", files_.size() - kMaxLegend));
+           fmt::format("and {} smaller files", files_.size() - kMaxSvgLegend));
     }
   }
 
