@@ -90,6 +90,12 @@ Prefix PrefixOf(const MessageLine& line) {
 }
 
 absl::Status CheckHead(const MessageLine& line, MailboxSide side) {
+  if (line.number > RequestMark::kMaxNumber) {
+    return DataLoss(
+        "mailbox, {} of session {:#x}: the number {} is more than "
+        "{}",
+        NameOf(side), line.session, line.number, RequestMark::kMaxNumber);
+  }
   const Prefix prefix = PrefixOf(line);
   if (prefix.length > MailboxCapacity(side) ||
       prefix.lines != MailboxLines(prefix.length)) {
@@ -222,6 +228,12 @@ absl::StatusOr<std::optional<DoneRecord>> DecodeDone(
   if (line->status < 0 || line->status > kMaxErrno) {
     return DataLoss("done record of session {:#x}: {} is no errno",
                     line->session, line->status);
+  }
+  if (line->number > RequestMark::kMaxNumber) {
+    return DataLoss(
+        "done record of session {:#x}: the number {} is more than "
+        "{}",
+        line->session, line->number, RequestMark::kMaxNumber);
   }
   return DoneRecord{.sequence = line->sequence,
                     .session = line->session,

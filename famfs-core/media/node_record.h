@@ -30,12 +30,18 @@ inline constexpr std::size_t kMaxNodeText = 340;  // bytes
 /// `<volume>/<16 digits>.<piece number>` fits into a log path.
 inline constexpr std::size_t kMaxTreeVolume = 50;  // bytes of its directory
 
+/// No piece has this number: behind the one before it there is none.
+inline constexpr std::uint32_t kNoPiece = ~std::uint32_t{0};
+
 enum class NodeKind : std::uint8_t { kDirectory = 1, kFile = 2, kSymlink = 3 };
 enum class NodeState : std::uint8_t { kLive = 1, kRemoved = 2 };
 
 /// By whom and as what a change was asked for, so that it is done once
 /// (docs/format.md, "Mailbox"). All zero: the owner's own.
 struct RequestMark {
+  /// Numbers only grow, by one: what is higher nobody asked for.
+  static constexpr std::uint64_t kMaxNumber = ~std::uint64_t{0} >> 1;
+
   std::uint32_t session = 0;
   std::uint64_t number = 0;
   bool operator==(const RequestMark&) const = default;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -59,8 +60,9 @@ LineState Judge(std::span<const std::byte> bytes, std::uint32_t magic,
 }
 
 /// The newest valid line of a pair, by the member `sequence`; one that stands
-/// in the other slot than its sequence says is damaged. `what` names the pair
-/// in messages.
+/// in the other slot than its sequence says is damaged, and so is one whose
+/// sequence nobody can have counted up to: what came behind it would never be
+/// the newest. `what` names the pair in messages.
 template <typename T>
 absl::StatusOr<std::optional<T>> NewestLine(std::span<const std::byte> copies,
                                             std::uint32_t magic,
@@ -76,7 +78,10 @@ absl::StatusOr<std::optional<T>> NewestLine(std::span<const std::byte> copies,
     T line;
     LineState state = Judge(copies.subspan(slot * kLineSize, kLineSize), magic,
                             fs_uuid, line);
-    if (state == LineState::kValid && line.sequence % 2 != slot) {
+    if (state == LineState::kValid &&
+        (line.sequence % 2 != slot ||
+         line.sequence >
+             std::numeric_limits<decltype(line.sequence)>::max() / 2)) {
       state = LineState::kDamaged;
     }
     damaged = damaged || state == LineState::kDamaged;

@@ -289,9 +289,11 @@ class Judgement {
         ++nodes;
         pieces += node.pieces.size();
       }
-      if (usage.nodes != nodes || usage.entries != nodes + pieces) {
-        Problem("'{}' counts {} nodes and {} entries, not {} and {}", volume,
-                usage.nodes, usage.entries, nodes, nodes + pieces);
+      if (usage.entries != nodes + pieces || usage.dead > usage.bytes) {
+        Problem(
+            "'{}' counts {} entries and {} dead bytes of {}, not {} "
+            "entries",
+            volume, usage.entries, usage.dead, usage.bytes, nodes + pieces);
       }
       if (usage.bytes == UsedBytes(meant, volume) ||
           (same &&

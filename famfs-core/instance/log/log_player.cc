@@ -7,7 +7,6 @@
 #include "media/rules.h"
 
 namespace famfs {
-namespace {}  // namespace
 
 std::string_view ParentPath(std::string_view path) {
   const std::size_t slash = path.rfind('/');
@@ -180,6 +179,14 @@ LogPlayer::Verdict LogPlayer::ReadAttributes(
       return Broken{"volume", fmt::format("the volume's directory '{}' is not "
                                           "at the root",
                                           Printable(path))};
+    }
+    if (attributes->layout == VolumeLayout::kTree &&
+        path.size() > kMaxTreeVolume) {
+      return Broken{"volume",
+                    fmt::format("the directory '{}' of a tree volume has {} "
+                                "bytes, and paths below it have no room beyond "
+                                "{}",
+                                Printable(path), path.size(), kMaxTreeVolume)};
     }
   }
   return std::nullopt;
@@ -407,6 +414,7 @@ void LogPlayer::ForgetDead(const absl::flat_hash_set<std::string>& directories,
     if (const auto used = usage_.find(directory.substr(0, directory.find('/')));
         used != usage_.end()) {
       used->second.bytes -= it->second.bytes();
+      used->second.dead -= it->second.bytes();
     }
     pending_.erase(it);
   }

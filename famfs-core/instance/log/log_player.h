@@ -58,8 +58,8 @@ struct DoneRequest {
 /// What a live tree volume uses of what it was promised.
 struct TreeUsage {
   std::uint64_t bytes = 0;    // its pieces, dead ones that are pending included
-  std::uint64_t nodes = 0;    // without its directory
-  std::uint64_t entries = 0;  // nodes and pieces
+  std::uint64_t dead = 0;     // of those bytes: a compaction may give them back
+  std::uint64_t entries = 0;  // nodes, without its directory, and pieces
 };
 
 /// The part of a path before its last '/'; "" when it has none.

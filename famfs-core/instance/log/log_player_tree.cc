@@ -13,9 +13,6 @@ Ownership OwnerOf(const MediaMkdir& mkdir) {
   return {.uid = mkdir.uid, .gid = mkdir.gid, .mode = mkdir.mode};
 }
 
-/// There is no next one.
-constexpr std::uint32_t kMaxPiece = ~std::uint32_t{0};
-
 /// What stands behind the volume's directory.
 std::string_view NameIn(const Node& volume, std::string_view path) {
   return path.substr(volume.name.size() + 1);
@@ -50,7 +47,10 @@ LogPlayer::Verdict LogPlayer::ApplyNode(const Node& volume,
   if (Verdict verdict = ApplyRecord(volume, name->id, mkdir, record)) {
     return verdict;
   }
-  if (record.request.number == 0) return std::nullopt;
+  if (record.request.number == 0 ||
+      record.request.number > RequestMark::kMaxNumber) {
+    return std::nullopt;
+  }
   // Of a batch, the last record is the node's that the request was about.
   DoneRequest& done = done_[record.request.session];
   if (record.request.number >= done.number) {
@@ -99,7 +99,10 @@ LogPlayer::Verdict LogPlayer::CheckPlaceOf(const Node& volume,
                               parent == nullptr ? "no entry made before"
                                                 : "is no directory")};
   }
-  if (node != nullptr && node->is_directory && tree_.IsWithin(*parent, *node)) {
+  // Where it stays, it was judged when it came: pods make directories in each
+  // other, and walking up takes as long as they are deep.
+  if (node != nullptr && node->is_directory && node->parent != parent->id &&
+      tree_.IsWithin(*parent, *node)) {
     return Broken{"cycle", fmt::format("directory '{}' would lie within itself",
                                        Printable(record.name))};
   }
@@ -137,9 +140,7 @@ LogPlayer::Verdict LogPlayer::ApplyNewNode(const Node& volume, TreeId id,
                                     Printable(path))};
   }
   tree_.TouchDirectory(*parent, record.ctime_ns);
-  TreeUsage& usage = usage_[std::string(volume.name)];
-  ++usage.nodes;
-  ++usage.entries;
+  ++usage_[std::string(volume.name)].entries;
   if (record_changes_) Record(Change::Kind::kAdded, *added);
   return std::nullopt;
 }
@@ -198,9 +199,7 @@ LogPlayer::Verdict LogPlayer::ApplyRemoval(const Node& volume, const Node& node,
   }
   if (record_changes_) Record(Change::Kind::kRemoved, node);
   DropPieces(volume, node, 0, record.deletion_number);
-  TreeUsage& usage = usage_[std::string(volume.name)];
-  --usage.nodes;
-  --usage.entries;
+  --usage_[std::string(volume.name)].entries;
   tree_.TouchDirectory(*tree_.Find(node.parent), record.ctime_ns);
   tree_.RemoveTree(node.id);
   superseding_ += 2;  // what made it, and this
@@ -213,10 +212,13 @@ void LogPlayer::DropPieces(const Node& volume, const Node& node,
   const TreeId id = node.tree->id;
   for (Namespace::DroppedPiece& piece : tree_.DropPieces(node, kept)) {
     std::string path = PiecePath(volume.name, id, piece.number);
-    pending_[std::move(path)] = {.deletion_number = deletion_number,
-                                 .extents = std::move(piece.extents)};
+    PendingVolume& dead = pending_[std::move(path)];
+    dead = {.deletion_number = deletion_number,
+            .extents = std::move(piece.extents)};
     --live_pieces_;
-    --usage_[std::string(volume.name)].entries;
+    TreeUsage& usage = usage_[std::string(volume.name)];
+    --usage.entries;
+    usage.dead += dead.bytes();
   }
 }
 
@@ -225,7 +227,7 @@ LogPlayer::Verdict LogPlayer::ApplyPiece(const Node& volume,
   const std::string_view path = PathFromField(file.path);
   const std::optional<TreeName> name = ParseTreeName(NameIn(volume, path));
   const absl::StatusOr<std::uint64_t> dead = DeletionNumberOf(file);
-  if (!name || !name->piece || *name->piece == kMaxPiece || !dead.ok()) {
+  if (!name || !name->piece || *name->piece == kNoPiece || !dead.ok()) {
     return Broken{"piece",
                   fmt::format("file '{}' in a tree volume is no piece of a "
                               "node{}{}",
@@ -282,7 +284,9 @@ LogPlayer::Verdict LogPlayer::ApplyDeadPiece(
   PendingVolume& piece = pending_[std::string(path)];
   piece.deletion_number = deletion_number;
   piece.extents.assign(extents.begin(), extents.end());
-  usage_[std::string(volume.name)].bytes += piece.bytes();
+  TreeUsage& usage = usage_[std::string(volume.name)];
+  usage.bytes += piece.bytes();
+  usage.dead += piece.bytes();
   return std::nullopt;
 }
 

@@ -160,9 +160,7 @@ bool TreeMender::MakeParent(const Finding& finding, const Record& now) {
       *now.volume, tree.IdOfTreeNode(now.volume->name, id), MadeUpName(id),
       std::move(made));
   if (added == nullptr) return false;
-  TreeUsage& usage = player_.usage_[std::string(now.volume->name)];
-  ++usage.nodes;
-  ++usage.entries;
+  ++player_.usage_[std::string(now.volume->name)].entries;
   Tell(finding,
        fmt::format("the record of the directory {:016x} of the volume '{}' "
                    "cannot be read; it stands at the volume's root as '{}', "

@@ -19,6 +19,8 @@ struct TreePromise {
   std::uint64_t bytes = 0;
   std::uint64_t slots = 0;  // of the log
 };
+/// At most 2^64 - 1 of each: capacities are what a log says.
+TreePromise operator+(TreePromise a, const TreePromise& b);
 /// What live tree volumes may still ask for. Linear in their number.
 TreePromise OutstandingPromises(const LogPlayer& player);
 

@@ -89,9 +89,7 @@ void Namespace::SetRecord(const Node& node, const Node& parent,
 void Namespace::AppendPiece(const Node& node, std::uint32_t number,
                             std::span<const MediaExtent> extents) {
   Node& changed = store_.At(node.slot_);
-  std::vector<MediaExtent> all(changed.extents.begin(), changed.extents.end());
-  all.insert(all.end(), extents.begin(), extents.end());
-  changed.extents.assign(all);
+  changed.extents.append(extents);
   TreeNode& tree = *changed.tree;
   tree.pieces.push_back(
       {.number = number,

@@ -7,7 +7,7 @@ namespace famfs {
 void ExtentList::assign(std::span<const MediaExtent> extents) {
   Place place;
   if (extents.size() > 1) {
-    place.many = new MediaExtent[extents.size()];
+    place.many = new MediaExtent[RoomFor(extents.size())];
     std::copy(extents.begin(), extents.end(), place.many);
   } else if (!extents.empty()) {
     place.one = extents[0];
@@ -15,6 +15,23 @@ void ExtentList::assign(std::span<const MediaExtent> extents) {
   if (count_ > 1) delete[] place_.many;
   count_ = extents.size();
   place_ = place;
+}
+
+void ExtentList::append(std::span<const MediaExtent> extents) {
+  const std::size_t count = count_ + extents.size();
+  if (count <= 1) {
+    if (!extents.empty()) assign(extents);
+    return;
+  }
+  if (count_ <= 1 || count > RoomFor(count_)) {
+    Place place;
+    place.many = new MediaExtent[RoomFor(count)];
+    std::copy(begin(), end(), place.many);
+    if (count_ > 1) delete[] place_.many;
+    place_ = place;
+  }
+  std::copy(extents.begin(), extents.end(), place_.many + count_);
+  count_ = count;
 }
 
 bool ExtentList::operator==(const ExtentList& other) const {

@@ -61,6 +61,8 @@ class ExtentList {
   }
 
   void assign(std::span<const MediaExtent> extents);
+  /// Adds them at the end: each costs the same, however many there are.
+  void append(std::span<const MediaExtent> extents);
 
   [[nodiscard]] const MediaExtent* data() const {
     return count_ > 1 ? place_.many : &place_.one;
@@ -74,6 +76,8 @@ class ExtentList {
   bool operator==(const ExtentList& other) const;
 
  private:
+  /// So that it doubles, and nothing has to tell how much there is.
+  static std::size_t RoomFor(std::size_t count) { return std::bit_ceil(count); }
   void Swap(ExtentList& other) noexcept {
     std::swap(count_, other.count_);
     std::swap(place_, other.place_);
@@ -81,7 +85,7 @@ class ExtentList {
 
   union Place {
     MediaExtent one{};
-    MediaExtent* many;  // owned, count_ of them, when count_ > 1
+    MediaExtent* many;  // owned, RoomFor(count_) of them, when count_ > 1
   };
 
   std::size_t count_ = 0;

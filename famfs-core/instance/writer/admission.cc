@@ -180,10 +180,21 @@ absl::Status Admission::ReconcileNodeFiles(DaxDevice& device) {
     if (it == named.end()) {
       spdlog::info("{}: removing {}, which is of no node", device.spec(),
                    file.name);
-      FAMFS_RETURN_IF_ERROR(device.RemoveNodeFile(file.name));
+      if (const absl::Status removed = device.RemoveNodeFile(file.name);
+          !removed.ok()) {
+        spdlog::warn("{}: {} stays until the next opening: {}", device.spec(),
+                     file.name, Message(removed));
+      }
       continue;
     }
-    // A host that still writes it settles its size later: never cut here.
+    // What a growth allocated that was never published.
+    if (file.allocated > it->second.allocated ||
+        file.size > it->second.allocated) {
+      IgnoreError(device.TrimNodeFile(file.name, it->second.allocated),
+                  "tried again by the next opening");
+    }
+    // A host that still writes it settles its size later: never cut below that
+    // here.
     if (file.size < it->second.size) {
       IgnoreError(device.ResizeNodeFile(file.name, it->second.size,
                                         it->second.allocated),

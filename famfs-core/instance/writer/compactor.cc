@@ -72,7 +72,8 @@ void Compactor::RemoveNodeFiles(const std::vector<std::string>& names) {
 void Compactor::RemoveStuck() {
   std::vector<MediaExtent> stuck;
   {
-    const ReaderMutexLock lock(state_.mutex);
+    const WriterMutexLock lock(state_.mutex);
+    if (state_.stuck.empty() || !state_.log.CheckStillOwner().ok()) return;
     stuck = state_.stuck;
   }
   for (const MediaExtent& extent : stuck) {

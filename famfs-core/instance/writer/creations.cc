@@ -61,9 +61,12 @@ absl::Status Creations::CheckPromises(const Wanted& wanted) {
   if (wanted.is_piece) return absl::OkStatus();
   TreePromise needed = OutstandingPromises(state_.log.player());
   if (needed.bytes == 0 && wanted.promise == 0) return absl::OkStatus();
-  needed.bytes += wanted.size + wanted.promise;
-  needed.slots += wanted.slots + kStateSlots;
-  if (wanted.promise > 0) needed.slots += TreeSlots(wanted.promise);
+  const TreePromise own{
+      .bytes = wanted.promise,
+      .slots = wanted.promise > 0 ? TreeSlots(wanted.promise) : 0};
+  needed =
+      needed + own +
+      TreePromise{.bytes = wanted.size, .slots = wanted.slots + kStateSlots};
   const std::uint64_t left = state_.log.slots() - state_.UsedSlots();
   if (needed.slots > left) {
     return ResourceExhausted(
@@ -72,8 +75,7 @@ absl::Status Creations::CheckPromises(const Wanted& wanted) {
         left, needed.slots);
   }
   // What takes no memory leaves all of it; nor was it asked for.
-  if (wanted.size + wanted.promise == 0) return absl::OkStatus();
-  if (wanted.size + wanted.promise == 0) return absl::OkStatus();
+  if (wanted.size == 0 && wanted.promise == 0) return absl::OkStatus();
   const std::uint64_t room = RoomFor(state_, wanted.backings);
   if (needed.bytes <= room) return absl::OkStatus();
   return ResourceExhausted(
@@ -201,10 +203,13 @@ absl::StatusOr<Claim> Creations::Reserve(const Wanted& wanted) {
   if (!absl::IsResourceExhausted(claim.status()) || !reclamation_.Helps()) {
     return claim;
   }
+  // What one volume cannot be scrubbed for may not be what is short.
   const absl::Status reclaimed = reclamation_.Run();
-  if (absl::IsResourceExhausted(reclaimed)) return claim;
-  FAMFS_RETURN_IF_ERROR(reclaimed);
-  return TryReserve(wanted);
+  absl::StatusOr<Claim> again = TryReserve(wanted);
+  if (again.ok() || reclaimed.ok() || absl::IsResourceExhausted(reclaimed)) {
+    return again;
+  }
+  return reclaimed;
 }
 
 absl::Status Creations::Publish(const Claim& claim,

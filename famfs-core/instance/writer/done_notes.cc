@@ -23,8 +23,14 @@ void Store(WriterState& state, std::size_t row, const Loaded& before,
   const bool known = before.ok() && before->has_value();
   next.sequence = known ? (*before)->sequence + 1 : 2;
   next.epoch = state.log.epoch();
-  StoreDone(state.layout->head(), row, next,
-            state.layout->superblock().fs_uuid);
+  Mapping& head = state.layout->head();
+  const Uuid& fs_uuid = state.layout->superblock().fs_uuid;
+  StoreDone(head, row, next, fs_uuid);
+  if (before.ok()) return;
+  // What stands in the other copy may say that it is newer, and then nothing
+  // of the row could ever be noted again.
+  ++next.sequence;
+  StoreDone(head, row, next, fs_uuid);
 }
 
 /// Whose request stands in the row, or may come to stand there again: that of

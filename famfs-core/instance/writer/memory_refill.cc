@@ -48,27 +48,39 @@ absl::Status MemoryRefill::RefillDevice(std::uint64_t index,
   return first;
 }
 
+MemoryRefill::NodeFileOwner MemoryRefill::FindNodeFile(NodeId id) const {
+  const ReaderMutexLock lock(state_.mutex);
+  const Namespace& tree = state_.log.tree();
+  const Node* node = tree.Find(id);
+  if (node == nullptr || node->tree == nullptr || node->tree->allocated == 0) {
+    return {};
+  }
+  return {.file = tree.NodeFileOf(*node), .allocated = node->tree->allocated};
+}
+
+std::string MemoryRefill::PathOf(NodeId id) const {
+  const ReaderMutexLock lock(state_.mutex);
+  const Node* node = state_.log.tree().Find(id);
+  return node == nullptr ? "(removed)"
+                         : Printable(state_.log.tree().PathOf(*node));
+}
+
 /// The same of the nodes' own files. What a file grew by since it was listed
 /// has its memory.
 absl::Status MemoryRefill::RefillNodeFiles(DaxDevice& device) {
-  struct Owned {
-    std::string file;
-    std::string path;
-    std::uint64_t allocated = 0;
-  };
-  std::vector<Owned> all;
+  // No names and no paths: there may be millions of files.
+  std::vector<NodeId> all;
   {
     const ReaderMutexLock lock(state_.mutex);
     const Namespace& tree = state_.log.tree();
     for (const auto& [id, node] : tree.nodes()) {
-      std::string file = tree.NodeFileOf(*node);
-      if (file.empty() || node->tree->allocated == 0) continue;
-      all.push_back(
-          {std::move(file), tree.PathOf(*node), node->tree->allocated});
+      if (node->tree != nullptr && node->tree->allocated > 0) all.push_back(id);
     }
   }
   absl::Status first;
-  for (const Owned& one : all) {
+  for (const NodeId id : all) {
+    const NodeFileOwner one = FindNodeFile(id);
+    if (one.file.empty()) continue;  // removed, or emptied, meanwhile
     const auto lacking = device.NodeFileLacking(one.file, one.allocated);
     // Admission tells of a file that is missing.
     if (!lacking.ok() || *lacking == 0) continue;
@@ -80,7 +92,7 @@ absl::Status MemoryRefill::RefillNodeFiles(DaxDevice& device) {
       first = Annotate(filled,
                        fmt::format("{} of the memory of file '{}' were given "
                                    "back, and it has not got them again",
-                                   FormatSize(*lacking), Printable(one.path)));
+                                   FormatSize(*lacking), PathOf(id)));
       continue;
     }
     bytes_ += *lacking;
@@ -88,7 +100,7 @@ absl::Status MemoryRefill::RefillNodeFiles(DaxDevice& device) {
         "{}: a program gave back {} of the memory of file '{}' (MADV_REMOVE, "
         "or a hole punched into {}); it has memory again, and zeros where that "
         "was",
-        device.spec(), FormatSize(*lacking), Printable(one.path), one.file);
+        device.spec(), FormatSize(*lacking), PathOf(id), one.file);
   }
   return first;
 }
@@ -97,8 +109,8 @@ absl::Status MemoryRefill::Run() {
   FAMFS_RETURN_IF_ERROR(admission_.Admit());
   std::vector<std::shared_ptr<DaxDevice>> devices;
   {
-    const ReaderMutexLock lock(state_.mutex);
-    FAMFS_RETURN_IF_ERROR(state_.log.stopped());
+    const WriterMutexLock lock(state_.mutex);
+    FAMFS_RETURN_IF_ERROR(state_.log.CheckStillOwner());
     devices = state_.admitted;
   }
   absl::Status first;

@@ -31,6 +31,16 @@ class MemoryRefill {
   [[nodiscard]] std::string OwnerOf(const MediaExtent& extent) const;
   absl::Status RefillDevice(std::uint64_t index, DaxDevice& device);
   absl::Status RefillNodeFiles(DaxDevice& device);
+  /// As the log has it now; no file: there is none.
+  struct NodeFileOwner {
+    std::string file;
+    std::uint64_t allocated = 0;  // bytes
+  };
+  [[nodiscard]] NodeFileOwner FindNodeFile(NodeId id) const
+      ABSL_LOCKS_EXCLUDED(state_.mutex);
+  /// For messages.
+  [[nodiscard]] std::string PathOf(NodeId id) const
+      ABSL_LOCKS_EXCLUDED(state_.mutex);
 
   WriterState& state_;
   Admission& admission_;

@@ -199,8 +199,17 @@ absl::Status OwnedLog::Append(std::span<MediaEntry> entries,
   return absl::OkStatus();
 }
 
-std::uint64_t OwnedLog::TakeDeletionNumber() {
+absl::StatusOr<std::uint64_t> OwnedLog::TakeDeletionNumber() {
   StateRecord next = state_;
+  // Above it all hosts have let go of everything (deletion/host_table.h).
+  constexpr std::uint64_t kLast = ~std::uint64_t{0} - 1;
+  if (next.last_deletion >= kLast) {
+    return FailedPrecondition(
+        "nothing can be deleted any more: an entry of the log or the state "
+        "record has the deletion number {}, which is the last one; copy what "
+        "is needed and make the file system anew",
+        next.last_deletion);
+  }
   ++next.last_deletion;
   SetState(next);
   return next.last_deletion;

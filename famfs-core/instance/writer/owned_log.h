@@ -67,8 +67,9 @@ class OwnedLog {
                       std::span<const MediaExtent> extents);
   /// Spends a deletion number, before an entry uses it: a crash in between
   /// skips it, and none is ever given out twice. After CheckStillOwner: a stale
-  /// writer must not undo the epoch of its successor.
-  std::uint64_t TakeDeletionNumber();
+  /// writer must not undo the epoch of its successor. FailedPrecondition when
+  /// they are used up, as a damaged or hostile log may say.
+  absl::StatusOr<std::uint64_t> TakeDeletionNumber();
 
   // Compacting, in this order.
   /// How many entries a compaction that may drop the entries of `released`

@@ -85,7 +85,9 @@ void LeavePromises(WriterState& state, const VolumePlacement& placement,
   if (is_tree) capacity.largest = capacity.free;
   capacity.largest = std::min(capacity.largest, capacity.free);
   const std::uint64_t taken =
-      state.UsedSlots() + promised.slots + kStateSlots + 2;
+      (promised +
+       TreePromise{.bytes = 0, .slots = state.UsedSlots() + kStateSlots + 2})
+          .slots;
   const std::uint64_t left =
       state.log.slots() - std::min(state.log.slots(), taken);
   if (!is_tree) {

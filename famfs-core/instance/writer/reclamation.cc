@@ -9,11 +9,23 @@
 #include "instance/deletion/space.h"
 
 namespace famfs {
+namespace {
+
+/// Rows of the reservations, of which there are kReservationRows for all.
+constexpr std::size_t kPromisedAtOnce = 256;
+static_assert(kPromisedAtOnce < kReservationRows / 4);
+
+}  // namespace
 
 absl::Status Reclamation::Run() {
   FAMFS_RETURN_IF_ERROR(admission_.Admit());
-  if (state_.WaitsForHosts()) FAMFS_RETURN_IF_ERROR(ScrubReleased());
-  return compactor_.Compact();
+  absl::Status scrubbed;
+  if (state_.WaitsForHosts()) scrubbed = ScrubReleased();
+  if (cancelled_) return scrubbed;
+  // Also when one of them could not be scrubbed: the others are, and what is in
+  // the way of one volume must not keep the log from being emptied.
+  const absl::Status compacted = compactor_.Compact();
+  return scrubbed.ok() ? compacted : scrubbed;
 }
 
 bool Reclamation::Helps() const {
@@ -64,26 +76,43 @@ absl::Status Reclamation::ScrubReleased() {
   }
   done_ = 0;
   total_ = total;
-  absl::Status status;
+  absl::Status first;
   for (const ScrubJob& job : jobs) {
-    status = ScrubVolume(job);
-    if (!status.ok()) break;
+    const absl::Status status = ScrubVolume(job);
+    if (first.ok()) first = status;
+    if (!status.ok() && (cancelled_ || !CheckStillOwner().ok())) break;
   }
   total_ = 0;
-  return status;
+  return first;
 }
 
+/// In parts: one volume may have more extents than there are rows for promises,
+/// and files that are made meanwhile need some of those.
 absl::Status Reclamation::ScrubVolume(const ScrubJob& job) {
+  ScrubJob part{.directory = job.directory,
+                .deletion_number = job.deletion_number,
+                .extents = {}};
+  std::span<const MediaExtent> rest(job.extents);
+  do {
+    const auto now = rest.first(std::min(rest.size(), kPromisedAtOnce));
+    rest = rest.subspan(now.size());
+    part.extents.assign(now.begin(), now.end());
+    FAMFS_RETURN_IF_ERROR(ScrubPart(part, rest.empty()));
+  } while (!rest.empty());
+  return absl::OkStatus();
+}
+
+absl::Status Reclamation::ScrubPart(const ScrubJob& part, bool is_last) {
   Promises::Rows rows;
   {
     // A successor must not hand this space out while our stores may still be
     // under way.
     const WriterMutexLock lock(state_.mutex);
     FAMFS_RETURN_IF_ERROR(state_.log.CheckStillOwner());
-    FAMFS_RETURN_IF_ERROR(state_.promises.Make(job.extents, rows));
+    FAMFS_RETURN_IF_ERROR(state_.promises.Make(part.extents, rows));
   }
   absl::Status status;
-  for (const MediaExtent& extent : job.extents) {
+  for (const MediaExtent& extent : part.extents) {
     if (!status.ok()) break;
     status = ScrubExtent(extent);
   }
@@ -93,7 +122,10 @@ absl::Status Reclamation::ScrubVolume(const ScrubJob& job) {
     return owner;
   }
   if (status.ok()) {
-    state_.scrubbed.NoteDone(job, state_.log.player().pending());
+    state_.scrubbed.NoteZero(part);
+    if (is_last) {
+      state_.scrubbed.NoteDone(part, state_.log.player().pending());
+    }
   }
   state_.promises.End(rows);
   return status;

@@ -38,6 +38,9 @@ class Reclamation {
   absl::StatusOr<std::vector<ScrubJob>> FindScrubs();
   absl::Status ScrubVolume(const ScrubJob& job)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  /// Some of a volume's extents. The last ones: then all of it is zero.
+  absl::Status ScrubPart(const ScrubJob& part, bool is_last)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status ScrubExtent(const MediaExtent& extent)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckStillOwner();

@@ -41,9 +41,12 @@ ScrubJob ScrubbedSpace::JobFor(const std::string& directory,
   return job;
 }
 
+void ScrubbedSpace::NoteZero(const ScrubJob& part) {
+  for (const MediaExtent& extent : part.extents) clean_.Add(extent);
+}
+
 void ScrubbedSpace::NoteDone(const ScrubJob& job,
                              const PendingVolumes& pending) {
-  for (const MediaExtent& extent : job.extents) clean_.Add(extent);
   if (pending.contains(job.directory)) directories_.insert(job.directory);
 }
 

@@ -41,8 +41,11 @@ class ScrubbedSpace {
   /// For a deleted volume that nobody has any more.
   [[nodiscard]] ScrubJob JobFor(const std::string& directory,
                                 const PendingVolume& volume) const;
-  /// It is zero, on the medium too. A piece whose volume was deleted meanwhile
-  /// waits with that now: only its space is known to be zero.
+  /// These extents, of all or of some of the volume's, are zero, on the medium
+  /// too.
+  void NoteZero(const ScrubJob& part);
+  /// Now all of it is. A piece whose volume was deleted meanwhile waits with
+  /// that now: only its space is known to be zero.
   void NoteDone(const ScrubJob& job, const PendingVolumes& pending);
   /// Forgets pieces that went over to their deleted volume.
   void Keep(const PendingVolumes& pending);

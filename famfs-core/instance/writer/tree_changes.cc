@@ -2,12 +2,14 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <random>
 #include <utility>
 
 #include "base/text.h"
+#include "base/units.h"
 #include "instance/log/tree_promises.h"
 #include "instance/tree/new_entry.h"
 #include "instance/writer/writer_options.h"
@@ -18,6 +20,8 @@ namespace {
 /// Besides those that deletions of volumes have: for what takes no room of its
 /// own (removing, renaming, cutting), so that a full log can still be emptied.
 constexpr std::uint64_t kChangeSlots = 64;
+
+constexpr std::chrono::minutes kTellEvery{1};
 
 std::int64_t UnixNow() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
@@ -76,6 +80,7 @@ int TreeChanges::Plan(const Node& volume, Step& step) {
   step.entries.clear();
   step.removed.clear();
   step.more = 0;
+  step.is_own_limit = false;
   switch (step.request.op) {
     case TreeOp::kCreate:
       return PlanCreate(volume, step);
@@ -94,9 +99,22 @@ int TreeChanges::Plan(const Node& volume, Step& step) {
 }
 
 int TreeChanges::Change(Step& step) {
-  const int error = TryChange(step);
-  if (error != ENOSPC || !reclamation_.Helps()) return error;
-  return reclamation_.Run().ok() ? TryChange(step) : error;
+  return AfterReclaim(TryChange(step), step, [&] { return TryChange(step); });
+}
+
+int TreeChanges::AfterReclaim(int error, Step& step,
+                              const std::function<int()>& again) {
+  // A volume at its own claim must not keep the pool busy with compactions.
+  if (error != ENOSPC || step.is_own_limit || !reclamation_.Helps()) {
+    return error;
+  }
+  const absl::Status reclaimed = reclamation_.Run();
+  error = again();
+  if (error != ENOSPC || step.is_own_limit) return error;
+  // Whether there is room will be known when that is over.
+  const bool is_passing =
+      absl::IsAborted(reclaimed) || absl::IsUnavailable(reclaimed);
+  return is_passing ? EAGAIN : error;
 }
 
 int TreeChanges::TryChange(Step& step) {
@@ -107,7 +125,8 @@ int TreeChanges::TryChange(Step& step) {
     if (volume == nullptr) return error;
     if (error = Plan(*volume, step); error != 0) return error;
     if (step.entries.empty()) return 0;
-    if (error = CheckSlots(*volume, step); error != 0) return error;
+    error = CheckSlots(*volume, step.entries.size(), step);
+    if (error != 0) return error;
     if (error = Append(step, {}); error != 0) return error;
   }
   RemoveFiles(step);
@@ -130,7 +149,7 @@ int TreeChanges::Create(Step& step) {
     }
   }
   const int error = Change(step);
-  if (error != 0 && has_file) {
+  if (error != 0 && has_file && IsStillOwner()) {
     IgnoreError(state_.device->RemoveNodeFile(file),
                 "the next opening removes what no entry names");
   }
@@ -151,25 +170,65 @@ int TreeChanges::ChooseNode(Step& step) const {
   return PlanCreate(*volume, trial);
 }
 
-int TreeChanges::CheckSlots(const Node& volume, const Step& step) const {
+bool TreeChanges::MayTell(std::string_view what) const {
+  constexpr std::size_t kMost = 1000;  // as many as are forgotten at once
+  const auto now = std::chrono::steady_clock::now();
+  const MutexLock lock(told_mutex_);
+  if (told_.size() >= kMost) told_.clear();
+  const auto [it, is_new] = told_.try_emplace(std::string(what), now);
+  if (!is_new && now - it->second < kTellEvery) return false;
+  it->second = now;
+  return true;
+}
+
+int TreeChanges::UsedUp(std::string_view volume, std::string_view what) const {
+  if (MayTell(fmt::format("{}/{}", volume, what))) {
+    spdlog::error(
+        "{}: a change of volume {} is not done: {} is at its end, as no writer "
+        "of ours brings it there; look at the file system with `famfs fsck`, "
+        "copy what is needed and delete the volume",
+        state_.device->spec(), Printable(volume), what);
+  }
+  return EOVERFLOW;
+}
+
+int TreeChanges::CheckCapacity(const Node& volume, std::uint64_t more,
+                               Step& step) const {
+  const TreeUsage usage = state_.log.player().UsageOf(volume.name);
+  const std::uint64_t capacity = volume.volume->capacity;
+  if (more <= capacity - std::min(capacity, usage.bytes)) return 0;
+  const std::uint64_t live = usage.bytes - usage.dead;
+  step.is_own_limit = more > capacity - std::min(capacity, live);
+  if (step.is_own_limit && MayTell(fmt::format("{}/bytes", volume.name))) {
+    spdlog::warn(
+        "volume_id={}: is full: {} of its {} are used, and {} more were asked "
+        "for (a file takes units of {}); it cannot be enlarged: delete files, "
+        "or make a larger claim and copy",
+        volume.name, FormatSize(live), FormatSize(capacity), FormatSize(more),
+        FormatSize(kAllocUnit));
+  }
+  return ENOSPC;
+}
+
+int TreeChanges::CheckSlots(const Node& volume, std::size_t entries,
+                            Step& step) const {
   const TreeUsage usage = state_.log.player().UsageOf(volume.name);
   const std::uint64_t allowed = TreeSlots(volume.volume->capacity);
   if (step.more > 0 && usage.entries + step.more > allowed) {
-    spdlog::warn(
-        "volume_id={}: no room for more names: {} of {} entries of the log are "
-        "used (a file of up to 2 MiB takes two); use fewer and larger files, "
-        "or "
-        "a larger claim",
-        volume.name, usage.entries, allowed);
+    step.is_own_limit = true;
+    if (MayTell(fmt::format("{}/names", volume.name))) {
+      spdlog::warn(
+          "volume_id={}: no room for more names: {} of {} entries of the log "
+          "are used (a file of up to 2 MiB takes two); use fewer and larger "
+          "files, delete some, or make a larger claim and copy",
+          volume.name, usage.entries, allowed);
+    }
     return ENOSPC;
   }
   const std::uint64_t reserve =
       kStateSlots + (step.more > 0 ? kChangeSlots : 0);
-  if (state_.UsedSlots() + step.entries.size() + reserve <=
-      state_.log.slots()) {
-    return 0;
-  }
-  if (!state_.CompactionHelps()) {
+  if (state_.UsedSlots() + entries + reserve <= state_.log.slots()) return 0;
+  if (!state_.CompactionHelps() && MayTell("/log")) {
     spdlog::warn(
         "{}: the log is full: {} of {} slots are used; delete volumes, or make "
         "the file system anew with a longer log",
@@ -202,6 +261,9 @@ NodeRecord TreeChanges::Revise(const Node& node, const Step& step) const {
 int TreeChanges::AddRecord(const Node& volume, TreeId id,
                            const NodeRecord& record, const Ownership& owner,
                            Step& step) const {
+  if (record.revision == 0) {  // one behind the last
+    return UsedUp(volume.name, "a node's revision");
+  }
   absl::StatusOr<MediaEntry> entry =
       NewNodeEntry(volume.name, id, record, owner);
   if (absl::IsOutOfRange(entry.status())) return ENAMETOOLONG;
@@ -213,7 +275,9 @@ int TreeChanges::AddRecord(const Node& volume, TreeId id,
 // A stale writer must not undo the epoch of its successor.
 int TreeChanges::NumberDeletion(NodeRecord& record) {
   if (!state_.log.CheckStillOwner().ok()) return EIO;
-  record.deletion_number = state_.log.TakeDeletionNumber();
+  const absl::StatusOr<std::uint64_t> number = state_.log.TakeDeletionNumber();
+  if (!number.ok()) return UsedUp("", "the deletion number");
+  record.deletion_number = *number;
   return 0;
 }
 
@@ -225,8 +289,13 @@ int TreeChanges::AddRemoval(const Node& volume, const Node& node, Step& step) {
   return AddRecord(volume, node.tree->id, record, node.owner, step);
 }
 
+bool TreeChanges::IsStillOwner() const {
+  const WriterMutexLock lock(state_.mutex);
+  return state_.log.CheckStillOwner().ok();
+}
+
 void TreeChanges::RemoveFiles(const Step& step) const {
-  if (!HasNodeFiles()) return;
+  if (!HasNodeFiles() || step.removed.empty() || !IsStillOwner()) return;
   for (const TreeId id : step.removed) {
     const absl::Status removed =
         state_.device->RemoveNodeFile(NodeFileName(step.request.volume, id));

@@ -11,10 +11,16 @@
 // EAGAIN.
 #pragma once
 
+#include <absl/container/flat_hash_map.h>
+
+#include <chrono>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/status.h"
 #include "instance/devices/mapped_file.h"
 #include "instance/writer/creations.h"
@@ -32,7 +38,9 @@ class TreeChanges {
 
   /// Does what is asked. The answer's error is 0 or an errno: ESTALE for a
   /// volume or a node that is not there, ENOSPC where the volume's capacity,
-  /// the pool's memory or the log's slots are used up (logged, which), EAGAIN
+  /// the pool's memory or the log's slots are used up (logged, which),
+  /// EOVERFLOW where a number of the log that only grows cannot grow any more
+  /// (which a hostile or damaged log alone brings about; logged), EAGAIN
   /// where nothing was done and the same request may succeed later, EIO where
   /// this writer has stopped; any other is that of the system call which the
   /// request stands for. `mark` goes into the records.
@@ -49,6 +57,15 @@ class TreeChanges {
     std::vector<MediaEntry> entries{};  // to append
     std::uint64_t more = 0;             // nodes and pieces, of the entries
     std::vector<TreeId> removed{};      // files
+    /// ENOSPC: by what the volume's own claim allows, whatever comes back.
+    bool is_own_limit = false;
+  };
+  /// What a growth begins at.
+  struct Room {
+    std::uint64_t allocated = 0;  // bytes
+    std::uint32_t truncation = 0;
+    std::uint64_t growth = 0;  // bytes
+    bool is_last = true;       // nothing more has to follow
   };
 
   // Each answers an errno; 0: the step says what to append.
@@ -87,24 +104,56 @@ class TreeChanges {
   int ChooseNode(Step& step) const;
   int Change(Step& step);
   int TryChange(Step& step);
+  /// After an ENOSPC: once more when a reclaim may help.
+  int AfterReclaim(int error, Step& step, const std::function<int()>& again)
+      ABSL_LOCKS_EXCLUDED(state_.mutex);
   /// Until the file has room for `bytes`.
   int Extend(Step& step, std::uint64_t bytes);
-  int TryExtend(Step& step, std::uint64_t bytes, bool exact);
-  /// How much to add to a file for so many bytes; 0 with `error` 0: nothing.
-  std::uint64_t GrowthOf(const Node& volume, const Node& node,
-                         std::uint64_t bytes, bool exact, int& error) const
+  /// In pieces of at most 1 GiB.
+  int ExtendAll(Step& step, std::uint64_t bytes, bool exact);
+  int TryExtend(Step& step, std::uint64_t bytes, bool exact, bool& is_last);
+  /// How much to add to a file for so many bytes; growth 0: nothing.
+  int FindGrowth(Step& step, std::uint64_t bytes, bool exact, Room& room) const
       ABSL_SHARED_LOCKS_REQUIRED(state_.mutex);
   int Resize(Step& step);
+  /// A part of a file's tail, in memory.
+  struct Tail {
+    MappedFile mapped;
+    std::uint64_t start = 0;  // of the file, where the mapping begins
+    std::uint64_t end = 0;
+    std::uint32_t truncation = 0;
+  };
   /// Zeroes what the file holds between its size and `end`.
   int ZeroTail(const Step& step, std::uint64_t end) const
       ABSL_LOCKS_EXCLUDED(state_.mutex);
+  /// Maps what follows `at`, or its size, which `at` becomes. Null with
+  /// `error` 0: there is nothing to zero.
+  std::optional<Tail> MapTail(const Step& step, std::uint64_t end,
+                              std::uint64_t& at, int& error) const
+      ABSL_LOCKS_EXCLUDED(state_.mutex);
   /// Some of it from `at` on, which moves; EAGAIN when the file was cut since.
-  int ZeroStep(const Step& step, const MappedFile& mapped,
-               std::uint32_t truncation, std::uint64_t end,
-               std::uint64_t& at) const ABSL_LOCKS_EXCLUDED(state_.mutex);
-  int PublishGrowth(Step& step, const Claim& claim);
-  int CheckSlots(const Node& volume, const Step& step) const
+  int ZeroStep(const Step& step, const Tail& tail, std::uint64_t& at) const
+      ABSL_LOCKS_EXCLUDED(state_.mutex);
+  int PublishGrowth(Step& step, const Claim& claim, const Room& room);
+  /// The entries that make the claim a piece; EAGAIN when the file was cut.
+  int PlanGrowth(Step& step, const Claim& claim, const Room& room) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_.mutex);
+  /// The record with the number of the next piece spent; EOVERFLOW: no more.
+  int TakePiece(const Node& volume, const Node& node, NodeRecord& record,
+                std::uint32_t& number) const
       ABSL_SHARED_LOCKS_REQUIRED(state_.mutex);
+  /// Whether the volume may hold so many bytes more.
+  int CheckCapacity(const Node& volume, std::uint64_t more, Step& step) const
+      ABSL_SHARED_LOCKS_REQUIRED(state_.mutex);
+  /// Whether there are slots for so many entries.
+  int CheckSlots(const Node& volume, std::size_t entries, Step& step) const
+      ABSL_SHARED_LOCKS_REQUIRED(state_.mutex);
+  /// Whether to say that this is full: of each once a minute, for programs try
+  /// again and again.
+  [[nodiscard]] bool MayTell(std::string_view what) const
+      ABSL_LOCKS_EXCLUDED(told_mutex_);
+  /// EOVERFLOW, logged.
+  int UsedUp(std::string_view volume, std::string_view what) const;
   int Append(Step& step, std::span<const MediaExtent> extents)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_.mutex);
   /// The live tree volume; null with the errno.
@@ -119,14 +168,23 @@ class TreeChanges {
   [[nodiscard]] bool HasNodeFiles() const {
     return state_.device->capabilities().has_node_files;
   }
-  void RemoveFiles(const Step& step) const;
+  /// Looked at before bytes are removed or cut: they may be a successor's.
+  [[nodiscard]] bool IsStillOwner() const ABSL_LOCKS_EXCLUDED(state_.mutex);
+  void RemoveFiles(const Step& step) const ABSL_LOCKS_EXCLUDED(state_.mutex);
   /// Makes the file end where its record says.
   int SetFileSize(const Step& step) const ABSL_LOCKS_EXCLUDED(state_.mutex);
   int AllocateFile(const Step& step, Range grown) const;
+  /// Gives back what a growth that failed has allocated.
+  void TrimFile(const Step& step) ABSL_LOCKS_EXCLUDED(state_.mutex);
 
   WriterState& state_;
   Creations& creations_;
   Reclamation& reclamation_;
+  mutable Mutex told_mutex_ ABSL_ACQUIRED_AFTER(state_.mutex);
+  // What was told to be full, and when.
+  mutable absl::flat_hash_map<std::string,
+                              std::chrono::steady_clock::time_point>
+      told_ ABSL_GUARDED_BY(told_mutex_);
 };
 
 }  // namespace famfs

@@ -13,8 +13,15 @@
 namespace famfs {
 namespace {
 
-/// A file doubles, but never by more at once.
+/// A file doubles, but never by more at once; what was announced grows in as
+/// many steps as it takes, so that others come in between.
 constexpr std::uint64_t kMaxGrowth = kGiB;
+
+/// Bytes, more than any file has: off_t ends there.
+constexpr std::uint64_t kMaxFile = ~std::uint64_t{0} >> 1;
+
+/// The piece, and the revision.
+constexpr std::uint64_t kGrowthSlots = 2;
 
 /// Bytes; everybody else waits as long.
 constexpr std::uint64_t kZeroAtOnce = 8 * kMiB;
@@ -53,7 +60,9 @@ int TreeChanges::PlanVolumeAttributes(const Node& volume, Step& step) const {
   Ownership owner = volume.owner;
   SetOwner(step.request, owner);
   VolumeAttributes attributes = *volume.volume;
-  ++attributes.revision;
+  if (++attributes.revision == 0) {
+    return UsedUp(volume.name, "its revision");
+  }
   MediaEntry entry = NewMkdirEntry(volume.name, owner);
   if (!EncodeVolumeAttributes(attributes, entry.mkdir).ok()) return EINVAL;
   step.entries.push_back(entry);
@@ -76,7 +85,9 @@ int TreeChanges::PlanAttributes(const Node& volume, Step& step) {
     // It was extended before: less is there only if it was cut meanwhile.
     if (wanted.size > node->tree->allocated) return EAGAIN;
     if (wanted.size < record.size) {
-      ++record.truncation;
+      if (++record.truncation == 0) {
+        return UsedUp(volume.name, "a file's truncation number");
+      }
       record.kept_pieces = PiecesBelow(*node, wanted.size);
       if (record.kept_pieces < node->tree->pieces.size()) {
         if (const int error = NumberDeletion(record); error != 0) return error;
@@ -120,38 +131,63 @@ int TreeChanges::Resize(Step& step) {
 // What lies behind a file's end is not zero: stores through a mapping, what a
 // dead host wrote and never settled, what a cut left.
 int TreeChanges::ZeroTail(const Step& step, std::uint64_t end) const {
-  Node shape;
   std::uint64_t at = 0;
-  std::uint32_t truncation = 0;
+  while (at < end) {
+    int error = 0;
+    const std::optional<Tail> tail = MapTail(step, end, at, error);
+    if (!tail) return error;
+    while (at < tail->end) {
+      if (error = ZeroStep(step, *tail, at); error != 0) return error;
+    }
+    if (!tail->mapped.Check().ok()) return EIO;
+  }
+  return 0;
+}
+
+std::optional<TreeChanges::Tail> TreeChanges::MapTail(const Step& step,
+                                                      std::uint64_t end,
+                                                      std::uint64_t& at,
+                                                      int& error) const {
+  Node shape;
+  Tail tail;
   {
     const ReaderMutexLock lock(state_.mutex);
-    int error = 0;
     const Node* volume = FindVolume(step, error);
-    if (volume == nullptr) return error;
+    if (volume == nullptr) return std::nullopt;
     const Node* node = tree().FindTreeNode(*volume, step.request.node);
-    if (node == nullptr) return ESTALE;
-    if (node->tree->record.kind != NodeKind::kFile) return 0;  // Change's
-    at = node->size;
-    truncation = node->tree->record.truncation;
-    shape.size = std::min(end, node->tree->allocated);
-    shape.extents = node->extents;
+    error = node == nullptr ? ESTALE : 0;
+    // Of anything but a file it is Change's to tell.
+    if (node == nullptr || node->tree->record.kind != NodeKind::kFile) {
+      return std::nullopt;
+    }
+    at = std::max(at, node->size);
+    tail.end = std::min({end, node->tree->allocated, at + kMaxGrowth});
+    tail.truncation = node->tree->record.truncation;
+    if (at >= tail.end) return std::nullopt;
+    std::uint64_t start = 0;
+    for (const MediaExtent& extent : node->extents) {
+      if (start + extent.length <= at) tail.start = start + extent.length;
+      if (start < tail.end && start + extent.length > at) {
+        shape.extents.append(std::span(&extent, 1));
+      }
+      start += extent.length;
+    }
+    shape.size = tail.end - tail.start;
   }
-  if (shape.size <= at) return 0;
-  const absl::StatusOr<MappedFile> mapped =
+  absl::StatusOr<MappedFile> mapped =
       MappedFile::Map(*state_.devices, shape, Access::kReadWrite);
-  if (!mapped.ok()) return EIO;
-  while (at < shape.size) {
-    const int error = ZeroStep(step, *mapped, truncation, shape.size, at);
-    if (error != 0) return error;
+  if (!mapped.ok()) {
+    error = EIO;
+    return std::nullopt;
   }
-  return mapped->Check().ok() ? 0 : EIO;
+  tail.mapped = *std::move(mapped);
+  return tail;
 }
 
 // Under the lock, and only after a look at everything: what was settled
 // meanwhile is somebody's bytes, what was cut may be another file's by now, and
 // all of it is a successor's when this writer was overtaken.
-int TreeChanges::ZeroStep(const Step& step, const MappedFile& mapped,
-                          std::uint32_t truncation, std::uint64_t end,
+int TreeChanges::ZeroStep(const Step& step, const Tail& tail,
                           std::uint64_t& at) const {
   const WriterMutexLock lock(state_.mutex);
   int error = 0;
@@ -159,12 +195,13 @@ int TreeChanges::ZeroStep(const Step& step, const MappedFile& mapped,
   if (volume == nullptr) return error;
   const Node* node = tree().FindTreeNode(*volume, step.request.node);
   if (node == nullptr) return ESTALE;
-  if (node->tree->record.truncation != truncation) return EAGAIN;
+  if (node->tree->record.truncation != tail.truncation) return EAGAIN;
   if (!state_.log.CheckStillOwner().ok()) return EIO;
   at = std::max(at, node->size);
-  if (at >= end) return 0;
-  const std::uint64_t length = std::min(kZeroAtOnce, end - at);
-  for (const MappedFile::Piece& piece : mapped.Pieces(at, length)) {
+  if (at >= tail.end) return 0;
+  const std::uint64_t length = std::min(kZeroAtOnce, tail.end - at);
+  for (const MappedFile::Piece& piece :
+       tail.mapped.Pieces(at - tail.start, length)) {
     piece.mapping->ZeroStreaming(piece.at, piece.length);
   }
   at += length;
@@ -174,90 +211,142 @@ int TreeChanges::ZeroStep(const Step& step, const MappedFile& mapped,
 int TreeChanges::Extend(Step& step, std::uint64_t bytes) {
   const bool announced = step.request.op == TreeOp::kSetAttributes ||
                          (step.request.flags & kExtendExactly) != 0;
-  int error = TryExtend(step, bytes, announced);
-  if (error == ENOSPC && !announced) error = TryExtend(step, bytes, true);
-  if (error != ENOSPC || !reclamation_.Helps()) return error;
-  return reclamation_.Run().ok() ? TryExtend(step, bytes, true) : error;
+  int error = ExtendAll(step, bytes, announced);
+  if (error == ENOSPC && !announced) error = ExtendAll(step, bytes, true);
+  return AfterReclaim(error, step,
+                      [&] { return ExtendAll(step, bytes, true); });
 }
 
-std::uint64_t TreeChanges::GrowthOf(const Node& volume, const Node& node,
-                                    std::uint64_t bytes, bool exact,
-                                    int& error) const {
-  const std::uint64_t capacity = volume.volume->capacity;
-  const std::uint64_t allocated = node.tree->allocated;
-  error = 0;
-  if (bytes <= allocated) return 0;
-  const std::uint64_t used = state_.log.player().UsageOf(volume.name).bytes;
+int TreeChanges::ExtendAll(Step& step, std::uint64_t bytes, bool exact) {
+  bool is_last = false;
+  while (!is_last) {
+    const int error = TryExtend(step, bytes, exact, is_last);
+    if (error != 0) return error;
+  }
+  return 0;
+}
+
+int TreeChanges::FindGrowth(Step& step, std::uint64_t bytes, bool exact,
+                            Room& room) const {
+  int error = 0;
+  step.is_own_limit = false;
+  const Node* volume = FindVolume(step, error);
+  if (volume == nullptr) return error;
+  const Node* node = tree().FindTreeNode(*volume, step.request.node);
+  if (node == nullptr) return ESTALE;
+  if (node->tree->record.kind != NodeKind::kFile) {
+    return node->is_directory ? EISDIR : EINVAL;
+  }
+  room = {.allocated = node->tree->allocated,
+          .truncation = node->tree->record.truncation};
+  if (bytes <= room.allocated) return 0;
+  const std::uint64_t missing = bytes - room.allocated;
+  const std::uint64_t needed =
+      missing > kMaxFile ? missing : RoundUp(missing, kAllocUnit);
+  // Before memory is made for it: all of it, not the next piece alone.
+  if (error = CheckCapacity(*volume, needed, step); error != 0) return error;
+  step.more = 1;
+  error = CheckSlots(*volume, kGrowthSlots, step);
+  NodeRecord record = node->tree->record;
+  std::uint32_t number = 0;
+  if (error == 0) error = TakePiece(*volume, *node, record, number);
+  if (error != 0) return error;
+  const std::uint64_t capacity = volume->volume->capacity;
+  const std::uint64_t used = state_.log.player().UsageOf(volume->name).bytes;
   const std::uint64_t left = capacity - std::min(capacity, used);
-  error = ENOSPC;
-  if (bytes > capacity || bytes - allocated > left) return 0;
-  error = 0;
-  const std::uint64_t needed = RoundUp(bytes - allocated, kAllocUnit);
-  if (exact) return needed;
-  const std::uint64_t doubled = std::min(allocated, kMaxGrowth);
-  return std::min(std::max(needed, doubled), left / kAllocUnit * kAllocUnit);
+  room.growth = std::min(needed, kMaxGrowth);
+  room.is_last = needed <= kMaxGrowth;
+  if (exact) return 0;
+  const std::uint64_t doubled = std::min(room.allocated, kMaxGrowth);
+  room.growth =
+      std::max(room.growth, std::min(doubled, left / kAllocUnit * kAllocUnit));
+  return 0;
 }
 
-int TreeChanges::TryExtend(Step& step, std::uint64_t bytes, bool exact) {
+int TreeChanges::TryExtend(Step& step, std::uint64_t bytes, bool exact,
+                           bool& is_last) {
   Wanted wanted;
-  std::uint64_t allocated = 0;
+  Room room;
   {
     const ReaderMutexLock lock(state_.mutex);
-    int error = 0;
-    const Node* volume = FindVolume(step, error);
-    if (volume == nullptr) return error;
-    const Node* node = tree().FindTreeNode(*volume, step.request.node);
-    if (node == nullptr) return ESTALE;
-    if (node->tree->record.kind != NodeKind::kFile) {
-      return node->is_directory ? EISDIR : EINVAL;
-    }
-    wanted.size = GrowthOf(*volume, *node, bytes, exact, error);
-    if (wanted.size == 0) return error;
-    allocated = node->tree->allocated;
-    wanted.path = NodePath(volume->name, node->tree->id);
+    const int error = FindGrowth(step, bytes, exact, room);
+    is_last = room.is_last;
+    if (error != 0 || room.growth == 0) return error;
+    wanted.path = NodePath(step.request.volume, step.request.node);
   }
+  wanted.size = room.growth;
   wanted.max_extents = kMaxExtents;
-  wanted.slots = 2;  // the piece, and the revision
+  wanted.slots = kGrowthSlots;
   wanted.is_piece = true;
   const absl::StatusOr<Claim> claim = creations_.ReserveNow(wanted);
   if (!claim.ok()) {
     return absl::IsResourceExhausted(claim.status()) ? ENOSPC : EAGAIN;
   }
-  int error = HasNodeFiles() ? AllocateFile(step, {allocated, wanted.size}) : 0;
-  if (error == 0) return PublishGrowth(step, *claim);
-  creations_.GiveUp(*claim);
+  int error =
+      HasNodeFiles() ? AllocateFile(step, {room.allocated, room.growth}) : 0;
+  if (error == 0) {
+    error = PublishGrowth(step, *claim, room);
+  } else {
+    creations_.GiveUp(*claim);
+  }
+  if (error != 0 && HasNodeFiles()) TrimFile(step);
   return error;
 }
 
-int TreeChanges::PublishGrowth(Step& step, const Claim& claim) {
+int TreeChanges::TakePiece(const Node& volume, const Node& node,
+                           NodeRecord& record, std::uint32_t& number) const {
+  // A dead piece has a lower number, unless the log is damaged or hostile.
+  const PendingVolumes& pending = state_.log.player().pending();
+  number = record.next_piece;
+  while (number != kNoPiece &&
+         pending.contains(PiecePath(volume.name, node.tree->id, number))) {
+    ++number;
+  }
+  if (number == kNoPiece) return UsedUp(volume.name, "a file's piece number");
+  record.next_piece = number + 1;
+  return 0;
+}
+
+int TreeChanges::PlanGrowth(Step& step, const Claim& claim,
+                            const Room& room) const {
+  step.entries.clear();
+  step.more = 1;
+  int error = 0;
+  const Node* volume = FindVolume(step, error);
+  if (volume == nullptr) return error;
+  const Node* node = tree().FindTreeNode(*volume, step.request.node);
+  if (node == nullptr) return ESTALE;
+  // Else the bytes would not stand where they were made.
+  if (node->tree->allocated != room.allocated ||
+      node->tree->record.truncation != room.truncation) {
+    return EAGAIN;
+  }
+  // Two files of one volume may have grown side by side.
+  if (error = CheckCapacity(*volume, BytesOf(claim), step); error != 0) {
+    return error;
+  }
+  NodeRecord record = Revise(*node, step);
+  std::uint32_t number = 0;
+  if (error = TakePiece(*volume, *node, record, number); error != 0) {
+    return error;
+  }
+  step.entries.push_back(NewPieceEntry(
+      PiecePath(volume->name, node->tree->id, number), claim.extents));
+  // The mark says that all is done, and of a change of size this is the first
+  // half.
+  if (step.request.op != TreeOp::kExtend || !room.is_last) record.request = {};
+  error = AddRecord(*volume, node->tree->id, record, node->owner, step);
+  if (error != 0) return error;
+  return CheckSlots(*volume, step.entries.size(), step);
+}
+
+int TreeChanges::PublishGrowth(Step& step, const Claim& claim,
+                               const Room& room) {
   int error = 0;
   const absl::Status published = creations_.PublishWith(
       claim, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
-        step.entries.clear();
-        step.more = 1;
-        const Node* volume = FindVolume(step, error);
-        const Node* node =
-            volume == nullptr ? nullptr
-                              : tree().FindTreeNode(*volume, step.request.node);
-        if (error == 0 && node == nullptr) error = ESTALE;
-        if (error != 0) return NotFound("the file is gone");
-        // Two files of one volume may have grown side by side.
-        if (state_.log.player().UsageOf(volume->name).bytes + BytesOf(claim) >
-            volume->volume->capacity) {
-          error = ENOSPC;
-          return ResourceExhausted("the volume is full");
-        }
-        NodeRecord record = Revise(*node, step);
-        step.entries.push_back(NewPieceEntry(
-            PiecePath(volume->name, node->tree->id, record.next_piece),
-            claim.extents));
-        ++record.next_piece;
-        // The mark says that all is done, and of a change of size this is the
-        // first half.
-        if (step.request.op != TreeOp::kExtend) record.request = {};
-        error = AddRecord(*volume, node->tree->id, record, node->owner, step);
-        if (error == 0) error = CheckSlots(*volume, step);
-        if (error != 0) return ResourceExhausted("no slots");
+        error = PlanGrowth(step, claim, room);
+        if (error != 0) return FailedPrecondition("errno {}", error);
         return state_.log.Append(step.entries, claim.extents);
       });
   if (published.ok()) return 0;
@@ -273,17 +362,45 @@ int TreeChanges::AllocateFile(const Step& step, Range grown) const {
   return absl::IsResourceExhausted(allocated) ? ENOSPC : EIO;
 }
 
+// Under a claim of the file's own, as a growth: another one may be under way,
+// and then that one's memory is none to give back.
+void TreeChanges::TrimFile(const Step& step) {
+  Claim claim{.path = NodePath(step.request.volume, step.request.node)};
+  std::uint64_t allocated = 0;
+  {
+    const WriterMutexLock lock(state_.mutex);
+    int error = 0;
+    const Node* volume = FindVolume(step, error);
+    const Node* node = volume == nullptr
+                           ? nullptr
+                           : tree().FindTreeNode(*volume, step.request.node);
+    if (node == nullptr || !state_.claims.CheckPathIsFree(claim.path).ok() ||
+        !state_.log.CheckStillOwner().ok()) {
+      return;
+    }
+    allocated = node->tree->allocated;
+    state_.claims.Add(claim);
+  }
+  IgnoreError(
+      state_.device->TrimNodeFile(
+          NodeFileName(step.request.volume, step.request.node), allocated),
+      "the next opening trims what the record does not say");
+  const WriterMutexLock lock(state_.mutex);
+  state_.claims.Remove(claim);
+}
+
 int TreeChanges::SetFileSize(const Step& step) const {
   if (!HasNodeFiles() || step.request.node == kVolumeRoot) return 0;
   std::uint64_t size = 0;
   std::uint64_t allocated = 0;
   {
-    const ReaderMutexLock lock(state_.mutex);
+    const WriterMutexLock lock(state_.mutex);
     int error = 0;
     const Node* volume = FindVolume(step, error);
     if (volume == nullptr) return error;
     const Node* node = tree().FindTreeNode(*volume, step.request.node);
     if (node == nullptr) return 0;  // removed meanwhile
+    if (!state_.log.CheckStillOwner().ok()) return EIO;
     size = node->tree->record.size;
     allocated = node->tree->allocated;
   }

@@ -54,7 +54,14 @@ absl::Status TryDelete(WriterState& state, const std::string& directory) {
   VolumeAttributes attributes = *node.volume;
   ++attributes.revision;
   attributes.state = VolumeState::kDeleted;
-  attributes.deletion_number = log.TakeDeletionNumber();
+  if (attributes.revision == 0) {
+    return FailedPrecondition(
+        "volume '{}' has the last revision that there is, as no writer of ours "
+        "makes it: it cannot be deleted; copy what is needed and make the file "
+        "system anew",
+        Printable(directory));
+  }
+  FAMFS_ASSIGN_OR_RETURN(attributes.deletion_number, log.TakeDeletionNumber());
   MediaEntry entry = NewMkdirEntry(directory, node.owner);
   FAMFS_RETURN_IF_ERROR(EncodeVolumeAttributes(attributes, entry.mkdir));
   FAMFS_RETURN_IF_ERROR(log.Append(std::span(&entry, 1), {}));
@@ -103,8 +110,9 @@ absl::Status Writer::DeleteVolume(const std::string& directory) {
   if (!absl::IsResourceExhausted(status) || !parts.reclamation.Helps()) {
     return status;
   }
-  FAMFS_RETURN_IF_ERROR(parts.reclamation.Run());
-  return TryDelete(parts.state, directory);
+  const absl::Status reclaimed = parts.reclamation.Run();
+  status = TryDelete(parts.state, directory);
+  return status.ok() || reclaimed.ok() ? status : reclaimed;
 }
 
 }  // namespace famfs

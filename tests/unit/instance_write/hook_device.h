@@ -17,10 +17,13 @@ struct Hooks {
   std::function<void()> after_store16;  // of any mapping
   std::function<void()> before_probe;
   std::function<void(Range)> before_map;
+  std::function<absl::Status(Range)> map;  // not OK: fails
   std::function<void(Range)> after_map;
   std::function<void(std::size_t)> before_zeroing;  // past the caches; bytes
   std::function<absl::Status(std::uint64_t)> remove_extent;  // not OK: fails
   std::function<absl::Status(Range)> refill;
+  std::function<void(std::string_view)> after_allocate_node_file;
+  std::function<absl::Status(std::string_view)> remove_node_file;
   std::vector<DaxDevice::Lacking> given_back;
   std::optional<DaxDevice::Capabilities> capabilities;  // absent: its own
 };
@@ -46,6 +49,7 @@ class HookDevice final : public DaxDevice {
                                                       std::uint64_t length,
                                                       Access access) override {
     if (hooks_.before_map) hooks_.before_map({offset, length});
+    if (hooks_.map) FAMFS_RETURN_IF_ERROR(hooks_.map({offset, length}));
     FAMFS_ASSIGN_OR_RETURN(auto inner, inner_->Map(offset, length, access));
     if (hooks_.after_map) hooks_.after_map({offset, length});
     return std::make_unique<HookMapping>(std::move(inner), hooks_);
@@ -89,7 +93,9 @@ class HookDevice final : public DaxDevice {
     return inner_->EndServingNodeFile(name);
   }
   absl::Status AllocateNodeFile(std::string_view name, Range range) override {
-    return inner_->AllocateNodeFile(name, range);
+    FAMFS_RETURN_IF_ERROR(inner_->AllocateNodeFile(name, range));
+    if (hooks_.after_allocate_node_file) hooks_.after_allocate_node_file(name);
+    return absl::OkStatus();
   }
   absl::Status ResizeNodeFile(std::string_view name, std::uint64_t size,
                               std::uint64_t allocated) override {
@@ -100,6 +106,9 @@ class HookDevice final : public DaxDevice {
     return inner_->TrimNodeFile(name, allocated);
   }
   absl::Status RemoveNodeFile(std::string_view name) override {
+    if (hooks_.remove_node_file) {
+      FAMFS_RETURN_IF_ERROR(hooks_.remove_node_file(name));
+    }
     return inner_->RemoveNodeFile(name);
   }
   absl::StatusOr<std::vector<NodeFile>> ListNodeFiles() override {

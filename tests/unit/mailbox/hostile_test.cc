@@ -172,6 +172,47 @@ TEST_F(HostileTest, ADamagedNoteIsNoReasonToDoAnythingTwice) {
   EXPECT_EQ(host->Do(Create("b")).error, 0);
 }
 
+/// Numbers that nobody counts up to: the row is as good as before, for its
+/// session and for later ones.
+TEST_F(HostileTest, ANoteOfExtremesDoesNotBreakTheRow) {
+  constexpr std::uint64_t kMax = ~std::uint64_t{0};
+  Answer();
+  const auto host = AddHost(1);
+  ASSERT_EQ(host->Do(Create("a")).error, 0);
+  const std::vector<DoneRecord> notes = {
+      {.sequence = kMax, .session = 99, .number = 1},
+      {.sequence = kMax - 1, .session = 99, .number = 1},
+      {.sequence = 100, .session = 1, .number = kMax},
+      {.sequence = 101, .session = 1, .number = kMax - 1},
+  };
+  for (std::size_t i = 0; i < notes.size(); ++i) {
+    EndOwner();
+    StoreDone(layout_->head(), host->row(), notes[i], fs_uuid());
+    ASSERT_NO_FATAL_FAILURE(RestartOwner());
+    const std::string name = "n" + std::to_string(i);
+    // What is in doubt is told once.
+    const int error = host->Do(Create(name)).error;
+    if (error == EIO) {
+      EXPECT_EQ(host->Do(Create(name)).error, 0) << i;
+    } else {
+      EXPECT_EQ(error, 0) << i;
+    }
+    const auto noted = LoadDone(layout_->head(), host->row(), fs_uuid());
+    ASSERT_TRUE(noted.ok() && noted->has_value()) << i;
+    EXPECT_EQ((*noted)->session, 1U) << i;
+  }
+}
+
+TEST_F(HostileTest, ARequestWithTheLastNumberIsLeftAlone) {
+  constexpr std::uint64_t kMax = ~std::uint64_t{0};
+  Answer();
+  const auto host = AddHost(1);
+  ASSERT_EQ(host->Do(Create("a")).error, 0);
+  Write(host->row(), 1, kMax, Create("x"));
+  EXPECT_EQ(host->Do(Create("b")).error, 0);
+  EXPECT_THAT(Names(), ElementsAre("a", "b"));
+}
+
 TEST_F(HostileTest, ARequestThatIsOverwrittenIsWrittenAgain) {
   EndOwner();
   const auto host = AddHost(1);
