@@ -285,7 +285,7 @@ TEST(DoneRecordTest, TheNewestComesBack) {
   EXPECT_EQ(*DecodeDone(copies, kOthers), std::nullopt);
   DoneRecord next = Done(8);
   next.status = 0;
-  next.number = ~0ULL;
+  next.number = RequestMark::kMaxNumber;
   Put(copies, next);
   EXPECT_EQ(*DecodeDone(copies, kOurs), next);
   copies[40] ^= std::byte{1};
@@ -308,6 +308,18 @@ TEST(DoneRecordTest, EveryBitFlippedIsRefusedOrAbsent) {
     }
     copies[bit / 8] ^= mask;
   }
+}
+
+/// What nobody counts up to would be the newest for ever.
+TEST(DoneRecordTest, NumbersAtTheirEndsAreDamage) {
+  Copies copies{};
+  Put(copies, Done(7));
+  Put(copies, Done(~0ULL - 1));
+  EXPECT_EQ(*DecodeDone(copies, kOurs), Done(7));
+  DoneRecord next = Done(8);
+  next.number = RequestMark::kMaxNumber + 1;
+  Put(copies, next);
+  EXPECT_TRUE(absl::IsDataLoss(DecodeDone(copies, kOurs).status()));
 }
 
 TEST(DoneRecordTest, StatusIsAnErrno) {
