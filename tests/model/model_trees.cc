@@ -151,8 +151,12 @@ void ModelRun::Expect(const std::string& volume, int error, int wanted,
   ASSERT_EQ(error, ENOSPC) << volume << ": not " << wanted;
   ASSERT_EQ(wanted, 0) << volume;
   ++statistics_.full;
-  NoteReclaim();
   const ModelVolume& tree = volumes_.at(volume);
+  // At its own claim a volume asks for no reclaim.
+  const bool is_own_limit =
+      tree.used() + units > tree.capacity ||
+      tree.entries() - 1 + slots > TreeSlots(tree.capacity * kAllocUnit);
+  if (!is_own_limit) NoteReclaim();
   std::uint64_t used = directories_.size() + files_.size() + 1;
   for (const auto& [name, one] : volumes_) used += one.entries();
   for (const ModelPending& pending : pending_) used += pending.entries;
