@@ -311,6 +311,7 @@ void LogPlayer::DeleteTree(const Node& directory, PendingVolume& dead) {
       --live_pieces_;
     }
   }
+  superseding_ += nodes.size() - 1;  // what made them; pieces wait for hosts
   const std::string prefix = volume + '/';
   for (auto it = pending_.begin(); it != pending_.end();) {
     if (!it->first.starts_with(prefix)) {
