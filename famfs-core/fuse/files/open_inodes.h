@@ -35,9 +35,7 @@ namespace famfs {
 class OpenInode {
  public:
   explicit OpenInode(FileShape shape)
-      : last_size(shape.size()),
-        last_allocated(shape.allocated),
-        shape_(std::move(shape)) {}
+      : last{shape.size(), shape.allocated}, shape_(std::move(shape)) {}
 
   [[nodiscard]] const FileShape& shape() const { return shape_; }
   /// > 0 when it is passed through.
@@ -51,11 +49,21 @@ class OpenInode {
   /// The same: the node file's mtime that the log says, or that nobody has to
   /// hear of. Stores through a mapping are seen by it alone.
   std::atomic<std::int64_t> seen_mtime_ns{0};
-  /// The same: as it was when it was looked at last, for when it is removed.
-  std::atomic<std::uint64_t> last_size;
-  std::atomic<std::uint64_t> last_allocated;
   /// The same: handles that may write.
   std::atomic<int> writers{0};
+  /// The same; guards no member: one at a time makes the file longer, since
+  /// what is zeroed before its bytes may be what another one stores.
+  Mutex growing;
+  /// The same; guards no member: one at a time maps the pieces that the tree
+  /// has, so that none maps those of an earlier moment over them.
+  Mutex following;
+  /// The same: as it was when it was looked at last, for when it is removed.
+  struct Last {
+    std::uint64_t size = 0;       // bytes
+    std::uint64_t allocated = 0;  // bytes
+  };
+  Mutex last_mutex;  // for moments; what is noted as stored is noted under it
+  Last last ABSL_GUARDED_BY(last_mutex);
 
  private:
   friend class OpenInodes;

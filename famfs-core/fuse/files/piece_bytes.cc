@@ -45,14 +45,12 @@ class PieceBytes : public TreeBytes {
     return Current()->memory->Probe(offset, length);
   }
 
+  bool Maps(const ExtentList& extents) const override {
+    const MutexLock lock(mutex_);
+    return current_ != nullptr && current_->shape.node.extents == extents;
+  }
+
   absl::Status Follow(const FileShape& now) override {
-    {
-      const MutexLock lock(mutex_);
-      if (current_ != nullptr &&
-          current_->shape.node.extents == now.node.extents) {
-        return absl::OkStatus();
-      }
-    }
     auto fresh = std::make_shared<Mapped>(Mapped{now, nullptr});
     // All that is allocated; where the file ends is the caller's.
     fresh->shape.node.size = now.allocated;

@@ -57,7 +57,11 @@ class TreeBytes {
   [[nodiscard]] virtual std::optional<Look> LookAtFile() const {
     return std::nullopt;
   }
-  /// The pieces may have changed.
+  /// Whether these are the pieces that are mapped.
+  [[nodiscard]] virtual bool Maps(const ExtentList& /*extents*/) const {
+    return true;
+  }
+  /// The pieces have changed.
   [[nodiscard]] virtual absl::Status Follow(const FileShape& /*now*/) {
     return absl::OkStatus();
   }

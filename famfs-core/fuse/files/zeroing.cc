@@ -15,6 +15,25 @@ absl::Status Zeroing::Start() {
 
 void Zeroing::Add(fuse_req_t request, std::shared_ptr<OpenInode> file,
                   Range range) {
+  Add(request, std::move(file), range,
+      [request](int error) { fuse_reply_err(request, error); });
+}
+
+void Zeroing::Add(fuse_req_t request, std::shared_ptr<OpenInode> file,
+                  Range range, Then then) {
+  Add(
+      request,
+      [this, file = std::move(file), left = range]() mutable {
+        const Range part{left.offset, std::min(left.length, kSlice)};
+        left = {part.end(), left.length - part.length};
+        const int error = zero_part_(*file, part);
+        return error == 0 && left.length > 0 ? std::nullopt
+                                             : std::optional(error);
+      },
+      std::move(then));
+}
+
+void Zeroing::Add(fuse_req_t request, Step step, Then then) {
   int refused = 0;
   {
     const MutexLock lock(mutex_);
@@ -23,26 +42,21 @@ void Zeroing::Add(fuse_req_t request, std::shared_ptr<OpenInode> file,
     } else if (jobs_.size() >= kMostJobs) {
       refused = EAGAIN;
     } else {
-      jobs_.push_back({request, std::move(file), range});
+      jobs_.push_back({request, std::move(step), std::exchange(then, nullptr)});
     }
   }
   if (refused != 0) {
-    fuse_reply_err(request, refused);
+    then(refused);
   } else {
     wake_.NotifyOne();
   }
 }
 
-bool Zeroing::Step(Job& job) {
-  int error = fuse_req_interrupted(job.request) != 0 ? EINTR : 0;
-  if (error == 0) {
-    const Range part{job.left.offset, std::min(job.left.length, kSlice)};
-    job.left = {part.end(), job.left.length - part.length};
-    error = zero_part_(*job.file, part);
-  }
-  if (error == 0 && job.left.length > 0) return false;
-  fuse_reply_err(job.request, error);
-  return true;
+bool Zeroing::Go(const Job& job) {
+  const std::optional<int> ended =
+      fuse_req_interrupted(job.request) != 0 ? EINTR : job.step();
+  if (ended.has_value()) job.then(*ended);
+  return ended.has_value();
 }
 
 void Zeroing::Run() {
@@ -53,9 +67,9 @@ void Zeroing::Run() {
     Job job = std::move(jobs_.front());
     jobs_.pop_front();
     lock.Unlock();
-    const bool answered = Step(job);
+    const bool ended = Go(job);
     lock.Lock();
-    if (!answered) jobs_.push_back(std::move(job));
+    if (!ended) jobs_.push_back(std::move(job));
   }
 }
 
@@ -66,9 +80,12 @@ void Zeroing::Stop() {
   }
   wake_.NotifyAll();
   if (thread_.joinable()) thread_.join();
-  const MutexLock lock(mutex_);
-  for (const Job& job : jobs_) fuse_reply_err(job.request, EINTR);
-  jobs_.clear();
+  std::deque<Job> left;
+  {
+    const MutexLock lock(mutex_);
+    left.swap(jobs_);
+  }
+  for (const Job& job : left) job.then(EINTR);
 }
 
 }  // namespace famfs

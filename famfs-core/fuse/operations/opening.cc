@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/text.h"
+#include "fuse/operations/tree_places.h"
 
 namespace famfs {
 namespace {
@@ -143,7 +144,11 @@ int OpenNode(Service& service, fuse_ino_t id, int flags,
   const bool passthrough =
       service.DataPathOf(wanted->shape) == DataPath::kPassthrough;
   auto file = service.files->Open(wanted->shape, passthrough);
-  error = CheckStillThere(service, *wanted);
+  // Its pieces may have been cut off before anybody knew that it is open here.
+  if (file.ok() && (*file)->tree() != nullptr) {
+    error = FollowFile(service, **file);
+  }
+  if (error == 0) error = CheckStillThere(service, *wanted);
   if (file.ok() && error == 0) {
     opened = *std::move(file);
     if (opened->tree() != nullptr && ForWriting(flags)) ++opened->writers;

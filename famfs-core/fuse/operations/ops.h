@@ -12,6 +12,7 @@
 #include "fuse/files/deletion_acknowledger.h"
 #include "fuse/files/memory_errors.h"
 #include "fuse/files/open_inodes.h"
+#include "fuse/files/parking.h"
 #include "fuse/files/still_mapped.h"
 #include "fuse/files/unsettled.h"
 #include "fuse/files/zeroing.h"
@@ -40,6 +41,7 @@ struct Service {
   std::unique_ptr<Zeroing> zeroing;
   // Of tree volumes.
   UnsettledFiles unsettled;
+  Parking parking;
   std::unique_ptr<Patience> patience;
   std::unique_ptr<Owner> owner;
   std::unique_ptr<Asking> asking;  // null: there is no owner to ask

@@ -32,6 +32,12 @@ int Service::CheckOurs(const OpenInode& file) const {
   if (devices->primary()->capabilities().removed_extents_live_on) return 0;
   const absl::Status same = reader->CheckIdentity();
   if (!same.ok()) return IsReplaced(same) ? ESTALE : EIO;
+  if (file.tree() != nullptr) {  // whose pieces are others by now
+    for (const auto& [device, offset] : file.tree()->Places()) {
+      if (!devices->IsOurs(device)) return EIO;
+    }
+    return 0;
+  }
   for (const MediaExtent& extent : file.shape().node.extents) {
     if (!devices->IsOurs(extent.device_index)) return EIO;
   }

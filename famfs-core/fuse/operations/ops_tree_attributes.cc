@@ -26,12 +26,7 @@ void ReplyAttributes(fuse_req_t request, fuse_ino_t id) {
 void KillBits(const TreePlace& place, bool kills, TreeRequest& change) {
   if (place.kind != NodeKind::kFile) return;
   if ((change.set & (kSetUid | kSetGid)) == 0 && !kills) return;
-  const std::uint32_t mode =
-      (change.set & kSetMode) != 0 ? change.mode : place.owner.mode;
-  const std::uint32_t kept = WithoutPrivileges(mode);
-  if (kept == mode) return;
-  change.set |= kSetMode;
-  change.mode = kept;
+  DropPrivileges(place, change);
 }
 
 /// Access times are not kept; nothing is set then.
@@ -89,27 +84,32 @@ void AskForChange(fuse_req_t request, fuse_ino_t id, NodeId node,
       });
 }
 
+/// 0 or the errno.
+int ResizeRemoved(const Service& service, OpenInode& file, std::uint64_t size) {
+  const MutexLock lock(file.growing);
+  const PlaceOfOpen place = FindOpen(service, file);
+  // What nobody can account for any more cannot grow.
+  if (size > place.allocated) return ENOSPC;
+  absl::Status set = file.tree()->SetSize(size);
+  if (set.ok() && file.tree()->fd() < 0 && size > place.own_size) {
+    set = file.tree()->Zero(place.own_size, size - place.own_size);
+  }
+  if (!set.ok()) return service.NoteMissing(file.shape(), set);
+  const MutexLock noting(file.last_mutex);
+  file.last.size = size;
+  return 0;
+}
+
 /// Of a file that is only open any more. Nobody sees its mode or owner.
 void ChangeRemoved(fuse_req_t request, fuse_ino_t id, OpenInode& file,
                    const struct stat& asked, int to_set) {
   if ((to_set & FUSE_SET_ATTR_SIZE) != 0) {
-    const auto size = static_cast<std::uint64_t>(asked.st_size);
-    // What nobody can account for any more cannot grow.
-    if (size > file.last_allocated) {
-      fuse_reply_err(request, ENOSPC);
+    const int error = ResizeRemoved(Service::Of(request), file,
+                                    static_cast<std::uint64_t>(asked.st_size));
+    if (error != 0) {
+      fuse_reply_err(request, error);
       return;
     }
-    absl::Status set = file.tree()->SetSize(size);
-    const std::uint64_t before = file.last_size;
-    if (set.ok() && file.tree()->fd() < 0 && size > before) {
-      set = file.tree()->Zero(before, size - before);
-    }
-    if (!set.ok()) {
-      fuse_reply_err(request,
-                     Service::Of(request).NoteMissing(file.shape(), set));
-      return;
-    }
-    file.last_size = size;
   }
   ReplyAttributes(request, id);
 }

@@ -11,6 +11,7 @@
 #include "fuse/operations/opening.h"
 #include "fuse/operations/ops.h"
 #include "fuse/operations/settling.h"
+#include "fuse/operations/storing.h"
 #include "fuse/operations/tree_ops.h"
 #include "fuse/operations/tree_places.h"
 
@@ -36,28 +37,31 @@ void CutOpened(fuse_req_t request, fuse_ino_t id,
                std::shared_ptr<OpenInode> file, int flags, bool kills) {
   Service& service = Service::Of(request);
   TreePlace place;
-  if (const int error = FindForTreeChange(service, id, place); error != 0) {
+  const auto refuse = [&service, request, id, flags](int error) {
     CloseNode(service, id, flags);
     fuse_reply_err(request, error);
+  };
+  if (const int error = FindForTreeChange(service, id, place); error != 0) {
+    refuse(error);
     return;
   }
   TreeRequest cut = place.Request(TreeOp::kSetAttributes);
   cut.set = kSetSize;
-  if (const auto mode = WithoutPrivileges(place.owner.mode);
-      kills && mode != place.owner.mode) {
-    cut.set |= kSetMode;
-    cut.mode = mode;
-  }
-  service.asking->Ask(
-      request, std::move(cut),
-      [&service, request, id, file, flags](const TreeAnswer& answer) {
-        if (answer.error == 0) {
-          ReplyOpened(request, id, *file, flags);
-          return;
-        }
-        CloseNode(service, id, flags);
-        fuse_reply_err(request, answer.error);
-      });
+  if (kills) DropPrivileges(place, cut);
+  const auto ask = [&service, request, id, file, flags, refuse, cut] {
+    service.asking->Ask(
+        request, cut,
+        [request, id, file, flags, refuse](const TreeAnswer& answer) {
+          if (answer.error == 0) {
+            ReplyOpened(request, id, *file, flags);
+          } else {
+            refuse(answer.error);
+          }
+        });
+  };
+  // The owner cuts what it knows of.
+  Settle(service, request, place.node,
+         [ask, refuse](int failed) { failed != 0 ? refuse(failed) : ask(); });
 }
 
 }  // namespace
@@ -69,7 +73,8 @@ void OpenTreeFile(fuse_req_t request, fuse_ino_t id, int flags) {
   IgnoreError(service.follower->CatchUp(), "the open looks again");
   std::shared_ptr<OpenInode> file;
   int error = OpenNode(service, id, flags, file);
-  if (error == 0 && ForWriting(flags) && service.asking == nullptr) {
+  const bool changes = ForWriting(flags) || (flags & O_TRUNC) != 0;
+  if (error == 0 && changes && service.asking == nullptr) {
     CloseNode(service, id, flags);
     error = EROFS;
   }
@@ -87,10 +92,8 @@ void ReadTreeFile(fuse_req_t request, OpenInode& file, std::size_t size,
   Service& service = Service::Of(request);
   const PlaceOfOpen place = FindOpen(service, file);
   const auto at = static_cast<std::uint64_t>(offset);
-  const std::uint64_t end =
-      place.is_removed ? place.size : SizeOf(service, place, &file);
-  const std::uint64_t length =
-      std::min<std::uint64_t>(size, end - std::min(at, end));
+  const std::uint64_t length = std::min<std::uint64_t>(
+      size, place.own_size - std::min(at, place.own_size));
   int error = place.is_removed ? 0 : FollowFile(service, file);
   if (error != 0 || length == 0) {
     error != 0 ? fuse_reply_err(request, error)
@@ -113,7 +116,7 @@ void ReadTreeFile(fuse_req_t request, OpenInode& file, std::size_t size,
 
 namespace {
 
-/// A WRITE that may have to ask for something first.
+/// A WRITE that may have to wait for something first.
 struct Write {
   fuse_req_t request;
   std::shared_ptr<OpenInode> file;
@@ -122,95 +125,110 @@ struct Write {
   bool from_cache = false;
   bool kills = false;  // setuid and setgid
   int tries = 0;
-  std::vector<std::byte> copy{};  // the bytes, of one that waits
+  ParkedBytes copy{};  // the bytes, of one that waits
 
-  /// The kernel's buffer is used again once the worker is back.
-  void Keep() {
-    if (!copy.empty()) return;
-    copy.assign(bytes.begin(), bytes.end());
-    bytes = copy;
+  void Refuse(int error) const { fuse_reply_err(request, error); }
+  /// The kernel's buffer is used again once the worker is back. False: refused,
+  /// there are too many already.
+  bool Keep() {
+    if (copy.size() > 0) return true;
+    if (!copy.Take(Service::Of(request).parking, bytes)) {
+      Refuse(ENOMEM);
+      return false;
+    }
+    bytes = copy.bytes();
+    return true;
   }
 };
 
 void Go(const std::shared_ptr<Write>& write);
 
-void AskFirst(const std::shared_ptr<Write>& write, TreeRequest change) {
-  write->Keep();
-  Service::Of(write->request)
-      .asking->Ask(write->request, std::move(change),
-                   [write](const TreeAnswer& answer) {
-                     if (answer.error != 0) {
-                       fuse_reply_err(write->request, answer.error);
-                     } else {
-                       Go(write);
-                     }
-                   });
+/// What it waited for has come, or has failed.
+void GoOn(const std::shared_ptr<Write>& write, int error) {
+  if (error == 0) error = Service::Of(write->request).CheckOurs(*write->file);
+  error != 0 ? write->Refuse(error) : Go(write);
 }
 
-void Store(const Write& write, const PlaceOfOpen& place) {
+void AskFirst(const std::shared_ptr<Write>& write, TreeRequest change) {
+  if (!write->Keep()) return;
+  Service::Of(write->request)
+      .asking->Ask(
+          write->request, std::move(change),
+          [write](const TreeAnswer& answer) { GoOn(write, answer.error); });
+}
+
+/// False: what it was to go to was cut off meanwhile.
+bool Store(const Write& write, const PlaceOfOpen& place) {
   Service& service = Service::Of(write.request);
   OpenInode& file = *write.file;
-  const std::uint64_t size =
-      place.is_removed ? place.size : SizeOf(service, place, &file);
   std::span<const std::byte> bytes = write.bytes;
   if (write.from_cache) {
     // Pages of a file that another host has cut meanwhile.
-    const std::uint64_t left = size - std::min(size, write.offset);
+    const std::uint64_t left =
+        place.own_size - std::min(place.own_size, write.offset);
     bytes = bytes.first(std::min<std::size_t>(bytes.size(), left));
   }
   const FileMemory::Done done =
       bytes.empty() ? FileMemory::Done{}
-                    : file.tree()->Write(write.offset, bytes, size);
-  if (done.bytes == 0 && !done.status.ok()) {
-    fuse_reply_err(write.request,
-                   service.NoteMissing(file.shape(), done.status));
-    return;
+                    : StoreBytes(service, file, place, write.offset, bytes);
+  if (write.from_cache && done.status.ok()) {
+    fuse_reply_write(write.request, write.bytes.size());
+  } else if (done.bytes > 0) {
+    fuse_reply_write(write.request, done.bytes);
+  } else if (done.status.ok()) {
+    return false;
+  } else {
+    write.Refuse(service.NoteMissing(file.shape(), done.status));
   }
-  const std::uint64_t end = write.offset + done.bytes;
-  service.unsettled.Stored(place.node, place.truncation, end, NowNs());
-  file.last_size = std::max(size, end);
-  fuse_reply_write(write.request,
-                   write.from_cache ? write.bytes.size() : done.bytes);
+  return true;
+}
+
+/// Whether it has to ask for something first, and does.
+bool Asks(const std::shared_ptr<Write>& write, const PlaceOfOpen& place) {
+  if (std::exchange(write->kills, false)) {
+    TreeRequest change = place.Request(TreeOp::kSetAttributes);
+    if (DropPrivileges(place, change)) {
+      AskFirst(write, std::move(change));
+      return true;
+    }
+  }
+  const std::uint64_t end = write->offset + write->bytes.size();
+  if (end <= place.allocated || write->from_cache) return false;
+  TreeRequest extend = place.Request(TreeOp::kExtend);
+  extend.size = end;
+  AskFirst(write, std::move(extend));
+  return true;
 }
 
 void Go(const std::shared_ptr<Write>& write) {
   Service& service = Service::Of(write->request);
-  const PlaceOfOpen place = FindOpen(service, *write->file);
-  const std::uint64_t end = write->offset + write->bytes.size();
-  if (place.is_removed) {
-    // What nobody can account for any more cannot grow.
-    if (end > place.allocated) {
-      fuse_reply_err(write->request, ENOSPC);
-    } else {
-      Store(*write, place);
-    }
-    return;
-  }
-  if (std::exchange(write->kills, false)) {
-    const std::uint32_t mode = WithoutPrivileges(place.owner.mode);
-    if (mode != place.owner.mode) {
-      TreeRequest change = place.Request(TreeOp::kSetAttributes);
-      change.set = kSetMode;
-      change.mode = mode;
-      AskFirst(write, std::move(change));
-      return;
-    }
-  }
-  if (end > place.allocated && !write->from_cache) {
+  do {
+    const PlaceOfOpen place = FindOpen(service, *write->file);
     if (++write->tries > kMostTries) {
-      fuse_reply_err(write->request, EIO);
+      write->Refuse(EIO);
       return;
     }
-    TreeRequest extend = place.Request(TreeOp::kExtend);
-    extend.size = end;
-    AskFirst(write, std::move(extend));
-    return;
-  }
-  if (const int error = FollowFile(service, *write->file); error != 0) {
-    fuse_reply_err(write->request, error);
-    return;
-  }
-  Store(*write, place);
+    if (place.is_removed) {
+      // What nobody can account for any more cannot grow.
+      if (write->offset + write->bytes.size() > place.allocated) {
+        write->Refuse(ENOSPC);
+        return;
+      }
+    } else if (Asks(write, place)) {
+      return;
+    }
+    if (HasToGrowFirst(*write->file, place, write->offset)) {
+      if (!write->Keep()) return;
+      GrowWithZeros(write->request, write->file, write->offset,
+                    [write](int error) { GoOn(write, error); });
+      return;
+    }
+    if (const int error = FollowFile(service, *write->file); error != 0) {
+      write->Refuse(error);
+      return;
+    }
+    if (Store(*write, place)) return;
+  } while (true);
 }
 
 }  // namespace

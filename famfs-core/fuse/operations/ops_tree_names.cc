@@ -179,7 +179,7 @@ void Rename(fuse_req_t request, fuse_ino_t from_id, const char* name,
   Change(request, std::move(rename));
 }
 
-// What CREATE answers: an open file, made or found.
+// What CREATE answers: an open file.
 
 void ReplyCreated(fuse_req_t request, fuse_ino_t id, int flags) {
   Service& service = Service::Of(request);
@@ -206,43 +206,6 @@ void ReplyCreated(fuse_req_t request, fuse_ino_t id, int flags) {
   }
 }
 
-/// Another host made it first.
-void OpenExisting(fuse_req_t request, const TreePlace& parent,
-                  const std::string& name, int flags) {
-  Service& service = Service::Of(request);
-  IgnoreError(service.follower->CatchUp(), "it was logged");
-  TreePlace found;
-  int error = ENOENT;
-  {
-    const Reader::View tree = service.reader->Tree();
-    if (const Node* const node = tree->Lookup(parent.node, name);
-        node != nullptr && node->tree != nullptr) {
-      error = node->is_directory ? EISDIR : node->is_symlink() ? ELOOP : 0;
-      found.node = node->id;
-    }
-  }
-  if (error == 0) error = FindInTree(service, found.node, found);
-  if (error != 0) {
-    fuse_reply_err(request, error);
-    return;
-  }
-  if ((flags & O_TRUNC) == 0) {
-    ReplyCreated(request, found.node, flags);
-    return;
-  }
-  TreeRequest cut = found.Request(TreeOp::kSetAttributes);
-  cut.set = kSetSize;
-  service.asking->Ask(
-      request, std::move(cut),
-      [request, node = found.node, flags](const TreeAnswer& answer) {
-        if (answer.error != 0) {
-          fuse_reply_err(request, answer.error);
-        } else {
-          ReplyCreated(request, node, flags);
-        }
-      });
-}
-
 void Create(fuse_req_t request, fuse_ino_t parent_id, const char* name,
             mode_t mode, fuse_file_info* info) {
   Service& service = Service::Of(request);
@@ -254,10 +217,11 @@ void Create(fuse_req_t request, fuse_ino_t parent_id, const char* name,
   }
   service.asking->Ask(
       request, CreateRequest(request, parent, name, NodeKind::kFile, mode),
-      [request, parent, name = std::string(name),
-       flags = info->flags](const TreeAnswer& answer) {
+      [request, parent, flags = info->flags](const TreeAnswer& answer) {
         if (answer.error == EEXIST && (flags & O_EXCL) == 0) {
-          OpenExisting(request, parent, name, flags);
+          // Another host made it first. The kernel looks once more, and opens
+          // what it finds as who asks may: nobody else checks that.
+          fuse_reply_err(request, ESTALE);
           return;
         }
         if (answer.error != 0) {

@@ -8,40 +8,27 @@
 
 #include "fuse/operations/ops.h"
 #include "fuse/operations/settling.h"
+#include "fuse/operations/storing.h"
 #include "fuse/operations/tree_ops.h"
 #include "fuse/operations/tree_places.h"
 
 namespace famfs {
 namespace {
 
-/// Makes the file at least so long: what is between is zero already or zeroed
-/// here, and the owner hears of it.
-void GrowTo(fuse_req_t request, const std::shared_ptr<OpenInode>& file,
+/// Makes the file at least so long, and the owner hears of it.
+void GrowTo(fuse_req_t request, std::shared_ptr<OpenInode> file,
             std::uint64_t end) {
   Service& service = Service::Of(request);
-  const PlaceOfOpen place = FindOpen(service, *file);
-  if (place.is_removed || end > place.allocated) {
-    fuse_reply_err(request, EIO);  // cut by another host meanwhile
-    return;
-  }
-  if (const int error = FollowFile(service, *file); error != 0) {
-    fuse_reply_err(request, error);
-    return;
-  }
-  const std::uint64_t size = SizeOf(service, place, file.get());
-  if (size < end) {
-    // One byte: what comes before it is zeroed as for any store.
-    constexpr std::byte kZero{0};
-    const FileMemory::Done done =
-        file->tree()->Write(end - 1, {&kZero, 1}, size);
-    if (!done.status.ok()) {
-      fuse_reply_err(request, service.NoteMissing(file->shape(), done.status));
-      return;
-    }
-  }
-  service.unsettled.Stored(place.node, place.truncation, end, NowNs());
-  Settle(service, request, place.node,
-         [request](int error) { fuse_reply_err(request, error); });
+  const auto node = Inode::FromKernel(file->shape().node.id).node;
+  GrowWithZeros(
+      request, std::move(file), end, [&service, request, node](int failed) {
+        if (failed != 0) {
+          fuse_reply_err(request, failed);
+          return;
+        }
+        Settle(service, request, node,
+               [request](int error) { fuse_reply_err(request, error); });
+      });
 }
 
 /// Room up to `end`, then what `then` does.
@@ -68,21 +55,23 @@ void Extend(fuse_req_t request, const PlaceOfOpen& place, std::uint64_t end,
       });
 }
 
-/// Zeroes what lies before the file's end.
-void ZeroRange(fuse_req_t request, std::shared_ptr<OpenInode> file,
-               const PlaceOfOpen& place, Range range) {
+/// Zeroes what lies before the file's end; `then` gets 0 or the errno.
+void ZeroInside(fuse_req_t request, std::shared_ptr<OpenInode> file,
+                Range range, Zeroing::Then then) {
   Service& service = Service::Of(request);
-  const std::uint64_t size =
-      place.is_removed ? place.size : SizeOf(service, place, file.get());
-  range.length = std::min(range.length, size - std::min(range.offset, size));
-  if (range.length > 0) {
-    service.unsettled.Stored(place.node, place.truncation, 0, NowNs());
+  const PlaceOfOpen place = FindOpen(service, *file);
+  range.length = std::min(
+      range.length, place.own_size - std::min(range.offset, place.own_size));
+  if (range.length == 0) {
+    then(0);
+    return;
   }
-  if (range.length > Zeroing::kSlice) {
-    service.zeroing->Add(request, std::move(file), range);
-  } else {
-    fuse_reply_err(request, service.ZeroPart(*file, range));
+  NoteStored(service, *file, place, 0);
+  if (range.length <= Zeroing::kSlice) {
+    then(service.ZeroPart(*file, range));
+    return;
   }
+  service.zeroing->Add(request, std::move(file), range, std::move(then));
 }
 
 }  // namespace
@@ -101,19 +90,16 @@ void AllocateTreeFile(fuse_req_t request, std::shared_ptr<OpenInode> file,
       return;
     case FALLOC_FL_ZERO_RANGE:
       Extend(request, place, end, [request, file, range] {
-        Service& service = Service::Of(request);
-        const PlaceOfOpen now = FindOpen(service, *file);
-        const std::uint64_t size = SizeOf(service, now, file.get());
-        const std::uint64_t inside =
-            std::min(range.length, size - std::min(range.offset, size));
-        const int error = service.ZeroPart(*file, {range.offset, inside});
-        error == 0 ? GrowTo(request, file, range.end())
-                   : static_cast<void>(fuse_reply_err(request, error));
+        ZeroInside(request, file, range, [request, file, range](int error) {
+          error == 0 ? GrowTo(request, file, range.end())
+                     : static_cast<void>(fuse_reply_err(request, error));
+        });
       });
       return;
     case FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE:
     case FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE:
-      ZeroRange(request, std::move(file), place, range);
+      ZeroInside(request, std::move(file), range,
+                 [request](int error) { fuse_reply_err(request, error); });
       return;
     default:
       fuse_reply_err(request, EOPNOTSUPP);

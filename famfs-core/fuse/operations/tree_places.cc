@@ -71,12 +71,12 @@ std::optional<TreeBytes::Look> LookAtOpen(const Service& service, NodeId node,
 
 }  // namespace
 
+namespace {
+
 std::uint64_t SizeOf(const Service& service, const TreePlace& place,
-                     const OpenInode* file) {
-  if (file != nullptr) {
-    if (const auto look = file->tree()->LookAtFile(); look.has_value()) {
-      return look->size;
-    }
+                     const OpenInode& file) {
+  if (const auto look = file.tree()->LookAtFile(); look.has_value()) {
+    return look->size;
   }
   const auto unsettled = service.unsettled.Find(place.node);
   if (!unsettled.has_value() || unsettled->truncation < place.truncation) {
@@ -85,25 +85,40 @@ std::uint64_t SizeOf(const Service& service, const TreePlace& place,
   return std::max(place.size, unsettled->size);
 }
 
-std::uint64_t SizeOfRemoved(const OpenInode& file) {
+}  // namespace
+
+std::uint64_t SizeOfRemoved(OpenInode& file) {
   const auto look = file.tree()->LookAtFile();
-  return look.has_value() ? look->size : file.last_size.load();
+  if (look.has_value()) return look->size;
+  const MutexLock lock(file.last_mutex);
+  return file.last.size;
 }
 
 PlaceOfOpen FindOpen(const Service& service, OpenInode& file) {
   PlaceOfOpen place;
   const NodeId node = Inode::FromKernel(file.shape().node.id).node;
-  if (FindInTree(service, node, place) == 0) {
-    file.last_size = SizeOf(service, place, &file);
-    file.last_allocated = place.allocated;
-    return place;
+  {
+    // With what is noted as stored meanwhile, or before it.
+    const MutexLock lock(file.last_mutex);
+    if (FindInTree(service, node, place) == 0) {
+      place.own_size = SizeOf(service, place, file);
+      file.last = {place.own_size, place.allocated};
+      return place;
+    }
+    place.allocated = file.last.allocated;
   }
   place.is_removed = true;
   place.node = node;
   place.owner = file.shape().node.owner;
-  place.size = SizeOfRemoved(file);
-  place.allocated = file.last_allocated;
+  place.size = place.own_size = SizeOfRemoved(file);
   return place;
+}
+
+void NoteStored(Service& service, OpenInode& file, const PlaceOfOpen& place,
+                std::uint64_t end) {
+  const MutexLock lock(file.last_mutex);
+  service.unsettled.Stored(place.node, place.truncation, end, NowNs());
+  file.last.size = std::max(file.last.size, end);
 }
 
 void ApplyUnsettled(const Service& service, const Node& node,
@@ -133,6 +148,8 @@ void ApplyUnsettled(const Service& service, const Node& node,
   }
 }
 
+namespace {
+
 std::uint32_t WithoutPrivileges(std::uint32_t mode) {
   mode &= ~static_cast<std::uint32_t>(S_ISUID);
   // Without the group's right to execute it means something else.
@@ -140,19 +157,42 @@ std::uint32_t WithoutPrivileges(std::uint32_t mode) {
   return mode;
 }
 
+// What another host does to the file's pieces meanwhile; who uses them looks
+// how much there is.
+constexpr int kMostFollows = 8;
+
+}  // namespace
+
+bool DropPrivileges(const TreePlace& place, TreeRequest& change) {
+  const std::uint32_t mode =
+      (change.set & kSetMode) != 0 ? change.mode : place.owner.mode;
+  const std::uint32_t kept = WithoutPrivileges(mode);
+  if (kept == mode) return false;
+  change.set |= kSetMode;
+  change.mode = kept;
+  return true;
+}
+
+// What is cut off is let go of after each open file was followed
+// (FollowPieces): so none may map it any more once that has had its turn.
 int FollowFile(const Service& service, OpenInode& file) {
   if (file.tree()->fd() >= 0) return 0;
-  std::optional<FileShape> now;
-  {
-    const Reader::View tree = service.reader->Tree();
-    const Node* const node =
-        tree->Find(Inode::FromKernel(file.shape().node.id).node);
-    if (node == nullptr) return 0;  // removed: it stays as it was
-    now = FileShape::Of(*node, *tree);
+  const MutexLock lock(file.following);
+  for (int i = 0; i < kMostFollows; ++i) {
+    std::optional<FileShape> now;
+    {
+      const Reader::View tree = service.reader->Tree();
+      const Node* const node =
+          tree->Find(Inode::FromKernel(file.shape().node.id).node);
+      if (node == nullptr) return 0;  // removed: it stays as it was
+      if (file.tree()->Maps(node->extents)) return 0;
+      now = FileShape::Of(*node, *tree);
+    }
+    now->read_only = file.shape().read_only;
+    const absl::Status followed = file.tree()->Follow(*now);
+    if (!followed.ok()) return service.NoteMissing(file.shape(), followed);
   }
-  now->read_only = file.shape().read_only;
-  const absl::Status followed = file.tree()->Follow(*now);
-  return followed.ok() ? 0 : service.NoteMissing(file.shape(), followed);
+  return 0;
 }
 
 }  // namespace famfs

@@ -34,24 +34,29 @@ bool IsInTree(const Service& service, fuse_ino_t id);
 int FindInTree(const Service& service, fuse_ino_t id, TreePlace& place);
 /// The same for a change: also EROFS.
 int FindForTreeChange(const Service& service, fuse_ino_t id, TreePlace& place);
-/// The file's own size: what the log says, or more where this server has stored
-/// more. `file`: it is open; null: it is not.
-std::uint64_t SizeOf(const Service& service, const TreePlace& place,
-                     const OpenInode* file);
 /// The same of an open one, which may have been removed: then it is as it was,
 /// and `is_removed`.
 struct PlaceOfOpen : TreePlace {
   bool is_removed = false;
+  /// The file's own size: what the log says, or more where this server has
+  /// stored more.
+  std::uint64_t own_size = 0;  // bytes
 };
 PlaceOfOpen FindOpen(const Service& service, OpenInode& file);
-std::uint64_t SizeOfRemoved(const OpenInode& file);
+std::uint64_t SizeOfRemoved(OpenInode& file);
+/// Notes that the file has bytes up to `end` by now, which the log does not say
+/// yet; 0: that it was stored to.
+void NoteStored(Service& service, OpenInode& file, const PlaceOfOpen& place,
+                std::uint64_t end);
 /// Puts size and times of a node of a tree volume into what the log says.
 void ApplyUnsettled(const Service& service, const Node& node,
                     struct stat& attr);
 
-/// The mode without what a change of the file's bytes or owner takes away.
-std::uint32_t WithoutPrivileges(std::uint32_t mode);
-/// Maps the pieces of an open file that it has now; 0 or the errno.
+/// Has the change also take away what a change of the file's bytes or owner
+/// does: setuid and setgid. Whether there was anything to take away.
+bool DropPrivileges(const TreePlace& place, TreeRequest& change);
+/// Maps the pieces of an open file that it has now; 0 or the errno. Of a
+/// removed one those that it had last.
 int FollowFile(const Service& service, OpenInode& file);
 
 /// Nanoseconds since 1970.

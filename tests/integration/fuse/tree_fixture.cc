@@ -6,6 +6,10 @@
 #include <cerrno>
 
 #include "instance/check/mkfs.h"
+#include "instance/devices/mailbox_store.h"
+#include "instance/log/layout.h"
+#include "media/region_tables.h"
+#include "media/tree_request.h"
 
 namespace famfs::itest {
 namespace {
@@ -74,6 +78,20 @@ void TreeFuseTest::StartOwner() {
   auto answerer = Answerer::Start(*writer_);
   ASSERT_TRUE(answerer.ok()) << answerer.status();
   answerer_ = *std::move(answerer);
+}
+
+bool TreeFuseTest::IsAsked(std::string_view name) {
+  auto layout = Layout::Open(*writer_->device(), Access::kRead);
+  if (!layout.ok()) return false;
+  for (std::size_t row = 0; row < kHostRows; ++row) {
+    const auto message =
+        LoadMailboxMessage(layout->head(), row, MailboxSide::kRequest,
+                           layout->superblock().fs_uuid);
+    if (!message.ok() || !message->has_value()) continue;
+    const auto request = DecodeTreeRequest((*message)->bytes);
+    if (request.ok() && request->name == name) return true;
+  }
+  return false;
 }
 
 int Write(const std::string& path, std::string_view text, int flags) {

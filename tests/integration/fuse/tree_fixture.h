@@ -31,6 +31,8 @@ class TreeFuseTest : public ::testing::Test,
   void StartOwner();
   void StopOwner() { answerer_ = nullptr; }
   Writer& writer() { return *writer_; }
+  /// Whether some host's request about that name stands in its mailbox.
+  bool IsAsked(std::string_view name);
 
   rig::Tmpfs memory_{"3G"};
   std::unique_ptr<Mount> mount_;
