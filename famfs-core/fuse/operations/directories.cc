@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "instance/tree/hidden_name.h"
+
 namespace famfs {
 
 Directories::Listing::Listing(const Node& directory, const Namespace& tree) {
@@ -9,6 +11,7 @@ Directories::Listing::Listing(const Node& directory, const Namespace& tree) {
   Add(".", directory.id, true);
   Add("..", directory.id == kRootNode ? kRootNode : directory.parent, true);
   for (const Node& child : tree.Children(directory)) {
+    if (IsHidden(child)) continue;
     Add(child.name, child.id, child.is_directory);
   }
 }

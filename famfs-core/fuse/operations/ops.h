@@ -10,6 +10,7 @@
 
 #include "fuse/files/attributes.h"
 #include "fuse/files/deletion_acknowledger.h"
+#include "fuse/files/hidden_files.h"
 #include "fuse/files/memory_errors.h"
 #include "fuse/files/open_inodes.h"
 #include "fuse/files/parking.h"
@@ -42,6 +43,7 @@ struct Service {
   // Of tree volumes.
   UnsettledFiles unsettled;
   Parking parking;
+  HiddenFiles hidden;
   std::unique_ptr<Patience> patience;
   std::unique_ptr<Owner> owner;
   std::unique_ptr<Asking> asking;  // null: there is no owner to ask

@@ -6,6 +6,7 @@
 #include "fuse/operations/ops.h"
 #include "fuse/operations/tree_ops.h"
 #include "fuse/operations/tree_places.h"
+#include "instance/tree/hidden_name.h"
 
 namespace famfs {
 
@@ -31,6 +32,7 @@ namespace {
 const Node* LookUp(const Namespace& tree, Inode& parent,
                    std::string_view name) {
   const Node* node = tree.Lookup(parent.node, name);
+  if (node != nullptr && IsHidden(*node)) return nullptr;
   if (parent.read_only) {
     return node != nullptr && node->is_meta ? nullptr : node;
   }
@@ -83,6 +85,7 @@ std::optional<struct stat> StatOf(const Service& service, fuse_ino_t id) {
         node != nullptr) {
       attr = service.attributes.Of(*node, *tree);
       if (node->tree != nullptr) ApplyUnsettled(service, *node, *attr);
+      if (IsHidden(*node)) attr->st_nlink = 0;  // removed, and open
     }
   }
   if (!attr.has_value()) {

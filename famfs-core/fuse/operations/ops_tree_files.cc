@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "fuse/operations/opening.h"
 #include "fuse/operations/ops.h"
+#include "fuse/operations/removing.h"
 #include "fuse/operations/settling.h"
 #include "fuse/operations/storing.h"
 #include "fuse/operations/tree_ops.h"
@@ -248,7 +249,9 @@ void WriteTreeFile(fuse_req_t request, std::shared_ptr<OpenInode> file,
 
 void FlushTreeFile(fuse_req_t request, OpenInode& file, std::uint64_t handle) {
   Service& service = Service::Of(request);
-  if (handle != HandleOf(O_WRONLY)) {
+  const NodeId node = Inode::FromKernel(file.shape().node.id).node;
+  // Of a removed file nobody else has to know.
+  if (handle != HandleOf(O_WRONLY) || service.hidden.Contains(node)) {
     fuse_reply_err(request, 0);
     return;
   }
@@ -258,7 +261,6 @@ void FlushTreeFile(fuse_req_t request, OpenInode& file, std::uint64_t handle) {
   const auto answer = [request, is_answered](int error) {
     if (!is_answered->exchange(true)) fuse_reply_err(request, error);
   };
-  const NodeId node = Inode::FromKernel(file.shape().node.id).node;
   Settle(service, nullptr, node, answer);
   if (!*is_answered) {
     service.patience->At(Patience::Clock::now() + kCloseWaits,
@@ -280,7 +282,9 @@ void ReleaseTreeFile(fuse_req_t request, OpenInode& file, int flags) {
   // Pages that were stored to after the close came until now.
   if (ForWriting(flags)) NoteMappedStores(service, file);
   CloseNode(service, id, flags);
-  if (ForWriting(flags) && service.asking != nullptr) {
+  if (service.hidden.Contains(node)) {
+    RemoveHidden(service, node);
+  } else if (ForWriting(flags) && service.asking != nullptr) {
     Settle(service, nullptr, node, [](int) {});
   }
   TreePlace place;

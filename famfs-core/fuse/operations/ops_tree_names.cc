@@ -12,8 +12,10 @@
 
 #include "fuse/operations/opening.h"
 #include "fuse/operations/ops.h"
+#include "fuse/operations/removing.h"
 #include "fuse/operations/tree_ops.h"
 #include "fuse/operations/tree_places.h"
+#include "instance/tree/hidden_name.h"
 
 namespace famfs {
 namespace {
@@ -26,6 +28,8 @@ int FindParent(const Service& service, fuse_ino_t id, std::string_view name,
     return error;
   }
   if (service.asking == nullptr) return EROFS;
+  // Those are the servers' own.
+  if (parent.id == kVolumeRoot && SessionOfHiddenName(name)) return EPERM;
   return name.size() > kMaxNodeName ? ENAMETOOLONG : 0;
 }
 
@@ -143,6 +147,7 @@ void Remove(fuse_req_t request, fuse_ino_t parent_id, const char* name,
     fuse_reply_err(request, error);
     return;
   }
+  if (flags == 0 && RemoveOpenFile(request, parent, name)) return;
   TreeRequest remove = InDirectory(parent, TreeOp::kRemove, name);
   remove.flags = flags;
   Change(request, std::move(remove));

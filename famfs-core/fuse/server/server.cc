@@ -13,6 +13,7 @@
 #include "base/thread.h"
 #include "fuse/kernel/connections.h"
 #include "fuse/kernel/data_path.h"
+#include "fuse/operations/removing.h"
 #include "fuse/operations/settling.h"
 #include "fuse/server/mailbox_owner.h"
 
@@ -192,6 +193,7 @@ void Server::MakeFollower() {
         service_.deletion_acknowledger->AcknowledgeOnce();
         service_.memory_errors->Report();
         SettleLeftOvers(service_);
+        RemoveHiddenLeftOvers(service_);
         // An evicted host has no row for ever.
         const HostSession* const session =
             service_.deletion_acknowledger->session();
