@@ -116,7 +116,7 @@ absl::Status Serve(const Flags& flags, const csi::Config& config,
   spdlog::info("signal {}: stopping", signals.Wait());
   end_limit.Begin(kEndLimit);
   questions.reset();
-  pools.StopReclaiming();
+  pools.StopServing();
   server->Stop();
   return absl::OkStatus();
 }

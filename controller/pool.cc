@@ -61,6 +61,7 @@ Pool::~Pool() { Join(); }
 void Pool::Join() {
   reclaimer_.Stop();
   if (helper_ != nullptr) helper_->Join();
+  opener_.StopAnswering();
   reclaimer_.Join();
 }
 
@@ -79,6 +80,7 @@ absl::StatusOr<std::unique_ptr<Pool>> Pool::Start(csi::PoolSection section,
 // --- In the helper's thread
 
 void Pool::Tick() {
+  if (ending_) opener_.StopAnswering();
   const bool due = opener_.writer() != nullptr || opener_.IsDueAgain() ||
                    Clock::now() >= next_try_;
   if (due) LookAndLog();
@@ -332,8 +334,8 @@ absl::StatusOr<std::unique_ptr<PoolSet>> PoolSet::Start(
   return set;
 }
 
-void PoolSet::StopReclaiming() {
-  for (const auto& pool : pools_) pool->StopReclaiming();
+void PoolSet::StopServing() {
+  for (const auto& pool : pools_) pool->StopServing();
 }
 
 void PoolSet::Join() {

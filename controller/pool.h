@@ -101,8 +101,12 @@ class Pool {
 
   /// Deleted space is given back by a thread of the pool's own (Reclaimer).
   void ReclaimSoon() { reclaimer_.Soon(); }
-  /// A scrub under way ends soon, and no other begins. Does not wait.
-  void StopReclaiming() { reclaimer_.Stop(); }
+  /// A scrub under way ends soon, and no other begins; hosts are soon answered
+  /// no more. Does not wait.
+  void StopServing() {
+    ending_ = true;
+    reclaimer_.Stop();
+  }
   /// Looks at it no more, and waits for the look and the reclaimer's round that
   /// are under way. Calls from now on are UNAVAILABLE.
   void Join();
@@ -147,6 +151,7 @@ class Pool {
   std::uint64_t snapshot_changes_ = 0;  // when its volumes were looked up
 
   std::atomic<bool> opening_ = false;
+  std::atomic<bool> ending_ = false;
   std::atomic<bool> logged_hang_ = false;
   /// Grows when volumes may have been made or deleted.
   std::atomic<std::uint64_t> changes_ = 0;
@@ -177,8 +182,9 @@ class PoolSet {
 
   /// Unavailable names the pools that are not open. Never waits.
   [[nodiscard]] absl::Status CheckAllOpen() const;
-  /// Before the end: no call has to wait for a scrub any more.
-  void StopReclaiming();
+  /// Before the end: no call has to wait for a scrub any more, and hosts ask
+  /// the next controller.
+  void StopServing();
   /// Pool::Join of each.
   void Join();
   /// What keeps the process from ending, in words. Never waits.

@@ -124,6 +124,7 @@ void PoolOpener::TakeUp(std::shared_ptr<Writer> writer) {
 
 // Without it volumes are made and deleted as ever; it is tried again.
 void PoolOpener::AnswerHosts() {
+  if (!answers_) return;
   auto started = Answerer::Start(*writer_);
   if (started.ok()) {
     answerer_ = *std::move(started);
@@ -131,6 +132,14 @@ void PoolOpener::AnswerHosts() {
     spdlog::error("pool {}: what hosts ask for is not answered: {}",
                   section_.name, Message(started.status()));
   }
+}
+
+// A request that waits for a scrub is waited for, too.
+void PoolOpener::StopAnswering() {
+  answers_ = false;
+  if (answerer_ == nullptr) return;
+  writer_->CancelReclaim();
+  answerer_.reset();
 }
 
 void PoolOpener::Lose(const absl::Status& why) {
@@ -141,8 +150,9 @@ void PoolOpener::Lose(const absl::Status& why) {
     ++(IsReplaced(why) ? losses_.replaced : losses_.other);
   }
   lost_ = why;
+  // A scrub holds the writer, and its lock, and a request may wait for one.
+  writer_->CancelReclaim();
   answerer_.reset();
-  writer_->CancelReclaim();  // a scrub holds the writer, and its lock
   lost_writer_ = std::exchange(writer_, nullptr);
   spdlog::error("pool {} was lost: {}", section_.name, Message(why));
 }

@@ -50,6 +50,10 @@ class PoolOpener {
   /// time. Errors say why it cannot be opened now.
   [[nodiscard]] absl::Status Open();
 
+  /// For good, at the process' end: a host's request under way ends first, and
+  /// scrubbing for it ends soon.
+  void StopAnswering();
+
   /// Null while the pool is not open.
   [[nodiscard]] const std::shared_ptr<Writer>& writer() const {
     return writer_;
@@ -72,6 +76,7 @@ class PoolOpener {
   ConfiguredDevices& devices_;
 
   std::shared_ptr<Writer> writer_;
+  bool answers_ = true;
   std::unique_ptr<Answerer> answerer_;  // of the writer; null: none to be had
   std::weak_ptr<Writer> lost_writer_;   // calls may still end with it
   absl::Status lost_;              // why; OK: it never was, or is open again

@@ -107,6 +107,7 @@ bool Reclaimer::TryRound(Writer& writer) {
 bool Reclaimer::Round(Writer& writer) {
   if (options_.before_round) options_.before_round(writer);
   LogRefill(writer.RefillMemory());
+  orphans_.Remove(writer);
   const PoolFigures before = writer.Figures();
   const absl::Status status = writer.Reclaim();
   const PoolFigures after = writer.Figures();

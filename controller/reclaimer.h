@@ -7,7 +7,8 @@
 // or is evicted, without telling the controller.
 //
 // Each round also gives volumes the memory again that programs gave back
-// (Writer::RefillMemory).
+// (Writer::RefillMemory), and removes what hosts that are gone had open when it
+// was removed (mailbox/orphans.h).
 //
 // What is logged, each once until it changes: space that came back; hosts that
 // deleted volumes have waited for during a whole interval, with what to do; and
@@ -23,6 +24,7 @@
 #include <utility>
 
 #include "base/mutex.h"
+#include "instance/mailbox/orphans.h"
 #include "instance/writer/writer.h"
 
 namespace famfs::controller {
@@ -79,6 +81,7 @@ class Reclaimer {
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 
   // The thread's own.
+  Orphans orphans_;
   Clock::time_point waiting_since_{};
   bool waits_ = false;
   std::string logged_waiting_;
