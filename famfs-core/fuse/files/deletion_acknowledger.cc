@@ -29,7 +29,7 @@ absl::StatusOr<HostIdentity> MakeHostIdentity(std::uint32_t connection) {
 }
 
 std::uint64_t DeletionAcknowledger::LetGoUpTo() const {
-  const std::uint64_t done = session_->acknowledged();
+  const std::uint64_t done = owned_->acknowledged();
   const std::vector<PendingVolume> deletions = reader_.Deletions(done);
   if (deletions.empty()) return done;
   // After the deletions: a file opened later is checked against them.
@@ -50,17 +50,17 @@ std::uint64_t DeletionAcknowledger::LetGoUpTo() const {
 }
 
 absl::Status DeletionAcknowledger::TryAcknowledge() {
-  FAMFS_RETURN_IF_ERROR(session_->Check());
+  FAMFS_RETURN_IF_ERROR(owned_->Check());
   const auto now = std::chrono::steady_clock::now();
   if (now >= next_look_) {
-    session_->ClosePredecessors();
+    owned_->ClosePredecessors();
     next_look_ = now + kBetweenLooks;
   }
-  return session_->Acknowledge(LetGoUpTo());
+  return owned_->Acknowledge(LetGoUpTo());
 }
 
 void DeletionAcknowledger::AcknowledgeOnce() {
-  if (session_ == nullptr) return;
+  if (owned_ == nullptr) return;
   const absl::Status status = TryAcknowledge();
   const std::string error(Message(status));
   if (error == last_error_) return;
@@ -69,13 +69,14 @@ void DeletionAcknowledger::AcknowledgeOnce() {
 }
 
 absl::Status DeletionAcknowledger::MayOpen() const {
-  if (session_ == nullptr || session_->usable()) return absl::OkStatus();
-  if (session_->evicted()) return PermissionDenied("this host was evicted");
+  const HostSession* const standing = session_;
+  if (standing == nullptr || standing->usable()) return absl::OkStatus();
+  if (standing->evicted()) return PermissionDenied("this host was evicted");
   return Unavailable("the row of this host cannot be seen now");
 }
 
 void DeletionAcknowledger::End() {
-  if (session_ != nullptr && files_.OpenPlaces().empty()) session_->Close();
+  if (owned_ != nullptr && files_.OpenPlaces().empty()) owned_->Close();
 }
 
 }  // namespace famfs

@@ -12,6 +12,7 @@
 // (instance/mailbox/asker.h).
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -35,10 +36,18 @@ class DeletionAcknowledger {
   /// `session` may be null: then everything is always OK.
   DeletionAcknowledger(std::unique_ptr<HostSession> session,
                        const Reader& reader, const OpenInodes& files)
-      : session_(std::move(session)), reader_(reader), files_(files) {}
+      : owned_(std::move(session)),
+        session_(owned_.get()),
+        reader_(reader),
+        files_(files) {}
 
   /// May be null. Its row and number from any thread.
-  [[nodiscard]] const HostSession* session() const { return session_.get(); }
+  [[nodiscard]] const HostSession* session() const { return session_; }
+  /// A session that could not be had before. In AcknowledgeOnce's thread.
+  void Adopt(std::unique_ptr<HostSession> session) {
+    owned_ = std::move(session);
+    session_ = owned_.get();
+  }
   /// After the kernel was told what is gone. In one thread; errors are logged
   /// once until they change.
   void AcknowledgeOnce();
@@ -54,7 +63,8 @@ class DeletionAcknowledger {
   /// Up to which number nothing is open.
   [[nodiscard]] std::uint64_t LetGoUpTo() const;
 
-  std::unique_ptr<HostSession> session_;
+  std::unique_ptr<HostSession> owned_;
+  std::atomic<HostSession*> session_;  // the same, for any thread
   const Reader& reader_;
   const OpenInodes& files_;
   std::chrono::steady_clock::time_point next_look_{};  // at predecessors

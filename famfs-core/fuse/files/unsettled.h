@@ -8,7 +8,9 @@
 
 #include <absl/container/flat_hash_map.h>
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -35,6 +37,13 @@ class UnsettledFiles {
   /// The same for who asks the owner: nullopt while another thread asks, too,
   /// unless `also_asked`. Ends with Settled or NotSettled.
   std::optional<Unsettled> Take(NodeId id, bool also_asked);
+  /// The same for asking that no caller interrupts: one at a time does for a
+  /// file. While it is under way `then` is taken to wait for its end (and is
+  /// null then).
+  using Then = std::function<void(int error)>;
+  std::optional<Unsettled> TakeToShare(NodeId id, Then& then);
+  /// Who waits for that one, which has ended with Settled or NotSettled.
+  std::vector<Then> EndShared(NodeId id);
   /// The log says it by now.
   void Settled(NodeId id, const Unsettled& told);
   void NotSettled(NodeId id);
@@ -43,13 +52,25 @@ class UnsettledFiles {
   void Forget(NodeId id);
   /// Those that nobody asks the owner for.
   [[nodiscard]] std::vector<NodeId> Waiting() const;
+  /// Until nobody asks the owner for any, at most until then.
+  void AwaitAnswers(std::chrono::steady_clock::time_point until) const;
 
  private:
   struct Entry {
     Unsettled state;
-    int asked = 0;  // requests that are under way
+    int asked = 0;        // requests that are under way
+    bool shared = false;  // one of them
+    std::vector<Then> sharing{};
+    [[nodiscard]] bool IsTold() const {
+      return state.size == 0 && state.mtime_ns == 0;
+    }
   };
   mutable Mutex mutex_;
+  mutable CondVar answered_;
+  // In all.
+  int asked_ ABSL_GUARDED_BY(mutex_) = 0;
+  int shared_ ABSL_GUARDED_BY(mutex_) = 0;
+  void EraseIfOver(NodeId id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::flat_hash_map<NodeId, Entry> files_ ABSL_GUARDED_BY(mutex_);
 };
 

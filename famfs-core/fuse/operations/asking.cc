@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "base/thread.h"
 #include "fuse/operations/ops.h"
 
 namespace famfs {
@@ -14,15 +15,55 @@ namespace {
 // What stands in the log is seen by the first look; only a compaction under way
 // can hide it for a moment.
 constexpr int kMostLooks = 64;
+constexpr int kThreads = 3;
+// Each has a caller that is blocked; what they hold is kilobytes.
+constexpr std::size_t kMostWaits = 16'384;
 
 }  // namespace
+
+absl::Status Asking::Start() {
+  for (int i = 0; i < kThreads; ++i) {
+    FAMFS_ASSIGN_OR_RETURN(std::thread thread, StartThread([this] { Run(); }));
+    threads_.push_back(std::move(thread));
+  }
+  return absl::OkStatus();
+}
+
+void Asking::Stop() {
+  {
+    const MutexLock lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.NotifyAll();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+void Asking::Run() {
+  MutexLock lock(mutex_);
+  for (;;) {
+    while (!stopping_ && answered_.empty()) wake_.Wait(mutex_);
+    if (answered_.empty()) return;
+    const Answered next = std::move(answered_.front());
+    answered_.pop_front();
+    lock.Unlock();
+    GoOn(next.answer, next.then);
+    lock.Lock();
+  }
+}
 
 void Asking::Ask(fuse_req_t request, TreeRequest change, Then then) {
   std::uint64_t token = 0;
   {
     const MutexLock lock(mutex_);
-    token = ++last_token_;
-    waits_[token] = {};
+    if (request == nullptr || waits_.size() < kMostWaits) {
+      token = ++last_token_;
+      waits_[token] = {};
+    }
+  }
+  if (token == 0) {
+    then({.error = ENOMEM});
+    return;
   }
   // Before it is asked: afterwards the request may be answered and gone.
   if (request != nullptr) {
@@ -46,7 +87,8 @@ void Asking::Ask(fuse_req_t request, TreeRequest change, Then then) {
 }
 
 void Asking::Interrupted(fuse_req_t request, void* token) {
-  Service::Of(request).asking->Forget(reinterpret_cast<std::uintptr_t>(token));
+  Service::Of(request).asking.load()->Forget(
+      reinterpret_cast<std::uintptr_t>(token));
 }
 
 void Asking::Forget(std::uint64_t token) {
@@ -62,12 +104,23 @@ void Asking::Forget(std::uint64_t token) {
 }
 
 void Asking::Finish(std::uint64_t token, fuse_req_t request, TreeAnswer answer,
-                    const Then& then) {
+                    Then then) {
   if (request != nullptr) fuse_req_interrupt_func(request, nullptr, nullptr);
   {
     const MutexLock lock(mutex_);
     waits_.erase(token);
+    if (!stopping_) {
+      answered_.push_back({answer, std::exchange(then, nullptr)});
+    }
   }
+  if (then != nullptr) {
+    GoOn(answer, then);
+  } else {
+    wake_.NotifyOne();
+  }
+}
+
+void Asking::GoOn(TreeAnswer answer, const Then& then) {
   if (answer.error == 0) answer.error = CatchUpTo(answer);
   then(answer);
 }

@@ -5,6 +5,7 @@
 // refuses what: docs/data-paths.md.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 
@@ -46,7 +47,8 @@ struct Service {
   HiddenFiles hidden;
   std::unique_ptr<Patience> patience;
   std::unique_ptr<Owner> owner;
-  std::unique_ptr<Asking> asking;  // null: there is no owner to ask
+  std::unique_ptr<Asking> made_asking;
+  std::atomic<Asking*> asking = nullptr;  // null: there is no owner to ask yet
   Attributes attributes;
   Directories directories;
   DataPath path = DataPath::kCopy;  // set before the mount is attached

@@ -72,7 +72,7 @@ void AskForChange(fuse_req_t request, fuse_ino_t id, NodeId node,
                   TreeRequest change) {
   Service& service = Service::Of(request);
   const bool sets_time = (change.set & kSetMtime) != 0;
-  service.asking->Ask(
+  service.asking.load()->Ask(
       request, std::move(change),
       [&service, request, id, node, sets_time](const TreeAnswer& answer) {
         if (answer.error != 0) {

@@ -50,7 +50,7 @@ void CutOpened(fuse_req_t request, fuse_ino_t id,
   cut.set = kSetSize;
   if (kills) DropPrivileges(place, cut);
   const auto ask = [&service, request, id, file, flags, refuse, cut] {
-    service.asking->Ask(
+    service.asking.load()->Ask(
         request, cut,
         [request, id, file, flags, refuse](const TreeAnswer& answer) {
           if (answer.error == 0) {
@@ -153,9 +153,9 @@ void GoOn(const std::shared_ptr<Write>& write, int error) {
 void AskFirst(const std::shared_ptr<Write>& write, TreeRequest change) {
   if (!write->Keep()) return;
   Service::Of(write->request)
-      .asking->Ask(
-          write->request, std::move(change),
-          [write](const TreeAnswer& answer) { GoOn(write, answer.error); });
+      .asking.load()
+      ->Ask(write->request, std::move(change),
+            [write](const TreeAnswer& answer) { GoOn(write, answer.error); });
 }
 
 /// False: what it was to go to was cut off meanwhile.

@@ -83,14 +83,14 @@ void Make(fuse_req_t request, fuse_ino_t parent_id, const char* name,
   }
   TreeRequest create = CreateRequest(request, parent, name, kind, mode);
   if (target != nullptr) create.target = target;
-  service.asking->Ask(request, std::move(create),
-                      [request, parent](const TreeAnswer& answer) {
-                        if (answer.error != 0) {
-                          fuse_reply_err(request, answer.error);
-                        } else {
-                          ReplyMade(request, parent, answer.node);
-                        }
-                      });
+  service.asking.load()->Ask(request, std::move(create),
+                             [request, parent](const TreeAnswer& answer) {
+                               if (answer.error != 0) {
+                                 fuse_reply_err(request, answer.error);
+                               } else {
+                                 ReplyMade(request, parent, answer.node);
+                               }
+                             });
 }
 
 void MakeNode(fuse_req_t request, fuse_ino_t parent, const char* name,
@@ -132,10 +132,10 @@ void ReadLink(fuse_req_t request, fuse_ino_t id) {
 
 /// Asks for a change that is answered by its errno alone.
 void Change(fuse_req_t request, TreeRequest change) {
-  Service::Of(request).asking->Ask(request, std::move(change),
-                                   [request](const TreeAnswer& answer) {
-                                     fuse_reply_err(request, answer.error);
-                                   });
+  Service::Of(request).asking.load()->Ask(
+      request, std::move(change), [request](const TreeAnswer& answer) {
+        fuse_reply_err(request, answer.error);
+      });
 }
 
 void Remove(fuse_req_t request, fuse_ino_t parent_id, const char* name,
@@ -220,7 +220,7 @@ void Create(fuse_req_t request, fuse_ino_t parent_id, const char* name,
     fuse_reply_err(request, error);
     return;
   }
-  service.asking->Ask(
+  service.asking.load()->Ask(
       request, CreateRequest(request, parent, name, NodeKind::kFile, mode),
       [request, parent, flags = info->flags](const TreeAnswer& answer) {
         if (answer.error == EEXIST && (flags & O_EXCL) == 0) {

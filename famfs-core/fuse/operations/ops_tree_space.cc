@@ -46,7 +46,7 @@ void Extend(fuse_req_t request, const PlaceOfOpen& place, std::uint64_t end,
   TreeRequest extend = place.Request(TreeOp::kExtend);
   extend.size = end;
   extend.flags = kExtendExactly;
-  service.asking->Ask(
+  service.asking.load()->Ask(
       request, std::move(extend),
       [request, then = std::move(then)](const TreeAnswer& answer) {
         answer.error == 0

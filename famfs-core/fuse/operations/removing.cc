@@ -38,10 +38,11 @@ struct Removal {
 
 void RemoveAtOnce(const Removal& removal) {
   Service::Of(removal.request)
-      .asking->Ask(removal.request, removal.Request(TreeOp::kRemove),
-                   [request = removal.request](const TreeAnswer& answer) {
-                     fuse_reply_err(request, answer.error);
-                   });
+      .asking.load()
+      ->Ask(removal.request, removal.Request(TreeOp::kRemove),
+            [request = removal.request](const TreeAnswer& answer) {
+              fuse_reply_err(request, answer.error);
+            });
 }
 
 /// Another host has made a directory of that name meanwhile, and that was
@@ -55,16 +56,16 @@ void PutBack(const Removal& removal) {
   back.new_name = removal.name;
   back.flags = kRenameNoReplace;
   Service::Of(removal.request)
-      .asking->Ask(nullptr, std::move(back),
-                   [removal](const TreeAnswer& answer) {
-                     if (answer.error != 0) {
-                       spdlog::error(
-                           "{} became a directory while it was removed, and is "
-                           "called {} now; rename it with `famfs`",
-                           Printable(removal.name), removal.hidden);
-                     }
-                     fuse_reply_err(removal.request, EISDIR);
-                   });
+      .asking.load()
+      ->Ask(nullptr, std::move(back), [removal](const TreeAnswer& answer) {
+        if (answer.error != 0) {
+          spdlog::error(
+              "{} became a directory while it was removed, and is "
+              "called {} now; rename it with `famfs`",
+              Printable(removal.name), removal.hidden);
+        }
+        fuse_reply_err(removal.request, EISDIR);
+      });
 }
 
 void Hidden(const Removal& removal, const TreeAnswer& answer) {
@@ -119,7 +120,7 @@ bool RemoveOpenFile(fuse_req_t request, const TreePlace& directory,
   hide.new_parent = kVolumeRoot;
   hide.new_name = removal.hidden;
   hide.flags = kRenameNoReplace;
-  service.asking->Ask(
+  service.asking.load()->Ask(
       request, std::move(hide),
       [removal](const TreeAnswer& answer) { Hidden(removal, answer); });
   return true;
@@ -145,7 +146,7 @@ void RemoveHidden(Service& service, NodeId node) {
   remove.op = TreeOp::kRemove;
   remove.volume = volume;
   remove.name = *name;
-  service.asking->Ask(
+  service.asking.load()->Ask(
       nullptr, std::move(remove), [&service, node](const TreeAnswer& answer) {
         const bool is_over = answer.error == 0 || answer.error == ENOENT ||
                              answer.error == ESTALE;

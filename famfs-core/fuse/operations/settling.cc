@@ -9,13 +9,30 @@
 
 namespace famfs {
 
+namespace {
+
+/// Where nobody interrupts it; who came meanwhile has stored more, perhaps.
+void EndShared(Service& service, NodeId node, int error) {
+  for (auto& then : service.unsettled.EndShared(node)) {
+    error == 0 ? Settle(service, nullptr, node, std::move(then)) : then(error);
+  }
+}
+
+}  // namespace
+
 void Settle(Service& service, fuse_req_t request, NodeId node,
             std::function<void(int error)> then) {
-  const auto told = service.unsettled.Take(node, /*also_asked=*/true);
+  const bool shares = request == nullptr;
+  const auto told = shares ? service.unsettled.TakeToShare(node, then)
+                           : service.unsettled.Take(node, /*also_asked=*/true);
+  if (then == nullptr) return;  // another one under way tells it
   TreePlace place;
   if (!told.has_value() || service.asking == nullptr ||
       FindInTree(service, node, place) != 0) {
-    if (told.has_value()) service.unsettled.NotSettled(node);
+    if (told.has_value()) {
+      service.unsettled.NotSettled(node);
+      if (shares) EndShared(service, node, 0);
+    }
     then(0);
     return;
   }
@@ -23,21 +40,38 @@ void Settle(Service& service, fuse_req_t request, NodeId node,
   settle.size = told->size;
   settle.truncation = told->truncation;
   settle.mtime_ns = told->mtime_ns;
-  service.asking->Ask(request, std::move(settle),
-                      [&service, node, told = *told,
-                       then = std::move(then)](const TreeAnswer& answer) {
-                        const bool is_over =
-                            answer.error == 0 || answer.error == ESTALE;
-                        if (is_over) {
-                          // A file that is removed next stays as long as it
-                          // was.
-                          RememberOpen(service, node);
-                          service.unsettled.Settled(node, told);
-                        } else {
-                          service.unsettled.NotSettled(node);
-                        }
-                        then(is_over ? 0 : answer.error);
-                      });
+  service.asking.load()->Ask(
+      request, std::move(settle),
+      [&service, node, shares, told = *told,
+       then = std::move(then)](const TreeAnswer& answer) {
+        const bool is_over = answer.error == 0 || answer.error == ESTALE;
+        if (is_over) {
+          // A file that is removed next stays as long as it was.
+          RememberOpen(service, node);
+          service.unsettled.Settled(node, told);
+        } else {
+          service.unsettled.NotSettled(node);
+        }
+        const int error = is_over ? 0 : answer.error;
+        then(error);
+        if (shares) EndShared(service, node, error);
+      });
+}
+
+void SettleAll(Service& service, Patience::Clock::time_point until) {
+  constexpr int kMostPasses = 3;  // what is stored meanwhile
+  if (service.asking == nullptr) return;
+  for (const std::shared_ptr<OpenInode>& file : service.files->TreeFiles()) {
+    if (file->writers > 0) NoteMappedStores(service, *file);
+  }
+  for (int i = 0; i < kMostPasses && Patience::Clock::now() < until; ++i) {
+    for (const NodeId node : service.unsettled.Waiting()) {
+      if (!service.hidden.Contains(node)) {
+        Settle(service, nullptr, node, [](int) {});
+      }
+    }
+    service.unsettled.AwaitAnswers(until);
+  }
 }
 
 void RememberOpen(const Service& service, NodeId node) {

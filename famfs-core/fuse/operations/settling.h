@@ -18,6 +18,9 @@ void Settle(Service& service, fuse_req_t request, NodeId node,
 void NoteMappedStores(Service& service, OpenInode& file);
 /// How large an open file is, for when it has left the tree.
 void RememberOpen(const Service& service, NodeId node);
+/// Tells all that is known of all files, for at most so long: what ends with
+/// this process.
+void SettleAll(Service& service, Patience::Clock::time_point until);
 /// What could not be told when its last handle was closed. From time to time.
 void SettleLeftOvers(Service& service);
 /// The pieces of open files as the log has them now: what was cut off is mapped

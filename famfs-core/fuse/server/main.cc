@@ -115,17 +115,17 @@ absl::StatusOr<std::unique_ptr<Reader>> OpenInstance(
   return reader;
 }
 
-/// After a signal: the mount stays behind, or is detached if that was asked
-/// for.
+/// After a signal, with what the owner has to know told: the mount stays
+/// behind, or is detached if that was asked for.
 [[noreturn]] void EndBySignal(const FusedCommandLine& options, Server& server) {
   const std::string& mount_point = options.server.mount_point;
   if (options.unmount_on_exit) {
-    if (const absl::Status gone = Unmount(mount_point); !gone.ok()) {
-      spdlog::warn("{}", Message(gone));
-    } else {
-      server.LeaveHostTable();
-    }
+    const absl::Status gone = Unmount(mount_point);
+    if (!gone.ok()) spdlog::warn("{}", Message(gone));
+    server.SettleFiles();
+    if (gone.ok()) server.LeaveHostTable();
   } else {
+    server.SettleFiles();
     spdlog::info("ended by a signal; {} stays mounted without a server",
                  mount_point);
   }

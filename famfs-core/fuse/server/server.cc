@@ -124,9 +124,12 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
                   options.salvage, std::move(fuse)));
   FAMFS_RETURN_IF_ERROR(server->OpenSession(std::move(server->mount_.fuse)));
   FAMFS_RETURN_IF_ERROR(server->Negotiate());
-  FAMFS_RETURN_IF_ERROR(server->JoinHostTable(ConnectionOf(server->mount_)));
+  server->connection_ = ConnectionOf(server->mount_);
+  FAMFS_RETURN_IF_ERROR(server->JoinHostTable(server->connection_));
   server->ended_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!server->ended_.valid()) return ErrnoError(errno, "eventfd");
+  server->service_.patience = std::make_unique<Patience>();
+  FAMFS_RETURN_IF_ERROR(server->service_.patience->Start());
   FAMFS_RETURN_IF_ERROR(server->FindOwner());
   FAMFS_RETURN_IF_ERROR(server->StartThreads());
   return server;
@@ -187,40 +190,52 @@ void Server::MakeFollower() {
         }
         service_.attributes.Forget(id);
       },
-      [this](NodeId id) { RememberOpen(service_, id); },
-      [this] {
-        FollowPieces(service_);
-        service_.deletion_acknowledger->AcknowledgeOnce();
-        service_.memory_errors->Report();
-        SettleLeftOvers(service_);
-        RemoveHiddenLeftOvers(service_);
-        // An evicted host has no row for ever.
-        const HostSession* const session =
-            service_.deletion_acknowledger->session();
-        if (session != nullptr && session->evicted() &&
-            service_.owner != nullptr) {
-          service_.owner->Stop();
-        }
-      },
+      [this](NodeId id) { RememberOpen(service_, id); }, [this] { Round(); },
       [this] { service_.still_mapped.Round(StillMapped::Clock::now()); });
 }
 
-absl::Status Server::FindOwner() {
-  service_.patience = std::make_unique<Patience>();
-  FAMFS_RETURN_IF_ERROR(service_.patience->Start());
-  if (options_.salvage) return absl::OkStatus();  // nothing can be changed
+void Server::Round() {
+  FollowPieces(service_);
+  service_.deletion_acknowledger->AcknowledgeOnce();
+  service_.memory_errors->Report();
+  SettleLeftOvers(service_);
+  RemoveHiddenLeftOvers(service_);
+  LookForOwner();
+  // An evicted host has no row for ever.
   const HostSession* const session = service_.deletion_acknowledger->session();
-  if (options_.make_owner) {
-    service_.owner = options_.make_owner();
-  } else if (session != nullptr) {
-    FAMFS_ASSIGN_OR_RETURN(
-        service_.owner, AskByMailbox(*service_.devices->primary(), *session));
+  if (session != nullptr && session->evicted() && service_.owner != nullptr) {
+    service_.owner->Stop();
   }
-  if (service_.owner != nullptr) {
-    service_.asking = std::make_unique<Asking>(
-        *service_.owner, *service_.follower, *service_.reader);
-  }
+}
+
+absl::Status Server::FindOwner() {
+  const HostSession* const session = service_.deletion_acknowledger->session();
+  if (options_.salvage || session == nullptr) return absl::OkStatus();
+  FAMFS_ASSIGN_OR_RETURN(auto owner,
+                         AskByMailbox(*service_.devices->primary(), *session));
+  auto asking =
+      std::make_unique<Asking>(*owner, *service_.follower, *service_.reader);
+  FAMFS_RETURN_IF_ERROR(asking->Start());
+  service_.owner = std::move(owner);
+  service_.made_asking = std::move(asking);
+  service_.asking = service_.made_asking.get();
   return absl::OkStatus();
+}
+
+// The host table may have been full, or not there before a controller came.
+void Server::LookForOwner() {
+  constexpr std::chrono::seconds kBetweenLooks{1};
+  if (options_.salvage || service_.asking != nullptr) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (now < next_look_for_owner_) return;
+  next_look_for_owner_ = now + kBetweenLooks;
+  if (service_.deletion_acknowledger->session() == nullptr) {
+    auto registered = Register(*service_.devices->primary(), connection_);
+    if (!registered.ok()) return;  // it was logged
+    service_.deletion_acknowledger->Adopt(*std::move(registered));
+  }
+  if (!FindOwner().ok()) return;
+  spdlog::info("tree volumes can be changed by this mount from now on");
 }
 
 absl::Status Server::Negotiate() {
@@ -279,6 +294,11 @@ absl::Status Server::JoinHostTable(std::uint32_t connection) {
   service_.deletion_acknowledger = std::make_unique<DeletionAcknowledger>(
       std::move(session), *service_.reader, *service_.files);
   return absl::OkStatus();
+}
+
+void Server::SettleFiles() {
+  constexpr std::chrono::seconds kLongest{2};
+  SettleAll(service_, Patience::Clock::now() + kLongest);
 }
 
 void Server::LeaveHostTable() {
@@ -372,8 +392,10 @@ Server::~Server() {
   for (std::thread& worker : workers_) worker.join();
   if (service_.zeroing != nullptr) service_.zeroing->Stop();
   if (service_.follower != nullptr) service_.follower->Stop();
+  if (service_.files != nullptr) SettleFiles();
   // All requests are answered while their session is there.
   if (service_.owner != nullptr) service_.owner->Stop();
+  if (service_.made_asking != nullptr) service_.made_asking->Stop();
   if (service_.patience != nullptr) service_.patience->Stop();
   if (service_.deletion_acknowledger != nullptr)
     service_.deletion_acknowledger->End();

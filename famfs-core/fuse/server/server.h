@@ -8,7 +8,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -42,8 +41,6 @@ struct ServerOptions {
   /// The reader is one of a damaged instance: nothing can be opened for writing
   /// or changed, and nobody waits for this server.
   bool salvage = false;
-  /// Who changes tree volumes; null: the pool's owner, through the mailbox.
-  std::function<std::unique_ptr<Owner>()> make_owner{};
 };
 
 class Server {
@@ -66,6 +63,9 @@ class Server {
   /// The detached mount, once; invalid where the server has attached it. If it
   /// is closed while it is attached nowhere, the session ends.
   [[nodiscard]] UniqueFd TakeMount() { return std::move(mount_.mount); }
+  /// Tells the owner what it has not heard of files, for at most two seconds.
+  /// For a process that ends without the destructor.
+  void SettleFiles();
   /// Frees the row of the host table, when the mount is gone and nothing is
   /// open. For a process that ends without the destructor.
   void LeaveHostTable();
@@ -86,6 +86,10 @@ class Server {
   [[nodiscard]] absl::Status JoinHostTable(std::uint32_t connection);
   void MakeFollower();
   [[nodiscard]] absl::Status FindOwner();
+  /// The same where there was none at the start. In the follower's thread.
+  void LookForOwner();
+  /// What is done after each look at the log.
+  void Round();
   [[nodiscard]] absl::Status StartThreads();
   void Work();
   [[nodiscard]] absl::Status AddWorker();
@@ -104,6 +108,9 @@ class Server {
   NewMount mount_;  // `fuse` is the session's
   bool attached_ = false;
   std::atomic<bool> failed_ = false;
+  std::uint32_t connection_ = 0;
+  // The follower's thread's own.
+  std::chrono::steady_clock::time_point next_look_for_owner_{};
   UniqueFd ended_;
 
   std::atomic<unsigned> idle_ = 0;        // workers that wait for a request

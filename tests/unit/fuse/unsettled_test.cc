@@ -64,5 +64,37 @@ TEST(Unsettled, ATimeThatWasSetStands) {
   EXPECT_EQ(files.Find(kFile), (Unsettled{100, 0, 0}));
 }
 
+TEST(Unsettled, WhoNobodyInterruptsWaitsForTheOneThatTells) {
+  UnsettledFiles files;
+  files.Stored(kFile, 0, 100, 5);
+  int ended = 0;
+  UnsettledFiles::Then first = [&ended](int) { ++ended; };
+  UnsettledFiles::Then second = first;
+  const auto told = files.TakeToShare(kFile, first);
+  ASSERT_TRUE(told.has_value());
+  EXPECT_NE(first, nullptr) << "calls it itself";
+  files.Stored(kFile, 0, 200, 6);
+  EXPECT_FALSE(files.TakeToShare(kFile, second).has_value());
+  EXPECT_EQ(second, nullptr);
+  files.Settled(kFile, *told);
+  const auto sharing = files.EndShared(kFile);
+  ASSERT_EQ(sharing.size(), 1U);
+  sharing[0](0);
+  EXPECT_EQ(ended, 1);
+  EXPECT_EQ(files.Waiting(), std::vector<NodeId>{kFile}) << "200 is not told";
+  files.AwaitAnswers(std::chrono::steady_clock::time_point::max());
+}
+
+TEST(Unsettled, AForgottenFileIsOverWhenItsAnswerCame) {
+  UnsettledFiles files;
+  files.Stored(kFile, 0, 100, 5);
+  UnsettledFiles::Then then = [](int) {};
+  ASSERT_TRUE(files.TakeToShare(kFile, then).has_value());
+  files.Forget(kFile);
+  files.NotSettled(kFile);
+  EXPECT_TRUE(files.EndShared(kFile).empty());
+  EXPECT_FALSE(files.Find(kFile).has_value());
+}
+
 }  // namespace
 }  // namespace famfs
