@@ -21,12 +21,18 @@ constexpr std::size_t kMostWaits = 16'384;
 
 }  // namespace
 
-absl::Status Asking::Start() {
+void Asking::Start() {
   for (int i = 0; i < kThreads; ++i) {
-    FAMFS_ASSIGN_OR_RETURN(std::thread thread, StartThread([this] { Run(); }));
-    threads_.push_back(std::move(thread));
+    absl::StatusOr<std::thread> thread = StartThread([this] { Run(); });
+    if (!thread.ok()) {
+      spdlog::warn("{} of {} threads go on with what the owner answers: {}", i,
+                   kThreads, Message(thread.status()));
+      break;
+    }
+    threads_.push_back(*std::move(thread));
   }
-  return absl::OkStatus();
+  const MutexLock lock(mutex_);
+  has_threads_ = !threads_.empty();
 }
 
 void Asking::Stop() {
@@ -109,7 +115,7 @@ void Asking::Finish(std::uint64_t token, fuse_req_t request, TreeAnswer answer,
   {
     const MutexLock lock(mutex_);
     waits_.erase(token);
-    if (!stopping_) {
+    if (has_threads_ && !stopping_) {
       answered_.push_back({answer, std::exchange(then, nullptr)});
     }
   }

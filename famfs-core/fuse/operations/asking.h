@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "base/mutex.h"
-#include "base/status.h"
 #include "fuse/kernel/low_level.h"
 #include "fuse/operations/follower.h"
 #include "fuse/operations/owner.h"
@@ -34,8 +33,9 @@ class Asking {
   Asking(const Asking&) = delete;
   Asking& operator=(const Asking&) = delete;
 
-  /// Before the first Ask. Unavailable: no thread is to be had.
-  [[nodiscard]] absl::Status Start();
+  /// Once. Until then, and where no thread is to be had, which is logged, all
+  /// goes on in the owner's thread.
+  void Start();
   /// Waits until each `then` was called of what the owner has answered.
   void Stop();
 
@@ -73,6 +73,7 @@ class Asking {
   CondVar wake_;
   std::deque<Answered> answered_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool has_threads_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };
 

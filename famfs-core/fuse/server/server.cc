@@ -215,7 +215,6 @@ absl::Status Server::FindOwner() {
                          AskByMailbox(*service_.devices->primary(), *session));
   auto asking =
       std::make_unique<Asking>(*owner, *service_.follower, *service_.reader);
-  FAMFS_RETURN_IF_ERROR(asking->Start());
   service_.owner = std::move(owner);
   service_.made_asking = std::move(asking);
   service_.asking = service_.made_asking.get();
@@ -235,6 +234,7 @@ void Server::LookForOwner() {
     service_.deletion_acknowledger->Adopt(*std::move(registered));
   }
   if (!FindOwner().ok()) return;
+  service_.made_asking->Start();
   spdlog::info("tree volumes can be changed by this mount from now on");
 }
 
@@ -307,6 +307,8 @@ void Server::LeaveHostTable() {
 }
 
 absl::Status Server::StartThreads() {
+  // From then on the follower looks for one where there is none.
+  Asking* const asking = service_.asking;
   FAMFS_RETURN_IF_ERROR(service_.zeroing->Start());
   FAMFS_RETURN_IF_ERROR(service_.follower->Start(options_.poll));
   FAMFS_ASSIGN_OR_RETURN(watch_, StartThread([this] { WatchWorkers(); }));
@@ -318,6 +320,8 @@ absl::Status Server::StartThreads() {
                  Message(started));
     break;
   }
+  // What is less needed comes last.
+  if (asking != nullptr) asking->Start();
   return absl::OkStatus();
 }
 
