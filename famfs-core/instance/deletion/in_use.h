@@ -17,8 +17,10 @@ namespace famfs {
 
 /// A sentence each, for messages: other processes that have any of the device's
 /// memory open or mapped, and live server sessions of its host table, whatever
-/// else stands on it. Needs root to see other users' processes. Costs a look at
-/// every process of the machine. FailedPrecondition when /proc shows none.
+/// else stands on it. On a device where removed extents live on the rows are
+/// not asked: one of a host that died says nothing there, and who lives holds a
+/// mark. Needs root to see other users' processes. Costs a look at every
+/// process of the machine. FailedPrecondition when /proc shows none.
 absl::StatusOr<std::vector<std::string>> WhoUses(DaxDevice& device,
                                                  const ThisHost& self);
 

@@ -13,7 +13,8 @@ Examples:
   famfs evict /dev/dax0.0 --damaged
 ONLY FOR A HOST THAT IS DEAD, or that has lost the memory: what a living one still
 maps becomes another volume's bytes under its eyes. To make a living host let go,
-unmount there. A host that keeps its row up to date is found out and not evicted.
+unmount there. Only a host that is writing its row at that moment is found out and
+not evicted. One that was evicted and lives mounts again to change tree volumes.
 What it had promised to files that it was making is given back as well. The writer
 (the CSI controller, or the next command that writes) then scrubs and reuses the
 space. `famfs hosts` lists the hosts.

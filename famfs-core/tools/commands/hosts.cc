@@ -13,8 +13,8 @@ constexpr const char* kExamples = R"(
 Examples:
   famfs hosts image:/tmp/pool.img
   famfs hosts /dev/dax0.0 --json | jq '.[] | select(.waiting_bytes > 0)'
-Each server (famfs-fused, one for each mount) of a pool on devices that hosts share
-has a row. A deleted volume's space is used again when all of them have let go of
+Each server (famfs-fused, one for each mount) of a pool has a row. On devices that
+hosts share a deleted volume's space is used again when all of them have let go of
 it. States:
   acknowledged  has let go of all that was deleted
   behind        has not yet: it still maps a deleted volume, or does not run
@@ -22,8 +22,9 @@ it. States:
   stale boot    is of an earlier boot of this host, and waited for no longer
   damaged       its row cannot be read: nothing is used again until
                 `famfs evict DEVICE --damaged`
-Of a server that was killed the row stays: nobody else knows whether its host still
-maps the bytes. Emulated devices need no such table and show none.
+Of a server that was killed the row stays until its host starts another one: nobody
+else knows whether that host still maps the bytes. On emulated devices deleted space
+waits for nobody; there a row is for asking the owner for changes of tree volumes.
 Exit codes: 0 shown; 1 the instance could not be read; 2 a wrong command line, or
 a device that could not be opened.)";
 
