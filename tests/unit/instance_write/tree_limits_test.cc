@@ -15,6 +15,7 @@
 #include "dax/emulated.h"
 #include "fixture.h"
 #include "hook_device.h"
+#include "instance/deletion/host_session.h"
 #include "instance/log/tree_promises.h"
 #include "instance/tree/new_entry.h"
 
@@ -126,6 +127,25 @@ TEST_F(ImageLimitsTest, WhatCannotBeScrubbedHoldsNothingElseUp) {
   hooks_.map = {};
   EXPECT_OK(writer_->Reclaim());
   EXPECT_EQ(writer_->Figures().free, kFreshFree);
+  EXPECT_EQ(Fsck(), "");
+}
+
+/// Hosts hold pieces, not the nodes that had none.
+TEST_F(ImageLimitsTest, NodesOfADeletedVolumeGoWhileHostsHoldIt) {
+  Start(Kind::kImage);
+  Uuid other;
+  other.bytes.fill(7);
+  const auto host =
+      HostSession::Register(*OpenAgain(), {.host = other, .session = 7});
+  ASSERT_OK(host);
+  ASSERT_OK(writer_->CreateVolume("v1", TreeOf("a", 4 * kMiB), {}));
+  const TreeId file = MustCreate("with a piece");
+  ASSERT_EQ(Extend(file, 1).error, 0);
+  for (int i = 0; i < 50; ++i) MustCreate(std::to_string(i));
+  ASSERT_OK(writer_->DeleteVolume("v1"));
+  ASSERT_OK(writer_->Compact());
+  // Its directory, the piece and the deletion.
+  EXPECT_EQ(writer_->Figures().entries, 3U);
   EXPECT_EQ(Fsck(), "");
 }
 
