@@ -251,7 +251,7 @@ void FlushTreeFile(fuse_req_t request, OpenInode& file, std::uint64_t handle) {
   Service& service = Service::Of(request);
   const NodeId node = Inode::FromKernel(file.shape().node.id).node;
   // Of a removed file nobody else has to know.
-  if (handle != HandleOf(O_WRONLY) || service.hidden.Contains(node)) {
+  if (handle != HandleOf(O_WRONLY) || IsRemovedHere(service, node)) {
     fuse_reply_err(request, 0);
     return;
   }
@@ -282,9 +282,9 @@ void ReleaseTreeFile(fuse_req_t request, OpenInode& file, int flags) {
   // Pages that were stored to after the close came until now.
   if (ForWriting(flags)) NoteMappedStores(service, file);
   CloseNode(service, id, flags);
-  if (service.hidden.Contains(node)) {
-    RemoveHidden(service, node);
-  } else if (ForWriting(flags) && service.asking != nullptr) {
+  const bool is_removed = IsRemovedHere(service, node);
+  if (service.hidden.Contains(node)) RemoveHidden(service, node);
+  if (!is_removed && ForWriting(flags) && service.asking != nullptr) {
     Settle(service, nullptr, node, [](int) {});
   }
   TreePlace place;

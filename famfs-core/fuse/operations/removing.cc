@@ -126,6 +126,13 @@ bool RemoveOpenFile(fuse_req_t request, const TreePlace& directory,
   return true;
 }
 
+bool IsRemovedHere(Service& service, NodeId node) {
+  if (!service.hidden.Contains(node)) return false;
+  const Reader::View tree = service.reader->Tree();
+  const Node* const found = tree->Find(node);
+  return found == nullptr || IsHidden(*found);
+}
+
 void RemoveHidden(Service& service, NodeId node) {
   if (IsOpenHere(service, node) || service.asking == nullptr) return;
   std::string volume;
@@ -148,8 +155,10 @@ void RemoveHidden(Service& service, NodeId node) {
   remove.name = *name;
   service.asking.load()->Ask(
       nullptr, std::move(remove), [&service, node](const TreeAnswer& answer) {
+        // Of what may not be done the next round is told nothing else.
         const bool is_over = answer.error == 0 || answer.error == ENOENT ||
-                             answer.error == ESTALE;
+                             answer.error == ESTALE || answer.error == EROFS ||
+                             answer.error == EISDIR;
         if (!is_over) {
           service.hidden.NotRemoved(node);
           return;

@@ -12,6 +12,9 @@ namespace famfs {
 /// is not open here, or is no file.
 bool RemoveOpenFile(fuse_req_t request, const TreePlace& directory,
                     const std::string& name);
+/// Whether that was done to the file: it has no name that programs know. Not
+/// when it failed, or nobody knows yet whether it was done.
+bool IsRemovedHere(Service& service, NodeId node);
 /// Has a file removed for good that RemoveOpenFile has hidden, when nobody has
 /// it open any more. After a close.
 void RemoveHidden(Service& service, NodeId node);

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "fuse/operations/removing.h"
 #include "fuse/operations/tree_places.h"
 
 namespace famfs {
@@ -66,7 +67,7 @@ void SettleAll(Service& service, Patience::Clock::time_point until) {
   }
   for (int i = 0; i < kMostPasses && Patience::Clock::now() < until; ++i) {
     for (const NodeId node : service.unsettled.Waiting()) {
-      if (!service.hidden.Contains(node)) {
+      if (!IsRemovedHere(service, node)) {
         Settle(service, nullptr, node, [](int) {});
       }
     }

@@ -39,9 +39,4 @@ bool IsHidden(const Node& node) {
          SessionOfHiddenName(node.name).has_value();
 }
 
-bool IsHiddenIn(const Node& directory, std::string_view name) {
-  return directory.tree != nullptr && directory.tree->id == kVolumeRoot &&
-         SessionOfHiddenName(name).has_value();
-}
-
 }  // namespace famfs

@@ -20,7 +20,5 @@ std::string HiddenName(std::uint32_t session, TreeId id);
 std::optional<std::uint32_t> SessionOfHiddenName(std::string_view name);
 /// Whether the node is such a file.
 bool IsHidden(const Node& node);
-/// Whether `name` in that directory is such a name.
-bool IsHiddenIn(const Node& directory, std::string_view name);
 
 }  // namespace famfs

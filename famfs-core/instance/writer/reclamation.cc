@@ -21,7 +21,9 @@ absl::Status Reclamation::Run() {
   FAMFS_RETURN_IF_ERROR(admission_.Admit());
   absl::Status scrubbed;
   if (state_.WaitsForHosts()) scrubbed = ScrubReleased();
-  if (cancelled_) return scrubbed;
+  if (cancelled_) {
+    return scrubbed.ok() ? Aborted("reclaiming was told to stop") : scrubbed;
+  }
   // Also when one of them could not be scrubbed: the others are, and what is in
   // the way of one volume must not keep the log from being emptied.
   const absl::Status compacted = compactor_.Compact();

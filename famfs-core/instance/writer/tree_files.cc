@@ -14,7 +14,8 @@ namespace famfs {
 namespace {
 
 /// A file doubles, but never by more at once; what was announced grows in as
-/// many steps as it takes, so that others come in between.
+/// many steps as it takes, so that the lock is held for none of them long. The
+/// requests of hosts wait for all of them: one thread answers.
 constexpr std::uint64_t kMaxGrowth = kGiB;
 
 /// Bytes, more than any file has: off_t ends there.
@@ -23,7 +24,7 @@ constexpr std::uint64_t kMaxFile = ~std::uint64_t{0} >> 1;
 /// The piece, and the revision.
 constexpr std::uint64_t kGrowthSlots = 2;
 
-/// Bytes; everybody else waits as long.
+/// Bytes; who wants the lock waits as long.
 constexpr std::uint64_t kZeroAtOnce = 8 * kMiB;
 
 /// How many of the first pieces hold bytes before `size`.
@@ -245,8 +246,9 @@ int TreeChanges::FindGrowth(Step& step, std::uint64_t bytes, bool exact,
       missing > kMaxFile ? missing : RoundUp(missing, kAllocUnit);
   // Before memory is made for it: all of it, not the next piece alone.
   if (error = CheckCapacity(*volume, needed, step); error != 0) return error;
-  step.more = 1;
-  error = CheckSlots(*volume, kGrowthSlots, step);
+  const std::uint64_t steps = (needed - 1) / kMaxGrowth + 1;
+  step.more = steps;
+  error = CheckSlots(*volume, steps * kGrowthSlots, step);
   NodeRecord record = node->tree->record;
   std::uint32_t number = 0;
   if (error == 0) error = TakePiece(*volume, *node, record, number);
