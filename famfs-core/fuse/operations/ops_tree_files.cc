@@ -35,7 +35,7 @@ void ReplyOpened(fuse_req_t request, fuse_ino_t id, OpenInode& file,
 
 /// O_TRUNC of an open file.
 void CutOpened(fuse_req_t request, fuse_ino_t id,
-               std::shared_ptr<OpenInode> file, int flags, bool kills) {
+               const std::shared_ptr<OpenInode>& file, int flags, bool kills) {
   Service& service = Service::Of(request);
   TreePlace place;
   const auto refuse = [&service, request, id, flags](int error) {

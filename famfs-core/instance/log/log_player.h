@@ -105,9 +105,9 @@ class LogPlayer {
     return device_index == 0 ? allocator_ : other_allocators_[device_index - 1];
   }
   [[nodiscard]] std::uint64_t next_index() const { return next_index_; }
-  /// Entries that a compaction drops, whoever still holds what was deleted: what
-  /// a later one replaced, and the nodes that were removed, with their volume or
-  /// by themselves.
+  /// Entries that a compaction drops, whoever still holds what was deleted:
+  /// what a later one replaced, and the nodes that were removed, with their
+  /// volume or by themselves.
   [[nodiscard]] std::uint64_t superseding() const { return superseding_; }
 
   /// Entries of files' pieces that are not pending.
