@@ -82,7 +82,7 @@ void OpenTreeFile(fuse_req_t request, fuse_ino_t id, int flags) {
   if (error != 0) {
     fuse_reply_err(request, error);
   } else if ((flags & O_TRUNC) != 0) {
-    CutOpened(request, id, std::move(file), flags, kills);
+    CutOpened(request, id, file, flags, kills);
   } else {
     ReplyOpened(request, id, *file, flags);
   }
