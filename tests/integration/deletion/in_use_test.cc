@@ -157,8 +157,10 @@ TEST_P(InUseTest, ADamagedSuperblockHidesNobody) {
   EXPECT_THAT(added.err, HasSubstr(Server()));
 }
 
-TEST_P(InUseTest, RowsOfAnotherHostCountWithoutASuperblock) {
-  if (!IsImage()) GTEST_SKIP() << "emulated devices have no host table";
+/// Where hosts are waited for.
+using RowsInUseTest = InUseTest;
+
+TEST_P(RowsInUseTest, RowsOfAnotherHostCountWithoutASuperblock) {
   // As a server of another machine: no process of it is seen here.
   host_->Kill();
   host_->Unmount();
@@ -186,8 +188,10 @@ TEST_P(InUseTest, NobodyCanBeAskedWithoutProc) {
   EXPECT_EQ(forced.exit, kOk) << forced.err;
 }
 
-TEST_P(InUseTest, AProgramThatHasOneExtentAloneIsAsked) {
-  if (IsImage()) GTEST_SKIP() << "an image is one file";
+/// Where each extent is a file.
+using ExtentsInUseTest = InUseTest;
+
+TEST_P(ExtentsInUseTest, AProgramThatHasOneExtentAloneIsAsked) {
   host_->Leave();
   std::string extent;
   const std::string path = second_.substr(second_.find(':') + 1) + "/extents";
@@ -208,11 +212,16 @@ TEST_P(InUseTest, AProgramThatHasOneExtentAloneIsAsked) {
   EXPECT_EQ(Run({"mkfs", second_, "--force"}).exit, kOk);
 }
 
+std::string NameOf(const ::testing::TestParamInfo<const char*>& kind) {
+  return kind.param;
+}
+
 INSTANTIATE_TEST_SUITE_P(Kinds, InUseTest,
-                         ::testing::Values("emulated", "image"),
-                         [](const auto& kind) {
-                           return std::string(kind.param);
-                         });
+                         ::testing::Values("emulated", "image"), NameOf);
+INSTANTIATE_TEST_SUITE_P(Kinds, RowsInUseTest, ::testing::Values("image"),
+                         NameOf);
+INSTANTIATE_TEST_SUITE_P(Kinds, ExtentsInUseTest, ::testing::Values("emulated"),
+                         NameOf);
 
 }  // namespace
 }  // namespace famfs::itest

@@ -23,9 +23,7 @@ using TreeFilesTest = TreeFuseTest;
 
 INSTANTIATE_TEST_SUITE_P(Paths, TreeFilesTest,
                          ::testing::Values("passthrough", "copied", "copy"),
-                         [](const auto& path) {
-                           return std::string(path.param);
-                         });
+                         NameOfPath);
 
 std::string Noise(std::size_t size) {
   std::string bytes(size, '\0');

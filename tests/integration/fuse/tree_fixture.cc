@@ -103,4 +103,8 @@ int Write(const std::string& path, std::string_view text, int flags) {
   return static_cast<std::size_t>(stored) == text.size() ? 0 : EIO;
 }
 
+std::string NameOfPath(const ::testing::TestParamInfo<const char*>& path) {
+  return path.param;
+}
+
 }  // namespace famfs::itest

@@ -48,4 +48,7 @@ class TreeFuseTest : public ::testing::Test,
 /// errno of a call that returns -1 when it fails.
 int Write(const std::string& path, std::string_view text, int flags = 0);
 
+/// For INSTANTIATE_TEST_SUITE_P.
+std::string NameOfPath(const ::testing::TestParamInfo<const char*>& path);
+
 }  // namespace famfs::itest

@@ -20,9 +20,7 @@ using TreeNamesTest = TreeFuseTest;
 
 INSTANTIATE_TEST_SUITE_P(Paths, TreeNamesTest,
                          ::testing::Values("passthrough", "copied", "copy"),
-                         [](const auto& path) {
-                           return std::string(path.param);
-                         });
+                         NameOfPath);
 
 std::set<std::string> Names(const std::string& path) {
   std::set<std::string> names;

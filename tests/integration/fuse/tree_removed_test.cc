@@ -37,9 +37,7 @@ class TreeRemovedTest : public TreeFuseTest {
 
 INSTANTIATE_TEST_SUITE_P(Paths, TreeRemovedTest,
                          ::testing::Values("passthrough", "copied", "copy"),
-                         [](const auto& path) {
-                           return std::string(path.param);
-                         });
+                         NameOfPath);
 
 UniqueFd Make(const std::string& path) {
   return UniqueFd(

@@ -23,9 +23,7 @@ using TreeWritesTest = TreeFuseTest;
 
 INSTANTIATE_TEST_SUITE_P(Paths, TreeWritesTest,
                          ::testing::Values("passthrough", "copied", "copy"),
-                         [](const auto& path) {
-                           return std::string(path.param);
-                         });
+                         NameOfPath);
 
 /// Bytes that O_DIRECT takes.
 class Aligned {

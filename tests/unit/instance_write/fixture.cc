@@ -134,4 +134,8 @@ VolumeAttributes Attributes(const std::string& name, std::uint64_t capacity) {
   return attributes;
 }
 
+std::string NameOfKind(const ::testing::TestParamInfo<Kind>& kind) {
+  return kind.param == Kind::kImage ? "image" : "emulated";
+}
+
 }  // namespace famfs

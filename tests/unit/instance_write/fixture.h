@@ -94,4 +94,7 @@ MediaEntry VolumeEntry(const std::string& directory,
 
 VolumeAttributes Attributes(const std::string& name, std::uint64_t capacity);
 
+/// For INSTANTIATE_TEST_SUITE_P.
+std::string NameOfKind(const ::testing::TestParamInfo<Kind>& kind);
+
 }  // namespace famfs
