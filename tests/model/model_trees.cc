@@ -445,16 +445,18 @@ void ModelRun::Truncate(const std::string& volume) {
   }
   ModelNode& node = tree.nodes.at(path);
   node.size = request.size;
-  if (request.size >= before.size) {
-    CheckZeros(volume, path, before.size, request.size);
-    return TakePieces(volume, path, needed, before.units() + more);
-  }
-  ++node.truncation;
   std::size_t kept = 0;
   for (std::uint64_t start = 0; kept < node.pieces.size() && start < node.size;
        ++kept) {
     start += node.pieces[kept] * kAllocUnit;
   }
+  const bool gives_back =
+      request.size == before.size && kept < node.pieces.size();
+  if (request.size >= before.size && !gives_back) {
+    CheckZeros(volume, path, before.size, request.size);
+    return TakePieces(volume, path, needed, before.units() + more);
+  }
+  ++node.truncation;
   if (kept < node.pieces.size()) Drop(volume, node, kept);
 }
 

@@ -4,9 +4,10 @@
 
 namespace famfs {
 
-void HiddenFiles::Add(NodeId node, std::string name) {
+void HiddenFiles::Add(NodeId node, std::string name,
+                      Clock::time_point in_doubt_until) {
   const MutexLock lock(mutex_);
-  files_[node] = {std::move(name)};
+  files_[node] = {std::move(name), in_doubt_until};
 }
 
 bool HiddenFiles::Contains(NodeId node) const {
@@ -40,6 +41,14 @@ void HiddenFiles::NotRemoved(NodeId node) {
 void HiddenFiles::Erase(NodeId node) {
   const MutexLock lock(mutex_);
   files_.erase(node);
+}
+
+void HiddenFiles::EraseIfCertain(NodeId node, Clock::time_point now) {
+  const MutexLock lock(mutex_);
+  const auto found = files_.find(node);
+  if (found != files_.end() && now >= found->second.in_doubt_until) {
+    files_.erase(found);
+  }
 }
 
 }  // namespace famfs

@@ -5,6 +5,7 @@
 
 #include <absl/container/flat_hash_map.h>
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,8 +18,14 @@ namespace famfs {
 /// Those of a mount. Thread-safe. By the Namespace's ids, without a view.
 class HiddenFiles {
  public:
-  /// It has, or may come to have, that name.
-  void Add(NodeId node, std::string name);
+  using Clock = std::chrono::steady_clock;
+  /// How long the owner may take with what was given up meanwhile: a compaction
+  /// of the longest log, say.
+  static constexpr std::chrono::minutes kDoubt{10};
+
+  /// It has that name. Or, until then, may come to have it.
+  void Add(NodeId node, std::string name,
+           Clock::time_point in_doubt_until = {});
   [[nodiscard]] bool Contains(NodeId node) const;
   [[nodiscard]] std::vector<NodeId> All() const;
   /// The name, for who asks the owner to remove it, which ends with Erase or
@@ -26,10 +33,13 @@ class HiddenFiles {
   std::optional<std::string> BeginRemoval(NodeId node);
   void NotRemoved(NodeId node);
   void Erase(NodeId node);
+  /// When the tree does not say that it has the name: unless it may come to.
+  void EraseIfCertain(NodeId node, Clock::time_point now);
 
  private:
   struct Entry {
     std::string name;
+    Clock::time_point in_doubt_until{};
     bool asked = false;
   };
   mutable Mutex mutex_;

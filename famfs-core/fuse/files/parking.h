@@ -18,8 +18,10 @@ class Parking {
 
   explicit Parking(std::uint64_t most = kMost) : most_(most) {}
   [[nodiscard]] bool Take(std::uint64_t bytes) {
-    if (taken_.fetch_add(bytes) + bytes <= most_) return true;
-    taken_ -= bytes;
+    std::uint64_t taken = taken_;
+    while (bytes <= most_ - taken) {
+      if (taken_.compare_exchange_weak(taken, taken + bytes)) return true;
+    }
     return false;
   }
   void GiveBack(std::uint64_t bytes) { taken_ -= bytes; }

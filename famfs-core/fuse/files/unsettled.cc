@@ -4,6 +4,12 @@
 #include <utility>
 
 namespace famfs {
+namespace {
+
+/// Closes of one file that wait for the same answer.
+constexpr std::size_t kMostSharing = 1024;
+
+}  // namespace
 
 void UnsettledFiles::Stored(NodeId id, std::uint32_t truncation,
                             std::uint64_t end, std::int64_t mtime_ns) {
@@ -40,7 +46,9 @@ std::optional<Unsettled> UnsettledFiles::TakeToShare(NodeId id, Then& then) {
   if (found == files_.end()) return std::nullopt;
   Entry& entry = found->second;
   if (entry.shared) {
-    entry.sharing.push_back(std::exchange(then, nullptr));
+    if (entry.sharing.size() < kMostSharing) {
+      entry.sharing.push_back(std::exchange(then, nullptr));
+    }
     return std::nullopt;
   }
   if (entry.IsTold()) return std::nullopt;

@@ -39,7 +39,8 @@ class UnsettledFiles {
   std::optional<Unsettled> Take(NodeId id, bool also_asked);
   /// The same for asking that no caller interrupts: one at a time does for a
   /// file. While it is under way `then` is taken to wait for its end (and is
-  /// null then).
+  /// null then), unless a thousand wait: closes go on meanwhile, and what they
+  /// have to tell is in Waiting() afterwards.
   using Then = std::function<void(int error)>;
   std::optional<Unsettled> TakeToShare(NodeId id, Then& then);
   /// Who waits for that one, which has ended with Settled or NotSettled.

@@ -89,8 +89,12 @@ void Hidden(const Removal& removal, const TreeAnswer& answer) {
     return;
   }
   // Of one that was given up nobody knows yet whether it is done.
-  if (answer.error == 0 || answer.error == EINTR || answer.error == EIO) {
-    service.hidden.Add(node, removal.hidden);
+  const bool in_doubt = answer.error == EINTR || answer.error == EIO;
+  if (answer.error == 0 || in_doubt) {
+    service.hidden.Add(node, removal.hidden,
+                       in_doubt
+                           ? HiddenFiles::Clock::now() + HiddenFiles::kDoubt
+                           : HiddenFiles::Clock::time_point{});
     RemoveHidden(service, node);
   }
   fuse_reply_err(removal.request, answer.error);
@@ -143,8 +147,8 @@ void RemoveHidden(Service& service, NodeId node) {
       volume = tree->VolumeOf(node)->name;
     }
   }
-  if (volume.empty()) {  // removed, or was never hidden
-    service.hidden.Erase(node);
+  if (volume.empty()) {  // removed, or not hidden so far
+    service.hidden.EraseIfCertain(node, HiddenFiles::Clock::now());
     return;
   }
   const auto name = service.hidden.BeginRemoval(node);

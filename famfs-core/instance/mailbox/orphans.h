@@ -23,8 +23,8 @@ class Orphans {
   explicit Orphans(Clock::duration grace = std::chrono::seconds(5))
       : grace_(grace) {}
 
-  /// Removes those whose session has been gone all the time since the grace
-  /// began; how many. From time to time.
+  /// Removes those whose session was gone at each call since the grace began;
+  /// how many. From time to time.
   std::size_t Remove(Writer& writer);
 
  private:

@@ -85,12 +85,15 @@ int TreeChanges::PlanAttributes(const Node& volume, Step& step) {
     }
     // It was extended before: less is there only if it was cut meanwhile.
     if (wanted.size > node->tree->allocated) return EAGAIN;
-    if (wanted.size < record.size) {
+    const std::uint32_t kept = PiecesBelow(*node, wanted.size);
+    const bool drops = kept < node->tree->pieces.size();
+    // To its own size: then what was allocated behind it is given back.
+    if (wanted.size < record.size || (wanted.size == record.size && drops)) {
       if (++record.truncation == 0) {
         return UsedUp(volume.name, "a file's truncation number");
       }
-      record.kept_pieces = PiecesBelow(*node, wanted.size);
-      if (record.kept_pieces < node->tree->pieces.size()) {
+      record.kept_pieces = kept;
+      if (drops) {
         if (const int error = NumberDeletion(record); error != 0) return error;
       }
     }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "instance/tree/hidden_name.h"
 #include "tools/common/context.h"
 
 namespace famfs {
@@ -23,8 +24,9 @@ absl::Status Refused(int error, const std::string& path, const Writer& writer) {
   switch (error) {
     case ENOSPC:
       return ResourceExhausted(
-          "{}: no room: its volume's capacity, the pool's memory or the log is "
-          "used up (famfs df -v {}); a small file takes 2 MiB",
+          "{0}: no room: its volume's capacity, the pool's memory or the log "
+          "is used up (famfs df -v {1} and famfs du {1} tell which); a small "
+          "file takes 2 MiB",
           shown, writer.device()->spec());
     case ENAMETOOLONG:
       return InvalidArgument(
@@ -77,6 +79,11 @@ absl::StatusOr<TreeEditor::Place> TreeEditor::Find(
               .name = path.substr(slash + 1)};
   if (const Node* const there = tree->Lookup(parent->id, place.name)) {
     place.kind = there->tree->record.kind;
+  } else if (place.parent == kVolumeRoot && SessionOfHiddenName(place.name)) {
+    return InvalidArgument(
+        "{}: such a name is for files that were removed while they are open, "
+        "and what has it is removed in time; choose another",
+        Printable(path));
   }
   return place;
 }

@@ -85,6 +85,23 @@ TEST(Unsettled, WhoNobodyInterruptsWaitsForTheOneThatTells) {
   files.AwaitAnswers(std::chrono::steady_clock::time_point::max());
 }
 
+TEST(Unsettled, NotAnyNumberWaits) {
+  UnsettledFiles files;
+  files.Stored(kFile, 0, 100, 5);
+  UnsettledFiles::Then first = [](int) {};
+  ASSERT_TRUE(files.TakeToShare(kFile, first).has_value());
+  std::size_t taken = 0;
+  for (int i = 0; i < 5000; ++i) {
+    UnsettledFiles::Then then = [](int) {};
+    EXPECT_FALSE(files.TakeToShare(kFile, then).has_value());
+    if (then == nullptr) ++taken;
+  }
+  files.NotSettled(kFile);
+  EXPECT_EQ(files.EndShared(kFile).size(), taken);
+  EXPECT_LT(taken, 5000U);
+  EXPECT_EQ(files.Waiting(), std::vector<NodeId>{kFile});
+}
+
 TEST(Unsettled, AForgottenFileIsOverWhenItsAnswerCame) {
   UnsettledFiles files;
   files.Stored(kFile, 0, 100, 5);

@@ -92,6 +92,29 @@ class LimitsTest : public WriteTest {
 
 class ImageLimitsTest : public LimitsTest {};
 
+class BothLimitsTest : public LimitsTest,
+                       public ::testing::WithParamInterface<Kind> {};
+
+INSTANTIATE_TEST_SUITE_P(Kinds, BothLimitsTest,
+                         ::testing::Values(Kind::kImage, Kind::kEmulated),
+                         NameOfKind);
+
+/// What a fallocate left that ended half-way, say.
+TEST_P(BothLimitsTest, ATruncateToItsOwnSizeGivesBackWhatLiesBehind) {
+  Start(GetParam());
+  ASSERT_OK(writer_->CreateVolume("v1", TreeOf("a", 16 * kMiB), {}));
+  const TreeId file = MustCreate("f");
+  ASSERT_EQ(Extend(file, 2 * kMiB).error, 0);
+  ASSERT_EQ(Truncate(file, 5), 0);
+  ASSERT_EQ(Extend(file, 12 * kMiB).error, 0);
+  ASSERT_EQ(AllocatedOf("v1/f"), 12 * kMiB);
+  ASSERT_EQ(Truncate(file, 5), 0);
+  EXPECT_EQ(AllocatedOf("v1/f"), 2 * kMiB);
+  ASSERT_OK(writer_->Reclaim());
+  EXPECT_EQ(writer_->UsageOf("v1").bytes, 2 * kMiB);
+  EXPECT_EQ(Fsck(), "");
+}
+
 /// More extents than there are rows to promise them.
 TEST_F(ImageLimitsTest, AVolumeOfThousandsOfFilesIsScrubbed) {
   constexpr int kFiles = 2100;
@@ -424,10 +447,7 @@ class ExtremeTest : public LimitsTest,
 
 INSTANTIATE_TEST_SUITE_P(Kinds, ExtremeTest,
                          ::testing::Values(Kind::kImage, Kind::kEmulated),
-                         [](const auto& one) {
-                           return one.param == Kind::kImage ? "image"
-                                                            : "emulated";
-                         });
+                         NameOfKind);
 
 TEST_P(ExtremeTest, NoNumberInALogStopsTheWriter) {
   spdlog::set_level(spdlog::level::off);
