@@ -25,7 +25,7 @@ absl::Status Refused(int error, const std::string& path, const Writer& writer) {
     case ENOSPC:
       return ResourceExhausted(
           "{0}: no room: its volume's capacity, the pool's memory or the log "
-          "is used up (famfs df -v {1} and famfs du {1} tell which); a small "
+          "is used up (which: famfs df -v {1}; by what: famfs du {1}); a small "
           "file takes 2 MiB",
           shown, writer.device()->spec());
     case ENAMETOOLONG:

@@ -270,6 +270,7 @@ TEST_F(Remedies, OfATreeVolumeThatIsFull) {
   EXPECT_THAT(refused, Exits(kProblems));
   EXPECT_THAT(Obey(Advised(refused.err, "famfs df -v")).out,
               HasSubstr("2.00 MiB tree"));
+  EXPECT_THAT(Obey(Advised(refused.err, "famfs du")).out, HasSubstr("vol"));
 }
 
 /// With mounts.
@@ -329,6 +330,7 @@ TEST_F(RemediesOfMounts, OfAServerThatEndsAtOnce) {
 const std::map<std::string, std::string> kObeyed = {
     {"famfs cp -r --salvage", "Remedies, OfDamageThatARepairLeaves"},
     {"famfs df -v", "Remedies, OfATreeVolumeThatIsFull"},
+    {"famfs du", "Remedies, OfATreeVolumeThatIsFull"},
     {"famfs devadd --force", "Remedies, OfADeviceThatIsNotBlank"},
     {"famfs evict", "HostsTest, TheToolEvictsADeadHostBesideTheWriter"},
     {"famfs export --salvage", "Remedies, OfAnExtentThatNobodyNames"},

@@ -61,6 +61,19 @@ INSTANTIATE_TEST_SUITE_P(Devices, TreeVolume,
                            return std::string(which.param);
                          });
 
+/// The owner removes what bears them (instance/tree/hidden_name.h).
+TEST_P(TreeVolume, NamesOfFilesThatWereRemovedWhileOpenAreRefused) {
+  const std::string hidden = "vol/.famfs-removed-00000001-0000000000000002";
+  EXPECT_THAT(place_.Write("mkdir", device_, {hidden}), Exits(kProblems));
+  EXPECT_THAT(place_.Write("mkdir", device_, {"vol/d"}), Exits(kOk));
+  const Outcome moved = place_.Write("mv", device_, {"vol/d", hidden});
+  EXPECT_THAT(moved, Exits(kProblems));
+  EXPECT_THAT(moved.err, HasSubstr("choose another"));
+  // Elsewhere they are names as any other.
+  EXPECT_THAT(place_.Write("mkdir", device_, {"vol/d/" + hidden.substr(4)}),
+              Exits(kOk));
+}
+
 TEST_P(TreeVolume, WhatIsCopiedInIsShownByItsNamesAndComesOut) {
   const std::string bytes = Pattern(5'000'001);
   ASSERT_THAT(place_.Write("mkdir", device_, {":vol/dir", "-m", "0750"}),
