@@ -3,9 +3,12 @@
 import json
 import os
 import subprocess
+import time
 
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
+
+from lib.wait import OVERLOADED, PATIENCE, PAUSE
 
 
 class CommandFailed(Exception):
@@ -70,6 +73,25 @@ class Cluster:
                 return True
             raise
         return False
+
+
+def done_once(call, *arguments, already, **options):
+    """Makes a call that changes something, again where the API server is
+    overloaded. `already` is what a second call is told of when the first one was
+    done after all: 404 of a deletion, 409 of a creation."""
+    deadline = time.monotonic() + PATIENCE
+    again = False
+    while True:
+        try:
+            call(*arguments, **options)
+            return
+        except ApiException as error:
+            if again and error.status == already:
+                return
+            if error.status not in OVERLOADED or time.monotonic() > deadline:
+                raise
+        again = True
+        time.sleep(PAUSE)
 
 
 def _is(node, condition):

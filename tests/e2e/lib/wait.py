@@ -2,6 +2,11 @@
 
 import time
 
+from kubernetes.client.exceptions import ApiException
+
+# What an API server says that has too much to do: 504 also of what it may have done.
+OVERLOADED = (429, 500, 503, 504)
+
 # Long enough for a machine that is ten times slower than the one at hand: a
 # deadline that is met shows that something is wrong, not that it is slow.
 PATIENCE = 180.0
@@ -26,6 +31,10 @@ def until(what, probe, seconds=PATIENCE):
                 return seen
         except (NotYet, AssertionError) as refusal:
             seen = refusal
+        except ApiException as error:
+            if error.status not in OVERLOADED:
+                raise
+            seen = error
         if time.monotonic() > deadline:
             raise AssertionError(f"after {seconds:.0f} s still not so: {what}; seen last: {seen}")
         time.sleep(PAUSE)

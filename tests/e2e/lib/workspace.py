@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 from lib import objects
+from lib.cluster import done_once
 from lib.wait import NotYet, until
 
 
@@ -33,7 +34,7 @@ class Workspace:
     def claim(self, name, storage_class=None, bound=True, **options):
         """Makes a claim; with `bound` waits until it has a volume."""
         manifest = objects.claim(name, self.storage_class if storage_class is None else storage_class, **options)
-        self.cluster.core.create_namespaced_persistent_volume_claim(self.name, manifest)
+        done_once(self.cluster.core.create_namespaced_persistent_volume_claim, self.name, manifest, already=409)
         if bound:
             self.bound(name)
         return name
@@ -51,7 +52,7 @@ class Workspace:
 
     def delete_claim(self, name, wait=True):
         read = self.cluster.core.read_namespaced_persistent_volume_claim
-        self.cluster.core.delete_namespaced_persistent_volume_claim(name, self.name)
+        done_once(self.cluster.core.delete_namespaced_persistent_volume_claim, name, self.name, already=404)
         if wait:
             until(f"claim {name} is gone", lambda: self.cluster.gone(read, name, self.name))
 
@@ -59,7 +60,9 @@ class Workspace:
 
     def pod(self, name, claims=(), running=True, **options):
         """Makes a pod; with `running` waits until it runs."""
-        self.cluster.core.create_namespaced_pod(self.name, objects.pod(name, claims, **options))
+        done_once(
+            self.cluster.core.create_namespaced_pod, self.name, objects.pod(name, claims, **options), already=409
+        )
         if running:
             self.running(name)
         return name
@@ -96,7 +99,7 @@ class Workspace:
         return self.cluster.kubectl("logs", "--namespace", self.name, name)
 
     def delete_pod(self, name, wait=True):
-        self.cluster.core.delete_namespaced_pod(name, self.name, grace_period_seconds=0)
+        done_once(self.cluster.core.delete_namespaced_pod, name, self.name, grace_period_seconds=0, already=404)
         if wait:
             self.pod_gone(name)
 
