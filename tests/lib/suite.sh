@@ -11,7 +11,6 @@
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-# shellcheck disable=SC2034  # for the suites
 BUILD=$ROOT/build
 PASSED=0
 FAILED=0
@@ -20,15 +19,18 @@ RESULTS=$(mktemp -d "${TMPDIR:-/tmp}/famfs-suite.XXXXXX")
 FAILURES=$RESULTS/failures
 trap 'rm -rf "$RESULTS"' EXIT
 
-# Configures and builds a preset; a second run only rebuilds what changed.
+# Configures and builds a preset; a second run only rebuilds what changed. One
+# build at a time works on a tree: tests/run builds some ahead of their suites.
 build_tree() {
   local preset=$1
   shift
-  local log=$RESULTS/build-$preset.log
+  local log=$RESULTS/build-$preset.log folder=$ROOT/build-$preset
+  if [[ $preset == release ]]; then folder=$BUILD; fi
   "$ROOT/deploy/install-dependencies" test
   echo "Building preset $preset ..."
-  if ! { (cd "$ROOT" && cmake --preset "$preset" && cmake --build --preset "$preset" \
-    ${1:+--target "$@"}) >"$log" 2>&1; }; then
+  mkdir -p "$folder"
+  if ! { (cd "$ROOT" && flock 9 && cmake --preset "$preset" && cmake --build --preset "$preset" \
+    ${1:+--target "$@"}) >"$log" 2>&1 9>"$folder/.lock"; }; then
     tail -n 60 "$log" >&2
     echo "the build of preset $preset failed" >&2
     exit 1
