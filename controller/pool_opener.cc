@@ -34,8 +34,28 @@ absl::StatusOr<bool> IsBlank(DaxDevice& device) {
   return blank;
 }
 
+/// Of the further devices, of those that are there: for the length of the log.
+std::uint64_t BytesOfFurther(const csi::PoolSection& pool,
+                             const DeviceOpener& open_device) {
+  std::uint64_t bytes = 0;
+  for (const DeviceSpec& spec : pool.devices) {
+    const auto device = open_device(spec, Access::kRead);
+    if (device.ok()) {
+      bytes += (*device)->size();
+    } else if (!pool.log_length.has_value()) {
+      spdlog::warn(
+          "pool {}: the log that is made now, and never grows, does not count "
+          "on the device {}, which cannot be opened (pools[].logLength sets "
+          "its length): {}",
+          pool.name, spec.ToString(), Message(device.status()));
+    }
+  }
+  return bytes;
+}
+
 absl::Status FormatIfBlank(DaxDevice& device, const csi::PoolSection& pool,
-                           const Uuid& system_uuid) {
+                           const Uuid& system_uuid,
+                           const DeviceOpener& open_device) {
   FAMFS_ASSIGN_OR_RETURN(const bool blank, IsBlank(device));
   if (!blank) return absl::OkStatus();
   if (pool.format != csi::FormatPolicy::kIfBlank) {
@@ -46,6 +66,7 @@ absl::Status FormatIfBlank(DaxDevice& device, const csi::PoolSection& pool,
   }
   MkfsOptions options;
   options.log_length = pool.log_length;
+  options.further_bytes = BytesOfFurther(pool, open_device);
   options.system_uuid = system_uuid;
   FAMFS_RETURN_IF_ERROR(Mkfs(device, options));
   spdlog::info("pool {}: made a new famfs on {}", pool.name, device.spec());
@@ -171,8 +192,8 @@ absl::StatusOr<std::shared_ptr<Writer>> PoolOpener::OpenDevicesAndWriter()
     FAMFS_ASSIGN_OR_RETURN(options.system_uuid, LoadOrCreateSystemUuid());
   }
   if (first) {
-    FAMFS_RETURN_IF_ERROR(
-        FormatIfBlank(*devices->primary(), section_, options.system_uuid));
+    FAMFS_RETURN_IF_ERROR(FormatIfBlank(*devices->primary(), section_,
+                                        options.system_uuid, open_device_));
   }
   FAMFS_ASSIGN_OR_RETURN(std::unique_ptr<Writer> writer,
                          Writer::Open(std::move(devices), options));

@@ -151,11 +151,11 @@ absl::Status ReadEmulated(const YamlMap& map, PoolSection& pool) {
                                            "device shall be, such as 8G"));
   }
   // The device would be made, and no famfs could be made on it.
-  if (pool.log_length > emulated.size / kLogShare) {
+  if (pool.log_length.value_or(0) > emulated.size / kLogShare) {
     return map.ErrorAt(
         "logLength",
         InvalidArgument("{} is too long for a device of {}; write at most {}",
-                        FormatSize(pool.log_length), FormatSize(emulated.size),
+                        FormatSize(*pool.log_length), FormatSize(emulated.size),
                         FormatSize(emulated.size / kLogShare)));
   }
   return absl::OkStatus();

@@ -63,8 +63,9 @@ struct PoolSection {
   DeviceSpec device;  // the primary; an absolute path, as of the further ones
   std::vector<DeviceSpec> devices;  // further ones, in any order
   FormatPolicy format = FormatPolicy::kNever;
-  std::uint64_t log_length = kMinLogLength;  // bytes, power of two
-  std::optional<Uuid> system_uuid;           // absent: the machine's own
+  /// Bytes, a power of two; absent: by the pool's size (DefaultLogLength).
+  std::optional<std::uint64_t> log_length;
+  std::optional<Uuid> system_uuid;  // absent: the machine's own
   /// Only with an emulated primary device and FormatPolicy::kIfBlank.
   std::optional<EmulatedSection> emulated{};
   std::string location;  // "FILE:LINE:COLUMN", for messages

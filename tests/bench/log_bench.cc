@@ -106,6 +106,7 @@ class Instance {
         Must(OpenDevice(path, Access::kReadWrite), path));
     const Uuid owner = Uuid::Random();
     MkfsOptions options;
+    options.log_length = kMinLogLength;
     options.system_uuid = owner;
     options.lock_directory = directory_;
     Must(Mkfs(*device_, options), "mkfs");

@@ -52,7 +52,8 @@ Uuid FixedUuid(std::uint8_t value) {
 }
 
 MkfsOptions FixedMkfsOptions(const std::string& lock_directory, bool force) {
-  return {.fs_uuid = FixedUuid(force ? 0x44 : 0x11),
+  return {.log_length = std::nullopt,
+          .fs_uuid = FixedUuid(force ? 0x44 : 0x11),
           .device_uuid = FixedUuid(0x22),
           .system_uuid = FixedUuid(0x33),
           .device_name = std::nullopt,

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "base/units.h"
+#include "instance/check/log_length.h"
 #include "instance/deletion/in_use.h"
 #include "instance/devices/metadata_store.h"
 #include "instance/devices/unfinished.h"
@@ -19,8 +20,13 @@
 namespace famfs {
 namespace {
 
+std::uint64_t LogLengthOf(const DaxDevice& device, const MkfsOptions& options) {
+  return options.log_length.value_or(
+      DefaultLogLength(device.size(), options.further_bytes));
+}
+
 absl::Status CheckOptions(const DaxDevice& device, const MkfsOptions& options) {
-  const std::uint64_t log = options.log_length;
+  const std::uint64_t log = LogLengthOf(device, options);
   if (log < kMinLogLength || !std::has_single_bit(log)) {
     return InvalidArgument(
         "log length {} is not a power of two of at least 8 MiB", log);
@@ -148,7 +154,7 @@ MediaSuperblock MakeSuperblock(const DaxDevice& device,
       .magic = kSuperblockMagic,
       .version = kSuperblockVersion,
       .log_offset = kLogOffset,
-      .log_length = options.log_length,
+      .log_length = LogLengthOf(device, options),
       .alloc_unit = kAllocUnit,
       .omf_major = kOmfMajor,
       .omf_minor = kOmfMinor,
@@ -199,7 +205,7 @@ absl::Status Mkfs(DaxDevice& device, const MkfsOptions& options) {
   }
   FAMFS_ASSIGN_OR_RETURN(const MediaSuperblock old, LoadOldSuperblock(device));
   const Range head{kSuperblockOffset, kSuperblockRegion};
-  const Range log{kLogOffset, options.log_length};
+  const Range log{kLogOffset, LogLengthOf(device, options)};
   std::vector<Range> present;
   std::vector<Range> data_extents;
   if (device.capabilities().allocates_extents) {

@@ -14,10 +14,14 @@
 namespace famfs {
 
 struct MkfsOptions {
-  std::uint64_t log_length = kMinLogLength;  // bytes, power of two, >= 8 MiB
-  std::optional<Uuid> fs_uuid;               // absent: random
-  std::optional<Uuid> device_uuid;           // absent: the tag, else random
-  Uuid system_uuid;                          // the owner
+  /// Bytes, a power of two, >= 8 MiB; absent: DefaultLogLength of the device
+  /// and `further_bytes`.
+  std::optional<std::uint64_t> log_length;
+  /// Of devices that will be added, as far as they are known; for the log.
+  std::uint64_t further_bytes = 0;
+  std::optional<Uuid> fs_uuid;      // absent: random
+  std::optional<Uuid> device_uuid;  // absent: the tag, else random
+  Uuid system_uuid;                 // the owner
   /// Informational, in the superblock; absent: the device's spec. <= 63 bytes
   /// are kept.
   std::optional<std::string> device_name;

@@ -28,8 +28,13 @@ Examples:
   famfs mkfs emulated:/dev/shm/pool --force
       replaces the instance that is there: everything in it is lost
 
+  famfs mkfs image:/tmp/a.img --device image:/tmp/b.img
+      with a log for the memory of both; `famfs devadd` adds the other one then
+
 The smallest device is 4 GiB. The log is never enlarged later: 8 MiB hold 15420
-files and directories.)";
+entries. A file of a tree volume takes two and 2 MiB at least, so by default the
+log has four for each 2 MiB of DEVICE and of the devices that --device names: 8M
+up to 7.5 GiB, 2G for 1 TiB, at most a 16th of DEVICE, and 64G.)";
 
 struct Options {
   std::string device;
@@ -172,18 +177,32 @@ absl::Status CheckOptions(const DeviceSpec& spec, const Options& options) {
       "--size and emulated:DIR"));
 }
 
+/// What --device names together; nothing of them is changed.
+absl::StatusOr<std::uint64_t> BytesOfOthers() {
+  FAMFS_ASSIGN_OR_RETURN(const auto others, OtherDevices());
+  std::uint64_t bytes = 0;
+  for (const DeviceSpec& spec : others) {
+    const auto device = OpenDevice(spec, Access::kRead);
+    if (!device.ok()) return AsUsage(device.status());
+    bytes += (*device)->size();
+  }
+  return bytes;
+}
+
 absl::StatusOr<ExitCode> Run(const Options& options) {
   const auto spec = DeviceSpec::Parse(options.device);
   if (!spec.ok()) return AsUsage(spec.status());
   FAMFS_RETURN_IF_ERROR(CheckOptions(*spec, options));
   FAMFS_ASSIGN_OR_RETURN(const Uuid owner, options.write.Owner());
+  FAMFS_ASSIGN_OR_RETURN(const std::uint64_t further, BytesOfOthers());
   const InterruptScope interrupts;
   NewDevice made;
   FAMFS_ASSIGN_OR_RETURN(const auto device,
                          options.size ? made.Create(*spec, options)
                                       : OpenForWriting(options.device));
   const MkfsOptions mkfs{
-      .log_length = options.log_length.value_or(kMinLogLength),
+      .log_length = options.log_length,
+      .further_bytes = further,
       .fs_uuid = options.uuid,
       .device_uuid = options.device_uuid,
       .system_uuid = owner,
@@ -222,7 +241,8 @@ void AddMkfs(Command& app, ExitCode& exit) {
           "Make the device first, of this size (emulated:DIR or image:FILE): a "
           "multiple of 2M, at least 4G");
   AddSize(command, "-l,--log-length", options->log_length,
-          "Size of the log: a power of two, at least 8M. Default: 8M");
+          "Size of the log: a power of two, at least 8M. Default: it grows "
+          "with the device (below)");
   command->add_flag("-f,--force", options->force,
                     "Replace an instance that is there, also another host's");
   command

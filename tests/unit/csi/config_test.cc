@@ -74,7 +74,7 @@ TEST(Config, EveryKeyIsRead) {
             "1b4e28ba-2fa1-11d2-883f-0016d3cca427");
   EXPECT_EQ(config->pools[0].location, "c.yaml:11:5");
   EXPECT_EQ(config->pools[1].format, FormatPolicy::kNever);
-  EXPECT_EQ(config->pools[1].log_length, 8 * kMiB);
+  EXPECT_FALSE(config->pools[1].log_length.has_value());
   EXPECT_FALSE(config->pools[1].system_uuid.has_value());
   EXPECT_EQ(config->defaults.pool, "large");
   EXPECT_EQ(config->defaults.data_path, DataPath::kFmap);

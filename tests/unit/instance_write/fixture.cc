@@ -48,7 +48,8 @@ std::shared_ptr<DaxDevice> WriteTest::OpenAgain(Access access) {
 }
 
 MkfsOptions WriteTest::Options() const {
-  return {.fs_uuid = std::nullopt,
+  return {.log_length = std::nullopt,
+          .fs_uuid = std::nullopt,
           .device_uuid = std::nullopt,
           .system_uuid = system_uuid_,
           .device_name = std::nullopt,

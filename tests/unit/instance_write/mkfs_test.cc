@@ -54,6 +54,21 @@ TEST_F(MkfsTest, ALongerLogHasMoreSlots) {
   EXPECT_EQ(writer_->Figures().free, kDeviceSize - 34 * kMiB);
 }
 
+TEST_F(MkfsTest, TheDefaultLogGrowsWithTheDevices) {
+  MakeDevice(Kind::kImage, 8 * kGiB);
+  ASSERT_OK(famfs::Mkfs(*device_, Options()));
+  Open();
+  EXPECT_EQ(writer_->superblock().log_length, 16 * kMiB);
+  Close();
+  MkfsOptions options = Options();
+  options.force = true;
+  options.further_bytes = 60 * kGiB;
+  ASSERT_OK(famfs::Mkfs(*device_, options));
+  Open();
+  EXPECT_EQ(writer_->superblock().log_length, 128 * kMiB);
+  EXPECT_EQ(Fsck(), "");
+}
+
 TEST_F(MkfsTest, AnExistingFileSystemIsKeptWithoutForce) {
   Start(Kind::kEmulated);
   ASSERT_OK(CreateVolume("v1", 2 * kMiB));
