@@ -41,8 +41,10 @@ std::string Difference(const VolumeInfo& volume,
     return fmt::format("it has {} strips of {} bytes, not {} of {}",
                        made.strips, made.chunk, wanted.strips, wanted.chunk);
   }
-  // Pods change owner and mode of a tree volume's directory.
-  if (made.layout == VolumeLayout::kTree) return {};
+  // Pods, and kubelet for their fsGroup, change owner and mode: revisions.
+  const bool may_differ =
+      made.layout == VolumeLayout::kTree || volume.attributes.revision > 1;
+  if (may_differ) return {};
   if (made != wanted) {
     return fmt::format("owner and mode are {}:{} {:o}, not {}:{} {:o}",
                        made.uid, made.gid, made.mode, wanted.uid, wanted.gid,

@@ -58,7 +58,7 @@ def test_owner_and_mode_come_from_the_class(workspace, owned_class):
     workspace.claim("owned", storage_class=owned_class)
     workspace.pod("owner", "owned", security={"runAsUser": 1000, "fsGroup": 2000})
     assert workspace.run("owner", "stat", "-c", "%u:%g %a", VOLUME_DIR, DATA).split("\n") == [
-        "1000:2000 770",
+        "1000:2000 2770",
         "1000:2000 660",
     ]
     write(workspace, "owner", 64 * MIB)

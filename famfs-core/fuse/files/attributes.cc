@@ -31,8 +31,9 @@ struct stat Basics(const Node& node) {
   attr.st_uid = node.owner.uid;
   attr.st_gid = node.owner.gid;
   attr.st_blksize = kBlockSize;
-  const std::uint32_t shown =
-      node.tree != nullptr ? kShownTreeMode : kShownMode;
+  const std::uint32_t shown = node.tree != nullptr || node.volume != nullptr
+                                  ? kShownTreeMode
+                                  : kShownMode;
   if (node.is_directory) {
     attr.st_mode = S_IFDIR | (node.owner.mode & shown);
     attr.st_nlink = 1;  // subdirectories are not counted, as find(1) knows

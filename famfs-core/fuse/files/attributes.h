@@ -21,7 +21,8 @@ namespace famfs {
 /// setuid and setgid bits are never shown: nothing has to be cleared on a
 /// write, which is what kInitHandleKillprivV2 promises. In tree volumes, whose
 /// mounts do not honour them either (nosuid), they are what was set: setgid
-/// directories hand their group on.
+/// directories hand their group on. Likewise of a volume's directory of any
+/// layout, where kubelet sets setgid for fsGroup and looks for it.
 inline constexpr std::uint32_t kShownMode = 01777;
 inline constexpr std::uint32_t kShownTreeMode = 07777;
 

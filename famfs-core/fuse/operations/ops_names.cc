@@ -115,18 +115,21 @@ void GetAttributes(fuse_req_t request, fuse_ino_t id, fuse_file_info*) {
                   in_tree || attr->st_nlink == 0 ? 0 : kCacheSeconds);
 }
 
+bool IsOwnerChange(const struct stat& now, const struct stat& asked,
+                   int to_set) {
+  const auto set = [to_set](int flag) { return (to_set & flag) != 0; };
+  return (set(FUSE_SET_ATTR_MODE) &&
+          (asked.st_mode & 07777) != (now.st_mode & 07777)) ||
+         (set(FUSE_SET_ATTR_UID) && asked.st_uid != now.st_uid) ||
+         (set(FUSE_SET_ATTR_GID) && asked.st_gid != now.st_gid);
+}
+
 /// The errno that refuses a change, 0 for what changes nothing.
 int CheckUnchanged(const struct stat& now, const struct stat& asked,
                    int to_set) {
-  const auto set = [to_set](int flag) { return (to_set & flag) != 0; };
-  if (set(FUSE_SET_ATTR_SIZE) && asked.st_size != now.st_size) return EPERM;
-  if (set(FUSE_SET_ATTR_MODE) &&
-      (asked.st_mode & 07777) != (now.st_mode & 07777)) {
-    return EPERM;
-  }
-  if (set(FUSE_SET_ATTR_UID) && asked.st_uid != now.st_uid) return EPERM;
-  if (set(FUSE_SET_ATTR_GID) && asked.st_gid != now.st_gid) return EPERM;
-  return 0;
+  const bool resizes =
+      (to_set & FUSE_SET_ATTR_SIZE) != 0 && asked.st_size != now.st_size;
+  return resizes || IsOwnerChange(now, asked, to_set) ? EPERM : 0;
 }
 
 /// The time to set, if any: of two flags one says "now".
@@ -156,6 +159,14 @@ void SetAttributes(fuse_req_t request, fuse_ino_t id, struct stat* asked,
   std::optional<struct stat> attr = StatOf(service, id);
   if (!attr.has_value()) {
     fuse_reply_err(request, ESTALE);
+    return;
+  }
+  constexpr int kOther = FUSE_SET_ATTR_SIZE | FUSE_SET_ATTR_ATIME |
+                         FUSE_SET_ATTR_ATIME_NOW | FUSE_SET_ATTR_MTIME |
+                         FUSE_SET_ATTR_MTIME_NOW;
+  if ((to_set & kOther) == 0 && IsOwnerChange(*attr, *asked, to_set) &&
+      IsInFileVolume(service, id)) {
+    SetVolumeOwner(request, id, *asked, to_set);
     return;
   }
   if (const int error = CheckUnchanged(*attr, *asked, to_set); error != 0) {

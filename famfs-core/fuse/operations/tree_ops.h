@@ -1,5 +1,6 @@
-// What the operations do with files and nodes of tree volumes, where they do
-// else for those of layout `file`. Each answers the request.
+// What the operations do by asking the owner: with files and nodes of tree
+// volumes, and with owner and mode of volumes of layout `file`. Each answers
+// the request.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +13,13 @@ namespace famfs {
 
 void SetTreeAttributes(fuse_req_t request, fuse_ino_t id,
                        const struct stat& asked, int to_set);
+/// Whether the id is that of a volume of layout `file`, its directory or its
+/// file; not of what was made by hand.
+bool IsInFileVolume(const Service& service, fuse_ino_t id);
+/// Of such a one: both have one owner, one group and one set of rights to read
+/// and write, so a change of one changes both.
+void SetVolumeOwner(fuse_req_t request, fuse_ino_t id, const struct stat& asked,
+                    int to_set);
 void OpenTreeFile(fuse_req_t request, fuse_ino_t id, int flags);
 void ReleaseTreeFile(fuse_req_t request, OpenInode& file, int flags);
 void ReadTreeFile(fuse_req_t request, OpenInode& file, std::size_t size,

@@ -287,7 +287,12 @@ LogPlayer::Verdict LogPlayer::ApplyAgain(
                  {.uid = mkdir.uid, .gid = mkdir.gid, .mode = mkdir.mode});
   tree_.SetVolume(directory.id, std::move(attributes));
   ++superseding_;
-  if (record_changes_) Record(Change::Kind::kAttributes, directory);
+  if (!record_changes_) return std::nullopt;
+  Record(Change::Kind::kAttributes, directory);
+  if (!Namespace::SharesOwner(directory)) return std::nullopt;
+  for (const Node& child : tree_.Children(directory)) {
+    Record(Change::Kind::kAttributes, child);
+  }
   return std::nullopt;
 }
 

@@ -238,6 +238,9 @@ const Node* Namespace::Add(const Node& parent, const NodeKey& key,
   node.id = key.id;
   node.parent = key.parent;
   node.name = names_.Add(name);
+  if (!node.is_directory && SharesOwner(parent)) {
+    node.owner = OwnerOfFileIn(parent);
+  }
   Node& added = store_.Add(std::move(node));
   by_id_.Insert(key.id_hash, added.slot_);
   by_name_.Insert(key.name_hash, added.slot_);
@@ -278,7 +281,31 @@ void Namespace::Unlink(Node& child) {
 }
 
 void Namespace::SetOwner(NodeId id, const Ownership& owner) {
-  if (Node* node = Mutable(id); node != nullptr) node->owner = owner;
+  Node* node = Mutable(id);
+  if (node == nullptr) return;
+  node->owner = owner;
+  ShareOwner(*node);
+}
+
+bool Namespace::SharesOwner(const Node& directory) {
+  return directory.volume != nullptr &&
+         directory.volume->layout == VolumeLayout::kFile &&
+         directory.volume->revision > 1;
+}
+
+Ownership Namespace::OwnerOfFileIn(const Node& directory) {
+  Ownership owner = directory.owner;
+  owner.mode &= kDataModeBits;
+  return owner;
+}
+
+void Namespace::ShareOwner(const Node& directory) {
+  if (!SharesOwner(directory)) return;
+  for (std::uint32_t slot = directory.first_child_; slot != 0;) {
+    Node& child = store_.At(slot);
+    if (!child.is_directory) child.owner = OwnerOfFileIn(directory);
+    slot = child.next_;
+  }
 }
 
 void Namespace::SetVolume(NodeId id,
@@ -302,6 +329,7 @@ void Namespace::SetVolume(NodeId id,
     }
   }
   node->volume = std::move(volume);
+  ShareOwner(*node);
 }
 
 std::vector<NodeId> Namespace::RemoveTree(NodeId id) {

@@ -150,6 +150,10 @@ struct NodeKey {
   NodeKey(NodeId node, NodeId directory, std::string_view name);
 };
 
+/// Of the file of a volume of layout `file`: it has its directory's rights to
+/// read and write, and nobody executes it.
+inline constexpr std::uint32_t kDataModeBits = 0666;
+
 class Namespace {
  public:
   /// Holds the root and the two .meta files.
@@ -201,6 +205,12 @@ class Namespace {
     return NodeIdOf(fs_uuid_, path, first);
   }
 
+  /// Whether the owner of the file in the directory is the directory's: that of
+  /// a volume of layout `file` which was changed since it was made. No entry
+  /// changes a file's owner (docs/format.md, "Volumes").
+  [[nodiscard]] static bool SharesOwner(const Node& directory);
+  [[nodiscard]] static Ownership OwnerOfFileIn(const Node& directory);
+
   // For LogPlayer, which has checked the rules before.
   /// The node's id; 0, and nothing added, when it collides with another node's,
   /// or when there is no such parent. `path` is the node's whole path (at most
@@ -217,6 +227,7 @@ class Namespace {
     by_id_.Prefetch(key.id_hash);
     by_name_.Prefetch(key.name_hash);
   }
+  /// Also of the file of a volume of layout `file` (SharesOwner).
   void SetOwner(NodeId id, const Ownership& owner);
   /// Null: the directory becomes an ordinary one.
   void SetVolume(NodeId id, std::unique_ptr<const VolumeAttributes> volume);
@@ -249,6 +260,7 @@ class Namespace {
   [[nodiscard]] const Node* LookupHashed(std::uint32_t hash, NodeId parent,
                                          std::string_view name) const;
   void AddMetaFile(std::string_view path, MediaExtent extent);
+  void ShareOwner(const Node& directory);
   [[nodiscard]] const Node* FindBelow(const Node& volume,
                                       std::string_view path) const;
   void Move(Node& node, Node& directory, std::string_view name);

@@ -20,6 +20,10 @@ namespace {
 /// Besides those that deletions of volumes have: for what takes no room of its
 /// own (removing, renaming, cutting), so that a full log can still be emptied.
 constexpr std::uint64_t kChangeSlots = 64;
+/// What others made may have filled the log up to the slots that deletions
+/// have. Those changes use some of them, too, until the next compaction, which
+/// drops the records before; so many stay for deletions alone.
+constexpr std::uint64_t kDeletionSlots = kStateSlots / 2;
 
 constexpr std::chrono::minutes kTellEvery{1};
 
@@ -27,6 +31,14 @@ std::int64_t UnixNow() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
              std::chrono::system_clock::now().time_since_epoch())
       .count();
+}
+
+/// Of the volume's directory, and of nothing else: what volumes of layout
+/// `file` offer, too.
+bool ChangesOwner(const TreeRequest& request) {
+  constexpr std::uint32_t kOwner = kSetMode | kSetUid | kSetGid;
+  return request.op == TreeOp::kSetAttributes && request.node == kVolumeRoot &&
+         (request.set & ~kOwner) == 0;
 }
 
 TreeId RandomId() {
@@ -71,7 +83,7 @@ const Node* TreeChanges::FindVolume(const Step& step, int& error) const {
   error = ESTALE;
   if (it == tree().volumes().end()) return nullptr;
   const Node* volume = tree().Find(it->second);
-  if (volume->tree == nullptr) return nullptr;
+  if (volume->tree == nullptr && !ChangesOwner(step.request)) return nullptr;
   error = volume->volume->state == VolumeState::kLive ? 0 : EROFS;
   return error == 0 ? volume : nullptr;
 }
@@ -226,7 +238,7 @@ int TreeChanges::CheckSlots(const Node& volume, std::size_t entries,
     return ENOSPC;
   }
   const std::uint64_t reserve =
-      kStateSlots + (step.more > 0 ? kChangeSlots : 0);
+      step.more > 0 ? kStateSlots + kChangeSlots : kDeletionSlots;
   if (state_.UsedSlots() + entries + reserve <= state_.log.slots()) return 0;
   if (!state_.CompactionHelps() && MayTell("/log")) {
     spdlog::warn(

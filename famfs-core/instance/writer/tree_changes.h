@@ -1,4 +1,5 @@
-// Changes inside tree volumes, as hosts and tools ask for them: each is checked
+// Changes inside tree volumes, and of the owner and mode of any volume's
+// directory, as hosts and tools ask for them: each is checked
 // against every rule of the log before anything is appended, whoever asks, and
 // is one batch of entries: all of it happens, or nothing.
 //
@@ -156,7 +157,8 @@ class TreeChanges {
   int UsedUp(std::string_view volume, std::string_view what) const;
   int Append(Step& step, std::span<const MediaExtent> extents)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_.mutex);
-  /// The live tree volume; null with the errno.
+  /// The live tree volume, or the one of layout `file` whose owner or mode is
+  /// to be changed; null with the errno.
   const Node* FindVolume(const Step& step, int& error) const
       ABSL_SHARED_LOCKS_REQUIRED(state_.mutex);
   [[nodiscard]] const Namespace& tree() const

@@ -105,10 +105,23 @@ TEST_P(BoundsTest, NamesCannotBeChanged) {
   EXPECT_EQ(ErrnoOf(::rmdir((root + "/v").c_str())), EPERM);
 }
 
-TEST_P(BoundsTest, OwnersAndModesCannotBeChangedButSetAsTheyAre) {
-  EXPECT_EQ(ErrnoOf(::chmod(file_.c_str(), 0600)), EPERM);
-  EXPECT_EQ(ErrnoOf(::chown(file_.c_str(), 1, 1)), EPERM);
+/// Those of volumes can: tests/integration/semantics, example 10.
+TEST_P(BoundsTest, OwnersAndModesOfWhatIsNoVolumeStayButMayBeSetAsTheyAre) {
+  ASSERT_TRUE(writer().Mkdir("byhand", {}).ok());
+  ASSERT_TRUE(writer().CreateFile("byhand/f", kAllocUnit, {.mode = 0666}).ok());
+  const std::string directory = mount_->path() + "/byhand";
+  const std::string file = directory + "/f";
+  EXPECT_EQ(ErrnoOf(::chmod(file.c_str(), 0600)), EPERM);
+  EXPECT_EQ(ErrnoOf(::chown(file.c_str(), 1, 1)), EPERM);
+  EXPECT_EQ(ErrnoOf(::chmod(directory.c_str(), 0700)), EPERM);
+  EXPECT_EQ(ErrnoOf(::chmod(mount_->path().c_str(), 0700)), EPERM);
+  EXPECT_EQ(ErrnoOf(::chmod(file.c_str(), 0666)), 0);
+  EXPECT_EQ(ErrnoOf(::chown(file.c_str(), 0, 0)), 0);
+}
+
+TEST_P(BoundsTest, AVolumesFileIsNeverExecuted) {
   EXPECT_EQ(ErrnoOf(::chmod(file_.c_str(), 04666)), EPERM);
+  EXPECT_EQ(ErrnoOf(::chmod(file_.c_str(), 0777)), EPERM);
   EXPECT_EQ(ErrnoOf(::chmod(file_.c_str(), 0666)), 0);
   EXPECT_EQ(ErrnoOf(::chown(file_.c_str(), 0, 0)), 0);
 }

@@ -157,13 +157,28 @@ TEST_F(Semantics, Example09_NamesAreTheControllers) {
   });
 }
 
-TEST_F(Semantics, Example10_OwnersModesAndAttributesStay) {
+/// Owner, group and the two groups of rights are one for both.
+TEST_F(Semantics, Example10_OwnerAndModeAreTheVolumes) {
   OnVolume([](const std::string& volume) {
     const std::string data = volume + "/data";
-    EXPECT_EQ(ErrnoOf(::chmod(data.c_str(), 0600)), EPERM);
-    EXPECT_EQ(ErrnoOf(::chown(data.c_str(), 1000, 1000)), EPERM);
-    EXPECT_EQ(ErrnoOf(::chmod(data.c_str(), 0666)), 0);
-    EXPECT_EQ(ErrnoOf(::chown(data.c_str(), 0, 0)), 0);
+    const auto looks = [](const std::string& path, mode_t mode, uid_t owner) {
+      return rig::Eventually([&] {
+        struct stat info = {};
+        return ::stat(path.c_str(), &info) == 0 &&
+               (info.st_mode & 07777) == mode && info.st_uid == owner &&
+               info.st_gid == owner;
+      });
+    };
+    EXPECT_EQ(ErrnoOf(::chmod(data.c_str(), 0600)), 0);
+    EXPECT_EQ(ErrnoOf(::chown(data.c_str(), 1000, 1000)), 0);
+    EXPECT_TRUE(looks(data, 0600, 1000));
+    EXPECT_TRUE(looks(volume, 0711, 1000));
+    EXPECT_EQ(ErrnoOf(::chmod(volume.c_str(), 02770)), 0);
+    EXPECT_TRUE(looks(volume, 02770, 1000));
+    EXPECT_TRUE(looks(data, 0660, 1000));
+    EXPECT_EQ(ErrnoOf(::chmod(data.c_str(), 0700)), EPERM);
+    EXPECT_EQ(ErrnoOf(::chmod(data.c_str(), 02660)), EPERM);
+    EXPECT_EQ(ErrnoOf(::chmod(data.c_str(), 0660)), 0);
     EXPECT_EQ(ErrnoOf(::setxattr(data.c_str(), "user.note", "x", 1, 0)),
               EOPNOTSUPP);
     EXPECT_EQ(ErrnoOf(::getxattr(data.c_str(), "user.note", nullptr, 0)),

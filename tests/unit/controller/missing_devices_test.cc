@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "dax/emulated.h"
+#include "instance/log/layout.h"
 #include "tests/unit/base/status_matchers.h"
 #include "tests/unit/controller/fixture.h"
 
@@ -89,6 +90,28 @@ TEST_F(MissingDevicesTest, SoDoesADeviceThatWasThereOnce) {
   Restart();
   EXPECT_THAT(Create("large", 9 * kGiB),
               HasError(absl::StatusCode::kUnavailable, "device 1"));
+}
+
+/// The log never grows: what is there when it is made counts.
+TEST_F(MissingDevicesTest, ANewLogCountsTheFurtherDevicesThatAreThere) {
+  const auto make = [this](const std::string& name) {
+    csi::PoolSection& pool = config().pools.front();
+    pool.device = {DeviceSpec::Kind::kEmulated, directory() + "/" + name};
+    pool.format = csi::FormatPolicy::kIfBlank;
+    pool.emulated = {.size = 4 * kGiB, .sparse = true};
+    Restart();
+    EXPECT_THAT(Create("v-" + name, 2 * kMiB), IsOk());
+    auto device = OpenEmulatedDevice(pool.device.path, Access::kRead);
+    EXPECT_THAT(device, IsOk());
+    const auto layout = Layout::Open(**device, Access::kRead);
+    EXPECT_THAT(layout, IsOk());
+    return layout->superblock().log_length;
+  };
+  EXPECT_EQ(make("alone"), 8 * kMiB);
+  ASSERT_NO_FATAL_FAILURE(MakeSecond());
+  EXPECT_EQ(make("beside"), 16 * kMiB) << "of 8 GiB";
+  config().pools.front().log_length = 32 * kMiB;
+  EXPECT_EQ(make("as-told"), 32 * kMiB);
 }
 
 }  // namespace

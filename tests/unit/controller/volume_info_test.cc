@@ -32,5 +32,16 @@ TEST(VolumeInfo, ATreeIsTheSameWhateverPodsMadeOfItsDirectory) {
   }
 }
 
+TEST(VolumeInfo, AVolumeThatWasGivenToAGroupIsStillTheSame) {
+  VolumeInfo volume = MadeWith(VolumeLayout::kFile);
+  csi::VolumeParameters wanted = ParametersOf(volume);
+  volume.owner = {.uid = 1, .gid = 2000, .mode = 02770};
+  EXPECT_NE(Difference(volume, wanted), "") << "it was made so";
+  volume.attributes.revision = 2;
+  EXPECT_EQ(Difference(volume, wanted), "");
+  wanted.layout = VolumeLayout::kTree;
+  EXPECT_NE(Difference(volume, wanted), "");
+}
+
 }  // namespace
 }  // namespace famfs::controller
