@@ -44,7 +44,8 @@ Examples:
 
 A DEST that is a directory takes the sources under their own names. famfs files
 are made once: a PATH that is used already is refused. Copying out needs no
-ownership and works beside a writer. In a tree volume a file has its name when it is
+ownership and works beside a writer; so does copying into a tree volume beside a
+CSI controller, which is asked for it. In a tree volume a file has its name when it is
 whole; what a killed copy left there is called .famfs-part.UUID (famfs rm).
 
 -r: a directory goes to DEST itself when DEST is not there or has the directory's
@@ -133,30 +134,30 @@ void CountLink(bool there, const absl::Status& made, CopyResult& result) {
 
 // ---- into the instance
 
-absl::Status MakeDirectories(Writer& writer, const CopyPlan& plan,
+absl::Status MakeDirectories(Changer& changer, const CopyPlan& plan,
                              const OwnerOptions& owner) {
   OwnerOptions own = owner;
   own.mode.reset();  // --mode is the files'
   for (const PlannedDirectory& directory : plan.directories) {
     {
-      const auto tree = writer.Tree();
+      const auto tree = changer.Tree();
       const Node* const node = tree->FindPath(directory.to);
       if (node != nullptr && node->is_directory) continue;
     }
     FAMFS_RETURN_IF_ERROR(
-        MkdirAt(writer, directory.to, own.Resolve(directory.mode)));
+        MkdirAt(changer, directory.to, own.Resolve(directory.mode)));
   }
   return absl::OkStatus();
 }
 
 /// In tree volumes; the plan has links nowhere else.
-void MakeLinks(Writer& writer, const CopyPlan& plan, const OwnerOptions& owner,
-               CopyResult& result) {
-  TreeEditor editor(writer);
+void MakeLinks(Changer& changer, const CopyPlan& plan,
+               const OwnerOptions& owner, CopyResult& result) {
+  TreeEditor editor(changer);
   for (const PlannedLink& link : plan.links) {
     bool there = false;
     {
-      const auto tree = writer.Tree();
+      const auto tree = changer.Tree();
       const Node* const node = tree->FindPath(link.to);
       there = node != nullptr && node->is_symlink() &&
               node->tree->record.target == link.target;
@@ -170,34 +171,34 @@ void MakeLinks(Writer& writer, const CopyPlan& plan, const OwnerOptions& owner,
 absl::StatusOr<ExitCode> RunIn(const Options& options) {
   CopyChoices choices = options.choices();
   FAMFS_ASSIGN_OR_RETURN(choices.layout, options.layout.Resolve());
-  FAMFS_ASSIGN_OR_RETURN(const auto writer,
-                         OpenWriter(options.what.device, options.write));
+  FAMFS_ASSIGN_OR_RETURN(const auto changer,
+                         OpenChanger(options.what.device, options.write));
   const Destination destination{
       .kind =
           [&](const std::string& path) {
-            const auto tree = writer->Tree();
+            const auto tree = changer->Tree();
             const Node* const node = tree->FindPath(path);
             if (node == nullptr) return PathKind::kMissing;
             return node->is_directory ? PathKind::kDirectory : PathKind::kFile;
           },
       .in_tree =
           [&](const std::string& path) {
-            return IsInTree(*writer->Tree(), path);
+            return IsInTree(*changer->Tree(), path);
           },
       .make = "famfs mkdir"};
   FAMFS_ASSIGN_OR_RETURN(const CopyPlan plan,
                          PlanIn(options.what.sources, options.what.target,
                                 destination, options.plan()));
-  FAMFS_RETURN_IF_ERROR(MakeDirectories(*writer, plan, options.owner));
+  FAMFS_RETURN_IF_ERROR(MakeDirectories(*changer, plan, options.owner));
   std::vector<std::unique_ptr<FileCopy>> copies;
   copies.reserve(plan.files.size());
   for (const PlannedFile& file : plan.files) {
-    copies.push_back(NewCopyIn(*writer, file.from, file.size, file.to,
+    copies.push_back(NewCopyIn(*changer, file.from, file.size, file.to,
                                options.owner.Resolve(file.mode), choices));
   }
   CopyResult result =
       RunCopies(std::move(copies), options.threads, "copying in");
-  MakeLinks(*writer, plan, options.owner, result);
+  MakeLinks(*changer, plan, options.owner, result);
   return Tell(plan, result, options);
 }
 
@@ -339,7 +340,7 @@ void AddCp(Command& app, ExitCode& exit) {
   AddHow(command, *options);
   AddLayoutOptions(command, options->layout);
   AddOwnerOptions(command, options->owner, "the source's");
-  AddWriteOptions(command, options->write);
+  AddChangeOptions(command, options->write);
   OnRun(command, options, Run, exit);
 }
 

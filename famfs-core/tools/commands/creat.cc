@@ -58,11 +58,11 @@ class Filling {
   std::uint64_t done_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
-absl::Status CreateSeeded(Writer& writer, const Options& options,
+absl::Status CreateSeeded(Changer& changer, const Options& options,
                           const FileLayout& layout) {
   const std::uint64_t size = options.size.value_or(0);
   FAMFS_ASSIGN_OR_RETURN(const auto file,
-                         BeginFileAt(writer, WithoutColon(options.path), size,
+                         BeginFileAt(changer, WithoutColon(options.path), size,
                                      options.owner.Resolve(0644), layout));
   Filling filling(size);
   const absl::Status filled = RunParallel(
@@ -91,20 +91,21 @@ absl::Status CreateSeeded(Writer& writer, const Options& options,
 absl::StatusOr<ExitCode> Run(const Options& options) {
   const InterruptScope interrupts;
   FAMFS_ASSIGN_OR_RETURN(const FileLayout layout, options.layout.Resolve());
-  FAMFS_ASSIGN_OR_RETURN(const auto writer,
-                         OpenWriter(options.device, options.write));
+  FAMFS_ASSIGN_OR_RETURN(const auto changer,
+                         OpenChanger(options.device, options.write));
   if (options.seed) {
-    FAMFS_RETURN_IF_ERROR(CreateSeeded(*writer, options, layout));
+    FAMFS_RETURN_IF_ERROR(CreateSeeded(*changer, options, layout));
     return ExitCode::kOk;
   }
   const std::string path = WithoutColon(options.path);
   const std::uint64_t size = options.size.value_or(0);
   const Ownership owner = options.owner.Resolve(0644);
-  if (IsInTree(*writer->Tree(), path)) {
+  if (IsInTree(*changer->Tree(), path)) {
     FAMFS_ASSIGN_OR_RETURN(const auto file,
-                           BeginFileAt(*writer, path, size, owner, layout));
+                           BeginFileAt(*changer, path, size, owner, layout));
     FAMFS_RETURN_IF_ERROR(file->Commit());
   } else {
+    FAMFS_ASSIGN_OR_RETURN(Writer* const writer, changer->WriterFor(path));
     FAMFS_RETURN_IF_ERROR(writer->CreateFile(path, size, owner, layout));
   }
   return ExitCode::kOk;
@@ -131,7 +132,7 @@ void AddCreat(Command& app, ExitCode& exit) {
   AddThreads(command, options->threads);
   AddLayoutOptions(command, options->layout);
   AddOwnerOptions(command, options->owner, "0644");
-  AddWriteOptions(command, options->write);
+  AddChangeOptions(command, options->write);
   OnRun(command, options, Run, exit);
 }
 

@@ -2,6 +2,7 @@
 #include "tools/commands/commands.h"
 
 #include "base/text.h"
+#include "tools/common/interrupt.h"
 #include "tools/common/tree_editor.h"
 
 namespace famfs {
@@ -24,34 +25,35 @@ struct Options {
 };
 
 /// Makes each directory of `path` that is missing.
-absl::Status MakeParents(Writer& writer, const std::string& path,
+absl::Status MakeParents(Changer& changer, const std::string& path,
                          Ownership owner) {
   for (std::size_t end = 0; end != std::string::npos;) {
     end = path.find('/', end + 1);
     const std::string part = path.substr(0, end);
     bool exists = false;
     {
-      const auto tree = writer.Tree();
+      const auto tree = changer.Tree();
       const Node* const node = tree->FindPath(part);
       if (node != nullptr && !node->is_directory) {
         return AlreadyExists("{}: is a file, not a directory", Printable(part));
       }
       exists = node != nullptr && !part.empty();
     }
-    if (!exists) FAMFS_RETURN_IF_ERROR(MkdirAt(writer, part, owner));
+    if (!exists) FAMFS_RETURN_IF_ERROR(MkdirAt(changer, part, owner));
   }
   return absl::OkStatus();
 }
 
 absl::StatusOr<ExitCode> Run(const Options& options) {
-  FAMFS_ASSIGN_OR_RETURN(const auto writer,
-                         OpenWriter(options.device, options.write));
+  const InterruptScope interrupts;
+  FAMFS_ASSIGN_OR_RETURN(const auto changer,
+                         OpenChanger(options.device, options.write));
   const Ownership owner = options.owner.Resolve(0755);
   const std::string path = WithoutColon(options.path);
   if (options.parents) {
-    FAMFS_RETURN_IF_ERROR(MakeParents(*writer, path, owner));
+    FAMFS_RETURN_IF_ERROR(MakeParents(*changer, path, owner));
   } else {
-    FAMFS_RETURN_IF_ERROR(MkdirAt(*writer, path, owner));
+    FAMFS_RETURN_IF_ERROR(MkdirAt(*changer, path, owner));
   }
   return ExitCode::kOk;
 }
@@ -70,7 +72,7 @@ void AddMkdir(Command& app, ExitCode& exit) {
                     "Make missing parents, too; a directory that is there is "
                     "no error");
   AddOwnerOptions(command, options->owner, "0755");
-  AddWriteOptions(command, options->write);
+  AddChangeOptions(command, options->write);
   OnRun(command, options, Run, exit);
 }
 

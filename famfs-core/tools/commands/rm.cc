@@ -66,10 +66,10 @@ absl::Status OutsideOfTrees(const std::string& path, const char* what) {
 }
 
 absl::StatusOr<ExitCode> Remove(const RemoveOptions& options) {
-  FAMFS_ASSIGN_OR_RETURN(const auto writer,
-                         OpenWriter(options.device, options.write));
   const InterruptScope interrupts;
-  TreeEditor editor(*writer);
+  FAMFS_ASSIGN_OR_RETURN(const auto changer,
+                         OpenChanger(options.device, options.write));
+  TreeEditor editor(*changer);
   ExitCode exit = ExitCode::kOk;
   for (const std::string& given : options.paths) {
     FAMFS_RETURN_IF_ERROR(CheckInterrupted());
@@ -88,14 +88,15 @@ absl::StatusOr<ExitCode> Move(const MoveOptions& options) {
         "--exchange needs two names that are there, --no-clobber one that is "
         "not"));
   }
-  FAMFS_ASSIGN_OR_RETURN(const auto writer,
-                         OpenWriter(options.device, options.write));
-  TreeEditor editor(*writer);
+  const InterruptScope interrupts;
+  FAMFS_ASSIGN_OR_RETURN(const auto changer,
+                         OpenChanger(options.device, options.write));
+  TreeEditor editor(*changer);
   const std::string from = WithoutColon(options.from);
   std::string to = WithoutColon(options.to);
   if (!editor.Has(from)) return OutsideOfTrees(from, "renamed");
   if (!options.exchange) {
-    const auto tree = writer->Tree();
+    const auto tree = changer->Tree();
     const Node* const there = tree->FindPath(to);
     if (there != nullptr && there->is_directory) {
       to += '/' + from.substr(from.rfind('/') + 1);
@@ -110,9 +111,10 @@ absl::StatusOr<ExitCode> Move(const MoveOptions& options) {
 }
 
 absl::StatusOr<ExitCode> Link(const LinkOptions& options) {
-  FAMFS_ASSIGN_OR_RETURN(const auto writer,
-                         OpenWriter(options.device, options.write));
-  TreeEditor editor(*writer);
+  const InterruptScope interrupts;
+  FAMFS_ASSIGN_OR_RETURN(const auto changer,
+                         OpenChanger(options.device, options.write));
+  TreeEditor editor(*changer);
   const std::string path = WithoutColon(options.path);
   if (!editor.Has(path)) return OutsideOfTrees(path, "a symbolic link");
   FAMFS_RETURN_IF_ERROR(
@@ -136,7 +138,7 @@ void AddRm(Command& app, ExitCode& exit) {
       ->type_name("");
   command->add_flag("-r,--recursive", options->recursive,
                     "Directories with what they hold");
-  AddWriteOptions(command, options->write);
+  AddChangeOptions(command, options->write);
   OnRun(command, options, Remove, exit);
 }
 
@@ -157,7 +159,7 @@ void AddMv(Command& app, ExitCode& exit) {
                     "Refuse when TO is there");
   command->add_flag("--exchange", options->exchange,
                     "Both are there, and change their names with each other");
-  AddWriteOptions(command, options->write);
+  AddChangeOptions(command, options->write);
   OnRun(command, options, Move, exit);
 }
 
@@ -174,7 +176,7 @@ void AddSymlink(Command& app, ExitCode& exit) {
       ->required()
       ->type_name("");
   AddOwnerOptions(command, options->owner, "0777, which nobody looks at");
-  AddWriteOptions(command, options->write);
+  AddChangeOptions(command, options->write);
   OnRun(command, options, Link, exit);
 }
 

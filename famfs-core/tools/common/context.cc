@@ -367,7 +367,8 @@ absl::StatusOr<std::unique_ptr<Writer>> OpenWriter(
     return Unavailable(
         "{}\nOne program at a time may write an instance. Wait for that one, "
         "stop it, or ask it (a volume of the CSI controller: by a claim); ls, "
-        "dump, fsck and cp out of the instance work meanwhile.",
+        "dump, fsck and cp out of the instance work meanwhile, and beside the "
+        "CSI controller cp, mkdir, creat, rm, mv and symlink in tree volumes.",
         Message(writer.status()));
   }
   if (absl::IsPermissionDenied(writer.status())) {

@@ -66,6 +66,7 @@ struct WriteOptions {
   std::optional<Uuid> system_uuid;  // absent: this host's
   std::string lock_directory = "/run/famfs";
   bool take_over = false;
+  unsigned wait_seconds = 30;  // of AddChangeOptions (tools/common/changer.h)
 
   /// The given one, else this host's (instance/devices/system_uuid.h).
   [[nodiscard]] absl::StatusOr<Uuid> Owner() const;

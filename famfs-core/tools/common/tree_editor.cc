@@ -1,5 +1,6 @@
 #include "tools/common/tree_editor.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -19,7 +20,8 @@ constexpr std::chrono::milliseconds kPause(20);
 constexpr std::uint32_t kLinkMode = 0777;  // nobody looks at it
 
 /// What the errno of an answer says to a person.
-absl::Status Refused(int error, const std::string& path, const Writer& writer) {
+absl::Status Refused(int error, const std::string& path,
+                     const Changer& changer) {
   const std::string shown = Printable(path);
   switch (error) {
     case ENOSPC:
@@ -27,7 +29,7 @@ absl::Status Refused(int error, const std::string& path, const Writer& writer) {
           "{0}: no room: its volume's capacity, the pool's memory or the log "
           "is used up (which: famfs df -v {1}; by what: famfs du {1}); a small "
           "file takes 2 MiB",
-          shown, writer.device()->spec());
+          shown, changer.devices()->primary()->spec());
     case ENAMETOOLONG:
       return InvalidArgument(
           "{}: a name has at most {} bytes, and with a link's target {}", shown,
@@ -61,12 +63,12 @@ bool IsInTree(const Namespace& tree, std::string_view path) {
 }
 
 bool TreeEditor::Has(std::string_view path) const {
-  return IsInTree(*writer_.Tree(), path);
+  return IsInTree(*changer_.Tree(), path);
 }
 
 absl::StatusOr<TreeEditor::Place> TreeEditor::Find(
     const std::string& path) const {
-  const auto tree = writer_.Tree();
+  const auto tree = changer_.Tree();
   const std::size_t slash = path.rfind('/');
   const std::string above = path.substr(0, slash);
   const Node* const parent = tree->FindPath(above);
@@ -91,12 +93,12 @@ absl::StatusOr<TreeEditor::Place> TreeEditor::Find(
 absl::StatusOr<TreeAnswer> TreeEditor::Ask(const TreeRequest& request,
                                            const std::string& path) {
   for (int i = 0;; ++i) {
-    const TreeAnswer answer = writer_.ChangeTree(request);
+    FAMFS_ASSIGN_OR_RETURN(const TreeAnswer answer, changer_.Change(request));
     if (answer.error == 0) return answer;
     if (answer.error != EAGAIN || i == kTries) {
       // A writer that stopped knows why.
-      if (answer.error == EIO) FAMFS_RETURN_IF_ERROR(writer_.CheckStanding());
-      return Refused(answer.error, path, writer_);
+      if (answer.error == EIO) FAMFS_RETURN_IF_ERROR(changer_.CheckStanding());
+      return Refused(answer.error, path, changer_);
     }
     std::this_thread::sleep_for(kPause);
   }
@@ -122,24 +124,26 @@ absl::StatusOr<TreeId> TreeEditor::Create(const Place& place, NodeKind kind,
 
 absl::Status TreeEditor::SetSize(const std::string& volume, TreeId node,
                                  std::uint64_t size, const std::string& path) {
-  if (size == 0) return absl::OkStatus();
   TreeRequest request;
   request.op = TreeOp::kSetAttributes;
   request.volume = volume;
   request.node = node;
   request.set = kSetSize;
-  request.size = size;
-  return Ask(request, path).status();
+  while (request.size < size) {
+    request.size += std::min(size - request.size, changer_.largest_growth());
+    FAMFS_RETURN_IF_ERROR(Ask(request, path).status());
+  }
+  return absl::OkStatus();
 }
 
-absl::Status TreeEditor::RemoveAt(const Place& place, const std::string& path) {
+TreeRequest TreeEditor::RemovalOf(const Place& place) {
   TreeRequest request;
   request.op = TreeOp::kRemove;
   request.volume = place.volume;
   request.parent = place.parent;
   request.name = place.name;
   if (place.kind == NodeKind::kDirectory) request.flags = kRemoveDirectory;
-  return Ask(request, path).status();
+  return request;
 }
 
 absl::Status TreeEditor::Mkdir(const std::string& path,
@@ -170,7 +174,7 @@ absl::Status TreeEditor::CreateFile(const std::string& path, std::uint64_t size,
 absl::Status TreeEditor::Remove(const std::string& path, bool recursive) {
   std::vector<std::string> paths = {path};
   if (recursive) {
-    const auto tree = writer_.Tree();
+    const auto tree = changer_.Tree();
     std::vector<const Node*> below;
     if (const Node* const top = tree->FindPath(path)) below.push_back(top);
     for (std::size_t i = 0; i < below.size(); ++i) {
@@ -185,7 +189,7 @@ absl::Status TreeEditor::Remove(const std::string& path, bool recursive) {
     FAMFS_ASSIGN_OR_RETURN(const Place place, Find(*one));
     if (!place.kind) return ErrnoError(ENOENT, Printable(*one));
     if (place.kind == NodeKind::kDirectory && !recursive) {
-      const auto tree = writer_.Tree();
+      const auto tree = changer_.Tree();
       const Node* const node = tree->FindPath(*one);
       if (node != nullptr && node->children > 0) {
         return FailedPrecondition(
@@ -195,7 +199,7 @@ absl::Status TreeEditor::Remove(const std::string& path, bool recursive) {
             Printable(*one), node->children);
       }
     }
-    FAMFS_RETURN_IF_ERROR(RemoveAt(place, *one));
+    FAMFS_RETURN_IF_ERROR(Ask(RemovalOf(place), *one).status());
   }
   return absl::OkStatus();
 }
@@ -234,8 +238,9 @@ class NewTreeFile final : public PendingFile {
   ~NewTreeFile() override {
     file_.reset();
     if (committed_) return;
-    IgnoreError(editor_.RemoveAt(part_, path_),
-                "its name tells what it is; famfs rm takes it");
+    IgnoreError(
+        editor_.changer_.TakeBack(TreeEditor::RemovalOf(part_)).status(),
+        "its name tells what it is; famfs rm takes it");
   }
   NewTreeFile(const NewTreeFile&) = delete;
   NewTreeFile& operator=(const NewTreeFile&) = delete;
@@ -246,17 +251,17 @@ class NewTreeFile final : public PendingFile {
     Node shape;
     std::string node_file;
     {
-      const auto tree = editor_.writer_.Tree();
+      const auto tree = editor_.changer_.Tree();
       const Node* const volume = tree->FindDirectory(part_.volume);
       const Node* const node =
           volume == nullptr ? nullptr : tree->FindTreeNode(*volume, id);
-      if (node == nullptr) return Refused(ESTALE, path_, editor_.writer_);
+      if (node == nullptr) return Refused(ESTALE, path_, editor_.changer_);
       shape.size = node->size;
       shape.extents = node->extents;
       node_file = tree->NodeFileOf(*node);
     }
     FAMFS_ASSIGN_OR_RETURN(MappedFile file,
-                           MappedFile::Map(*editor_.writer_.devices(), shape,
+                           MappedFile::Map(*editor_.changer_.devices(), shape,
                                            Access::kReadWrite, node_file));
     file_.emplace(std::move(file));
     return absl::OkStatus();
@@ -281,7 +286,7 @@ class NewTreeFile final : public PendingFile {
   }
   [[nodiscard]] absl::Status Check() const override { return file_->Check(); }
   [[nodiscard]] absl::Status CheckStanding() override {
-    return editor_.writer_.CheckStanding();
+    return editor_.changer_.CheckStanding();
   }
   [[nodiscard]] absl::Status Commit() override {
     if (streamed_ < file_->size()) file_->WriteBack(0, file_->size());
@@ -318,7 +323,7 @@ absl::StatusOr<std::unique_ptr<PendingFile>> TreeEditor::BeginFile(
   }
   if (const absl::Status status = CheckNodeName(place.name); !status.ok()) {
     return Refused(absl::IsOutOfRange(status) ? ENAMETOOLONG : EINVAL, path,
-                   writer_);
+                   changer_);
   }
   std::string name = std::exchange(place.name, PartName());
   FAMFS_ASSIGN_OR_RETURN(const TreeId id,
@@ -329,18 +334,22 @@ absl::StatusOr<std::unique_ptr<PendingFile>> TreeEditor::BeginFile(
   return file;
 }
 
-absl::Status MkdirAt(Writer& writer, const std::string& path,
+absl::Status MkdirAt(Changer& changer, const std::string& path,
                      const Ownership& owner) {
-  TreeEditor editor(writer);
-  return editor.Has(path) ? editor.Mkdir(path, owner)
-                          : writer.Mkdir(path, owner);
+  TreeEditor editor(changer);
+  if (editor.Has(path)) return editor.Mkdir(path, owner);
+  FAMFS_ASSIGN_OR_RETURN(Writer* const writer, changer.WriterFor(path));
+  return writer->Mkdir(path, owner);
 }
 
 absl::StatusOr<std::unique_ptr<PendingFile>> BeginFileAt(
-    Writer& writer, const std::string& path, std::uint64_t size,
+    Changer& changer, const std::string& path, std::uint64_t size,
     const Ownership& owner, const FileLayout& layout) {
-  TreeEditor editor(writer);
-  if (!editor.Has(path)) return writer.BeginFile(path, size, owner, layout);
+  TreeEditor editor(changer);
+  if (!editor.Has(path)) {
+    FAMFS_ASSIGN_OR_RETURN(Writer* const writer, changer.WriterFor(path));
+    return writer->BeginFile(path, size, owner, layout);
+  }
   if (layout.strips != 0) {
     return InvalidArgument(
         "{}: files of a tree volume grow, and are not interleaved",

@@ -1,10 +1,5 @@
 // Changes inside tree volumes, by the paths that people write: the one place
-// where a command asks for them.
-//
-// Today they are made by the Writer of the process itself. Where another
-// program owns the instance, such as the CSI controller, a command is refused
-// before it comes here (OpenWriter); a host that asks the owner through its
-// mailbox will do so in Ask.
+// where a command asks for them, whoever makes them (tools/common/changer.h).
 #pragma once
 
 #include <cstdint>
@@ -18,6 +13,7 @@
 #include "instance/writer/pending_file.h"
 #include "instance/writer/writer.h"
 #include "media/tree_request.h"
+#include "tools/common/changer.h"
 
 namespace famfs {
 
@@ -30,8 +26,8 @@ bool IsInTree(const Namespace& tree, std::string_view path);
 
 class TreeEditor {
  public:
-  /// `writer` outlives it.
-  explicit TreeEditor(Writer& writer) : writer_(writer) {}
+  /// `changer` outlives it.
+  explicit TreeEditor(Changer& changer) : changer_(changer) {}
 
   [[nodiscard]] bool Has(std::string_view path) const;
 
@@ -75,21 +71,21 @@ class TreeEditor {
                                 const std::string& path);
   absl::Status SetSize(const std::string& volume, TreeId node,
                        std::uint64_t size, const std::string& path);
-  absl::Status RemoveAt(const Place& place, const std::string& path);
+  static TreeRequest RemovalOf(const Place& place);
   absl::StatusOr<TreeAnswer> Ask(const TreeRequest& request,
                                  const std::string& path);
 
-  Writer& writer_;
+  Changer& changer_;
 };
 
 /// A directory, wherever the path lies: Writer::Mkdir, or TreeEditor::Mkdir.
-[[nodiscard]] absl::Status MkdirAt(Writer& writer, const std::string& path,
+[[nodiscard]] absl::Status MkdirAt(Changer& changer, const std::string& path,
                                    const Ownership& owner);
 /// A new file, wherever the path lies: Writer::BeginFile, or inside of a tree
 /// volume TreeEditor::BeginFile, for which `layout` is InvalidArgument unless
-/// it is the default.
+/// it is the default. Beside a program that has the instance open only there.
 absl::StatusOr<std::unique_ptr<PendingFile>> BeginFileAt(
-    Writer& writer, const std::string& path, std::uint64_t size,
+    Changer& changer, const std::string& path, std::uint64_t size,
     const Ownership& owner, const FileLayout& layout);
 
 }  // namespace famfs

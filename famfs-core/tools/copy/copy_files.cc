@@ -88,9 +88,9 @@ absl::StatusOr<bool> Alike(DeviceSet& devices, const InstanceFile& file,
 
 class CopyIn final : public FileCopy {
  public:
-  CopyIn(Writer& writer, std::string from, std::uint64_t size, std::string to,
+  CopyIn(Changer& changer, std::string from, std::uint64_t size, std::string to,
          const Ownership& owner, const CopyChoices& choices)
-      : writer_(writer),
+      : changer_(changer),
         from_(std::move(from)),
         size_(size),
         to_(std::move(to)),
@@ -102,7 +102,7 @@ class CopyIn final : public FileCopy {
   absl::StatusOr<bool> Begin() override {
     std::optional<InstanceFile> there;
     {
-      const auto tree = writer_.Tree();
+      const auto tree = changer_.Tree();
       const Node* const node = tree->FindPath(to_);
       if (node != nullptr && !node->is_directory && !node->is_meta &&
           !node->is_symlink()) {
@@ -110,28 +110,30 @@ class CopyIn final : public FileCopy {
       }
     }
     if (there && choices_.skip_alike) {
-      FAMFS_ASSIGN_OR_RETURN(const bool alike, Alike(*writer_.devices(), *there,
-                                                     from_, choices_.compare));
-      FAMFS_RETURN_IF_ERROR(writer_.CheckStanding());
+      FAMFS_ASSIGN_OR_RETURN(
+          const bool alike,
+          Alike(*changer_.devices(), *there, from_, choices_.compare));
+      FAMFS_RETURN_IF_ERROR(changer_.CheckStanding());
       if (alike) return false;
       return AlreadyExists(
           "{}: is in the instance with other contents than {}; {}",
           Printable(to_), from_,
-          IsInTree(*writer_.Tree(), to_)
+          IsInTree(*changer_.Tree(), to_)
               ? fmt::format("remove it first (famfs rm {} :{}), or copy it to "
                             "another path",
-                            writer_.device()->spec(), Printable(to_))
+                            changer_.devices()->primary()->spec(),
+                            Printable(to_))
               : "famfs files are made once, so copy it to another path");
     }
     FAMFS_ASSIGN_OR_RETURN(
         LocalSource source,
-        LocalSource::Open(from_, IsInTree(*writer_.Tree(), to_)));
+        LocalSource::Open(from_, IsInTree(*changer_.Tree(), to_)));
     if (source.size() != size_) {
       return Aborted("{}: had {} bytes a moment ago, and has {} now", from_,
                      size_, source.size());
     }
     FAMFS_ASSIGN_OR_RETURN(
-        file_, BeginFileAt(writer_, to_, size_, owner_, choices_.layout));
+        file_, BeginFileAt(changer_, to_, size_, owner_, choices_.layout));
     source_.emplace(std::move(source));
     return true;
   }
@@ -191,7 +193,7 @@ class CopyIn final : public FileCopy {
     }
   }
 
-  Writer& writer_;
+  Changer& changer_;
   const std::string from_;
   const std::uint64_t size_;
   const std::string to_;
@@ -253,11 +255,11 @@ class CopyOut final : public FileCopy {
 
 }  // namespace
 
-std::unique_ptr<FileCopy> NewCopyIn(Writer& writer, const std::string& from,
+std::unique_ptr<FileCopy> NewCopyIn(Changer& changer, const std::string& from,
                                     std::uint64_t size, const std::string& to,
                                     const Ownership& owner,
                                     const CopyChoices& choices) {
-  return std::make_unique<CopyIn>(writer, from, size, to, owner, choices);
+  return std::make_unique<CopyIn>(changer, from, size, to, owner, choices);
 }
 
 std::unique_ptr<FileCopy> NewCopyOut(Reader& reader, InstanceFile from,

@@ -7,6 +7,7 @@
 #include "dax/device.h"
 #include "instance/reader/reader.h"
 #include "instance/writer/writer.h"
+#include "tools/common/changer.h"
 #include "tools/common/instance_file.h"
 #include "tools/copy/copy_run.h"
 
@@ -27,7 +28,7 @@ struct CopyChoices {
 };
 
 /// In the log when all bytes are on the medium, never before.
-std::unique_ptr<FileCopy> NewCopyIn(Writer& writer, const std::string& from,
+std::unique_ptr<FileCopy> NewCopyIn(Changer& changer, const std::string& from,
                                     std::uint64_t size, const std::string& to,
                                     const Ownership& owner,
                                     const CopyChoices& choices);

@@ -74,6 +74,28 @@ TEST_F(Devices, AFileIsInterleavedOverThem) {
   EXPECT_THAT(Famfs(With({"fsck", first_})), Exits(kOk));
 }
 
+TEST_F(Devices, ANewLogIsForTheMemoryOfAll) {
+  const auto slots = [this](const std::string& name,
+                            std::vector<std::string> more) {
+    std::vector<std::string> argv = {"mkfs", "image:" + place_.File(name),
+                                     "--size", "4G"};
+    argv.insert(argv.end(), more.begin(), more.end());
+    for (const std::string& word : place_.Identity()) argv.push_back(word);
+    const Outcome made = Famfs(argv);
+    EXPECT_THAT(made, Exits(kOk));
+    return made.out.substr(made.out.rfind("log"));
+  };
+  EXPECT_THAT(slots("alone", {}), HasSubstr("8.00 MiB, room for 15420"));
+  EXPECT_THAT(slots("beside", {"--device", first_, "--device", second_}),
+              HasSubstr("16.00 MiB, room for 30840"));
+  EXPECT_THAT(slots("told", {"--log-length", "8M", "--device", second_}),
+              HasSubstr("8.00 MiB, room for 15420"));
+  const Outcome gone = Famfs({"mkfs", "image:" + place_.File("none"), "--size",
+                              "4G", "--device", "image:/nowhere"});
+  EXPECT_THAT(gone, Exits(kUsage));
+  EXPECT_THAT(gone.err, HasSubstr("/nowhere"));
+}
+
 TEST_F(Devices, DfAndMapShowEach) {
   ASSERT_THAT(Write({"creat", first_, "file", "--size", "2M"}), Exits(kOk));
   const auto json = JsonOf(Famfs(With({"df", first_, "--json"})));
