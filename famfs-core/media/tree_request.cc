@@ -71,6 +71,7 @@ bool HasName(TreeOp op) {
 std::uint32_t FlagsOf(TreeOp op) {
   if (op == TreeOp::kRename) return kRenameNoReplace | kRenameExchange;
   if (op == TreeOp::kExtend) return kExtendExactly;
+  if (op == TreeOp::kAppend) return kAppendGiveUp;
   return op == TreeOp::kRemove ? kRemoveDirectory : 0;
 }
 
@@ -143,9 +144,13 @@ absl::Status CheckNumbers(const TreeRequest& request) {
   if (r.size > kMaxSize) {
     return InvalidArgument("size is {}, more than {}", r.size, kMaxSize);
   }
-  if ((r.op == TreeOp::kExtend || r.op == TreeOp::kSettle) &&
+  if ((r.op == TreeOp::kExtend || r.op == TreeOp::kSettle ||
+       r.op == TreeOp::kAppend) &&
       r.node == kVolumeRoot) {
     return InvalidArgument("node is 0, the volume's directory, with op {}", op);
+  }
+  if (r.op == TreeOp::kAppend && r.flags == 0 && r.size == 0) {
+    return InvalidArgument("size is 0: nothing to append");
   }
   return absl::OkStatus();
 }
@@ -154,7 +159,7 @@ absl::Status CheckNumbers(const TreeRequest& request) {
 absl::Status CheckRequest(const TreeRequest& request) {
   const auto op = static_cast<unsigned>(request.op);
   if (op < static_cast<unsigned>(TreeOp::kCreate) ||
-      op > static_cast<unsigned>(TreeOp::kSettle)) {
+      op > static_cast<unsigned>(TreeOp::kAppend)) {
     return InvalidArgument("op {} does not exist", op);
   }
   const auto kind = static_cast<unsigned>(request.kind);

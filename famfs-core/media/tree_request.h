@@ -24,6 +24,7 @@ enum class TreeOp : std::uint8_t {
   kSetAttributes = 4,  // node, set, and what it names
   kExtend = 5,         // node, size: at least so many bytes are allocated
   kSettle = 6,         // node, size and truncation, times
+  kAppend = 7,         // node, size: so many bytes behind the end
 };
 
 // Flags of kRename (as renameat2's) and of kRemove.
@@ -32,6 +33,9 @@ inline constexpr std::uint32_t kRenameExchange = 2;
 inline constexpr std::uint32_t kRemoveDirectory = 1;  // rmdir, not unlink
 /// Of kExtend: no more than that (fallocate); else a file doubles.
 inline constexpr std::uint32_t kExtendExactly = 1;
+/// Of kAppend: nothing is appended; the host that asks does not append to the
+/// file without asking, as of the revision `size`.
+inline constexpr std::uint32_t kAppendGiveUp = 1;
 
 // What kSetAttributes sets.
 inline constexpr std::uint32_t kSetMode = 1;
@@ -64,13 +68,19 @@ struct TreeRequest {
 };
 
 struct TreeAnswer {
-  std::int32_t error = 0;        // errno; 0: done
-  TreeId node = kVolumeRoot;     // that was made or changed
+  std::int32_t error = 0;  // errno; 0: done
+  /// That was made or changed; of kAppend where the bytes go, or kAppendAlone
+  /// and the node's revision: from that one on this host alone appends to the
+  /// file, and need not ask, until it sees a revision that it did not ask for.
+  TreeId node = kVolumeRoot;
   std::uint64_t generation = 0;  // compactions until then
   std::uint64_t entries = 0;     // of the log: with so many, the change shows
 
   bool operator==(const TreeAnswer&) const = default;
 };
+
+/// In an answer's `node`: no file is so long.
+inline constexpr std::uint64_t kAppendAlone = std::uint64_t{1} << 63;
 
 /// At most so many bytes of each.
 inline constexpr std::size_t kMaxTreeRequest = 960;

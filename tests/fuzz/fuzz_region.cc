@@ -7,6 +7,7 @@
 #include <cstring>
 #include <span>
 
+#include "media/append_claims.h"
 #include "media/checksum.h"
 #include "media/region.h"
 #include "media/region_tables.h"
@@ -74,6 +75,7 @@ void Run(std::uint8_t repair, std::span<const std::uint8_t> input) {
   Require(DecodeCompaction(copies, FsUuid()), EncodeCompaction, copies, 8);
   Require(DecodeOwner(copies, FsUuid()), EncodeOwner, copies, 8);
   Require(DecodeHost(copies, FsUuid()), EncodeHost, copies, 4);
+  Require(DecodeAppendClaims(copies, FsUuid()), EncodeAppendClaims, copies, 4);
   const auto first = std::span<const std::byte>(copies).first(kLineSize);
   RequireLine(DecodeReservation(first, FsUuid()), EncodeReservation, first, 0);
   RequireLine(DecodeClean(first, FsUuid()), EncodeClean, first, 24);

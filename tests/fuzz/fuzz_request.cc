@@ -29,7 +29,7 @@ void Repair(Bytes& bytes, unsigned what) {
   };
   if ((what & 1) != 0) bytes[0] = std::byte{1};
   if ((what & 2) != 0) {
-    bytes[1] = static_cast<std::byte>(1 + at(1) % 6);
+    bytes[1] = static_cast<std::byte>(1 + at(1) % 7);
     bytes[2] = static_cast<std::byte>(1 + at(2) % 3);
   }
   if ((what & 4) != 0) {

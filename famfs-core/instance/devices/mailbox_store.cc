@@ -82,4 +82,17 @@ absl::StatusOr<std::optional<DoneRecord>> LoadDone(const Mapping& head,
   return DecodeDone(copies, fs_uuid);
 }
 
+void StoreAppendClaims(Mapping& head, std::size_t row,
+                       const AppendClaims& claims, const Uuid& fs_uuid) {
+  StoreLine(head, CopyAt(AppendClaimsAt(row), claims.sequence),
+            EncodeAppendClaims(claims, fs_uuid));
+}
+
+absl::StatusOr<std::optional<AppendClaims>> LoadAppendClaims(
+    const Mapping& head, std::size_t row, const Uuid& fs_uuid) {
+  std::array<std::byte, 2 * kLineSize> copies;
+  Load(head, AppendClaimsAt(row), copies);
+  return DecodeAppendClaims(copies, fs_uuid);
+}
+
 }  // namespace famfs

@@ -10,6 +10,7 @@
 
 #include "base/status.h"
 #include "dax/device.h"
+#include "media/append_claims.h"
 #include "media/mailbox_lines.h"
 
 namespace famfs {
@@ -42,5 +43,12 @@ void StoreDone(Mapping& head, std::size_t row, const DoneRecord& record,
 absl::StatusOr<std::optional<DoneRecord>> LoadDone(const Mapping& head,
                                                    std::size_t row,
                                                    const Uuid& fs_uuid);
+
+/// Into the row's pair.
+void StoreAppendClaims(Mapping& head, std::size_t row,
+                       const AppendClaims& claims, const Uuid& fs_uuid);
+/// As DecodeAppendClaims.
+absl::StatusOr<std::optional<AppendClaims>> LoadAppendClaims(
+    const Mapping& head, std::size_t row, const Uuid& fs_uuid);
 
 }  // namespace famfs

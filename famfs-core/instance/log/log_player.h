@@ -53,6 +53,7 @@ using PendingVolumes = absl::flat_hash_map<std::string, PendingVolume>;
 struct DoneRequest {
   std::uint64_t number = 0;
   TreeId node = kVolumeRoot;  // that was made or changed
+  std::uint64_t size = 0;     // bytes, of that node with the change
 };
 
 /// What a live tree volume uses of what it was promised.

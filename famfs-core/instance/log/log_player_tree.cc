@@ -54,7 +54,8 @@ LogPlayer::Verdict LogPlayer::ApplyNode(const Node& volume,
   // Of a batch, the last record is the node's that the request was about.
   DoneRequest& done = done_[record.request.session];
   if (record.request.number >= done.number) {
-    done = {.number = record.request.number, .node = name->id};
+    done = {
+        .number = record.request.number, .node = name->id, .size = record.size};
   }
   return std::nullopt;
 }

@@ -75,8 +75,15 @@ TreeRequest Settle() {
   return request;
 }
 
-constexpr TreeRequest (*kAll[])() = {Create,        Remove, Rename,
-                                     SetAttributes, Extend, Settle};
+TreeRequest Append() {
+  TreeRequest request = Of(TreeOp::kAppend);
+  request.node = 0x77;
+  request.size = 100;
+  return request;
+}
+
+constexpr TreeRequest (*kAll[])() = {Create, Remove, Rename, SetAttributes,
+                                     Extend, Settle, Append};
 
 Bytes Encoded(const TreeRequest& request) {
   const auto bytes = EncodeTreeRequest(request);
@@ -208,7 +215,7 @@ INSTANTIATE_TEST_SUITE_P(
         DamageCase{"VersionZero", Create, 0, 0, 1, "version is 0"},
         DamageCase{"VersionNewer", Create, 0, 2, 1, "version is 2"},
         DamageCase{"OpZero", Create, 1, 0, 1, "op 0"},
-        DamageCase{"OpUnknown", Create, 1, 7, 1, "op 7"},
+        DamageCase{"OpUnknown", Create, 1, 8, 1, "op 8"},
         DamageCase{"KindZero", Create, 2, 0, 1, "kind 0"},
         DamageCase{"KindUnknown", Settle, 2, 4, 1, "kind 4"},
         DamageCase{"VolumeLonger", Create, 3, 4, 1, "a volume of 4"},
@@ -233,6 +240,9 @@ INSTANTIATE_TEST_SUITE_P(
         DamageCase{"FlagsUnknownInARemoval", Remove, 56, 2, 4, "flags are 0x2"},
         DamageCase{"FlagsUnknownInARename", Rename, 56, 4, 4, "flags are 0x4"},
         DamageCase{"FlagsUnknownInAnExtend", Extend, 56, 2, 4, "flags are 0x2"},
+        DamageCase{"FlagsUnknownInAnAppend", Append, 56, 2, 4, "flags are 0x2"},
+        DamageCase{"NothingToAppend", Append, 32, 0, 8, "size is 0"},
+        DamageCase{"AppendToTheVolume", Append, 8, 0, 8, "node is 0"},
         DamageCase{"FlagsThatExclude", Rename, 56, 3, 4, "exclude"},
         DamageCase{"SetUnknown", SetAttributes, 60, 32, 4, "set is 0x20"},
         DamageCase{"SetOfASettle", Settle, 60, 1, 4, "set is 0x1"},
