@@ -49,6 +49,23 @@ std::optional<std::uint32_t> SessionIn(const WriterState& state,
   return (*request)->session;
 }
 
+/// What the answer to a request is to name that the log shows as done: of an
+/// append the place, which the log does not say; the request does, where it
+/// still stands, and else nobody waits for it.
+TreeId NamedBy(const WriterState& state, std::size_t row, std::uint32_t session,
+               const DoneRequest& done) {
+  const auto message =
+      LoadMailboxMessage(state.layout->head(), row, MailboxSide::kRequest,
+                         state.layout->superblock().fs_uuid);
+  if (!message.ok() || !message->has_value() ||
+      (*message)->session != session || (*message)->number != done.number) {
+    return done.node;
+  }
+  const auto request = DecodeTreeRequest((*message)->bytes);
+  if (!request.ok() || request->op != TreeOp::kAppend) return done.node;
+  return done.size - request->size;
+}
+
 }  // namespace
 
 KnownDone DoneNotes::Find(std::size_t row, std::uint32_t session) const {
@@ -73,7 +90,7 @@ KnownDone DoneNotes::Find(std::size_t row, std::uint32_t session) const {
   if (done.number == known.number && known.answer.error == 0) return known;
   known.number = done.number;
   known.answer.error = 0;
-  known.answer.node = done.node;
+  known.answer.node = NamedBy(state_, row, session, done);
   return known;
 }
 
@@ -107,7 +124,7 @@ void DoneNotes::KeepAll(WriterState& state) {
           {.session = *session,
            .number = done->second.number,
            .status = 0,
-           .node = done->second.node});
+           .node = NamedBy(state, row, *session, done->second)});
   }
 }
 

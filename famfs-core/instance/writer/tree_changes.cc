@@ -62,6 +62,9 @@ TreeAnswer TreeChanges::Apply(const TreeRequest& request,
     case TreeOp::kExtend:
       answer.error = Extend(step, request.size);
       break;
+    case TreeOp::kAppend:
+      answer.error = AppendRange(step);
+      break;
     case TreeOp::kSetAttributes:
       answer.error =
           (request.set & kSetSize) != 0 ? Resize(step) : Change(step);
@@ -104,6 +107,8 @@ int TreeChanges::Plan(const Node& volume, Step& step) {
       return PlanAttributes(volume, step);
     case TreeOp::kSettle:
       return PlanSettle(volume, step);
+    case TreeOp::kAppend:
+      return PlanAppend(volume, step);
     case TreeOp::kExtend:
       break;  // PublishGrowth's
   }

@@ -24,6 +24,7 @@
 #include "base/mutex.h"
 #include "base/status.h"
 #include "instance/devices/mapped_file.h"
+#include "instance/writer/appenders.h"
 #include "instance/writer/creations.h"
 #include "instance/writer/reclamation.h"
 #include "instance/writer/writer_state.h"
@@ -35,7 +36,10 @@ class TreeChanges {
  public:
   TreeChanges(WriterState& state, Creations& creations,
               Reclamation& reclamation)
-      : state_(state), creations_(creations), reclamation_(reclamation) {}
+      : state_(state),
+        creations_(creations),
+        reclamation_(reclamation),
+        appenders_(*state.layout) {}
 
   /// Does what is asked. The answer's error is 0 or an errno: ESTALE for a
   /// volume or a node that is not there, ENOSPC where the volume's capacity,
@@ -60,6 +64,7 @@ class TreeChanges {
     std::vector<TreeId> removed{};      // files
     /// ENOSPC: by what the volume's own claim allows, whatever comes back.
     bool is_own_limit = false;
+    std::uint64_t end = 0;  // bytes: of an append, where the file ended before
   };
   /// What a growth begins at.
   struct Room {
@@ -87,6 +92,8 @@ class TreeChanges {
   int PlanVolumeAttributes(const Node& volume, Step& step) const
       ABSL_SHARED_LOCKS_REQUIRED(state_.mutex);
   int PlanSettle(const Node& volume, Step& step) const
+      ABSL_SHARED_LOCKS_REQUIRED(state_.mutex);
+  int PlanAppend(const Node& volume, Step& step) const
       ABSL_SHARED_LOCKS_REQUIRED(state_.mutex);
 
   /// The next revision of a node, unchanged.
@@ -117,6 +124,13 @@ class TreeChanges {
   int FindGrowth(Step& step, std::uint64_t bytes, bool exact, Room& room) const
       ABSL_SHARED_LOCKS_REQUIRED(state_.mutex);
   int Resize(Step& step);
+  /// A range behind the file's end, or the file (writer/appenders.h).
+  int AppendRange(Step& step);
+  /// Who may append. EAGAIN: another host has to stop first, and is told.
+  int JudgeAppend(Step& step, Appenders::Verdict& verdict)
+      ABSL_LOCKS_EXCLUDED(state_.mutex);
+  int TellToStop(const Node& volume, const Node& node, Step& step)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_.mutex);
   /// A part of a file's tail, in memory.
   struct Tail {
     MappedFile mapped;
@@ -182,6 +196,7 @@ class TreeChanges {
   WriterState& state_;
   Creations& creations_;
   Reclamation& reclamation_;
+  Appenders appenders_ ABSL_GUARDED_BY(state_.mutex);
   mutable Mutex told_mutex_ ABSL_ACQUIRED_AFTER(state_.mutex);
   // What was told to be full, and when.
   mutable absl::flat_hash_map<std::string,

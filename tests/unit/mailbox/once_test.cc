@@ -1,6 +1,7 @@
 // Done once or not at all: the owner dies at each of its stores, and the next
 // one answers right.
 #include <cerrno>
+#include <functional>
 #include <thread>
 
 #include "crashing_device.h"
@@ -35,8 +36,9 @@ class OnceTest : public MailboxTest,
 
   /// An owner dies after so many of its stores; the next one answers. False:
   /// it answered before it died.
-  bool AskOneThatDies(std::int64_t stores, const TreeRequest& request,
-                      TreeAnswer& answer) {
+  bool AskOneThatDies(
+      std::int64_t stores, const TreeRequest& request, TreeAnswer& answer,
+      const std::function<void()>& before = [] {}) {
     EndOwner();
     Crash crash;
     auto writer = Writer::Open(
@@ -47,6 +49,7 @@ class OnceTest : public MailboxTest,
     Answer();
     // By then the last answer was written again.
     EXPECT_EQ(host_->Do(Of(TreeOp::kSettle, 77, 1)).error, ESTALE);
+    before();
     crash.After(stores);
     Reply reply = host_->Ask(request);
     while (!crash.happened() && !reply.IsThere(milliseconds(1))) {
@@ -145,6 +148,35 @@ TEST_P(OnceTest, ASizeThatNeedsSpace) {
     ASSERT_EQ(SizeOf("f"), 3 * kMiB);
     ASSERT_EQ(host_->Do(Remove("f")).error, 0);
   }
+}
+
+/// The place of an append is its answer, which the log alone does not say.
+TEST_P(OnceTest, AnAppend) {
+  constexpr std::uint64_t kBytes = 100;
+  const auto other = AddHost(2);
+  bool died = true;
+  int in_log = 0;
+  for (int stores = 0; died; ++stores) {
+    SCOPED_TRACE(stores);
+    ASSERT_LT(stores, 100);
+    const std::uint64_t before = SizeOf("keep");
+    TreeAnswer answer;
+    died =
+        AskOneThatDies(stores, Of(TreeOp::kAppend, keep_, kBytes), answer, [&] {
+          // So that the file is nobody's alone.
+          TreeAnswer first = other->Do(Of(TreeOp::kAppend, keep_, kBytes));
+          EXPECT_EQ(first.error, 0);
+        });
+    EXPECT_EQ(answer.error, 0);
+    if ((answer.node & kAppendAlone) != 0) {
+      ASSERT_EQ(SizeOf("keep"), before) << "the next owner was asked first";
+      continue;
+    }
+    ++in_log;
+    ASSERT_EQ(answer.node, before);
+    ASSERT_EQ(SizeOf("keep"), before + kBytes);
+  }
+  EXPECT_GT(in_log, 4);
 }
 
 TEST_P(OnceTest, AFailure) {
