@@ -46,6 +46,11 @@ class NodeFileBytes : public TreeBytes {
     return Store(offset, bytes);
   }
 
+  FileMemory::Done WriteOwn(std::uint64_t offset,
+                            std::span<const std::byte> bytes) override {
+    return Store(offset, bytes);
+  }
+
   absl::Status Zero(std::uint64_t offset, std::uint64_t length) override {
     for (std::uint64_t done = 0; done < length;) {
       const std::uint64_t step =

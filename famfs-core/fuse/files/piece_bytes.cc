@@ -35,6 +35,11 @@ class PieceBytes : public TreeBytes {
     return mapped->memory->Write(offset, bytes);
   }
 
+  FileMemory::Done WriteOwn(std::uint64_t offset,
+                            std::span<const std::byte> bytes) override {
+    return Current()->memory->Write(offset, bytes);
+  }
+
   absl::Status Zero(std::uint64_t offset, std::uint64_t length) override {
     return Current()->memory->Zero(offset, length);
   }

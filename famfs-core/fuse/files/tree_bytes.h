@@ -43,7 +43,11 @@ class TreeBytes {
   virtual FileMemory::Done Write(std::uint64_t offset,
                                  std::span<const std::byte> bytes,
                                  std::uint64_t size) = 0;
-  /// The same with zeros. Beyond a node file's size it grows.
+  /// Stores where nobody else does, and zeroes nothing before it, which may be
+  /// what another host stores meanwhile.
+  virtual FileMemory::Done WriteOwn(std::uint64_t offset,
+                                    std::span<const std::byte> bytes) = 0;
+  /// The same as Write with zeros. Beyond a node file's size it grows.
   virtual absl::Status Zero(std::uint64_t offset, std::uint64_t length) = 0;
   /// Of a file that has left the tree: nobody else knows of it any more.
   virtual absl::Status SetSize(std::uint64_t size) = 0;

@@ -5,7 +5,8 @@
 // that was not offered. The replies to an OPEN and a CREATE that carry a
 // backing id are made here too, because libfuse's own have no room for one.
 //
-// Numbers: Linux' uapi/linux/fuse.h, protocol 7.40 (FUSE_PASSTHROUGH,
+// Numbers: Linux' uapi/linux/fuse.h, protocol 7.39 (FUSE_DIRECT_IO_ALLOW_MMAP),
+// 7.40 (FUSE_PASSTHROUGH,
 // FUSE_NO_EXPORT_SUPPORT) and 7.41 (FUSE_ALLOW_IDMAP).
 //
 // Thread-safe after the INIT has been answered.
@@ -27,6 +28,8 @@ namespace famfs {
 // INIT flags; from bit 32 on they travel in flags2.
 inline constexpr std::uint64_t kInitHandleKillprivV2 = 1ULL << 28;
 inline constexpr std::uint64_t kInitExt = 1ULL << 30;
+/// Offered by kernels that drop the pages of what is written past their cache.
+inline constexpr std::uint64_t kInitDirectIoAllowMmap = 1ULL << 36;
 inline constexpr std::uint64_t kInitPassthrough = 1ULL << 37;
 /// Handles of files are given out but never opened: who has CAP_DAC_READ_SEARCH
 /// in a pod would reach the whole instance through a handle of its root.

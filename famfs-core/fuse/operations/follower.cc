@@ -85,11 +85,20 @@ void Follower::LogError(const absl::Status& error) {
 }
 
 void Follower::Run(std::chrono::milliseconds interval) {
+  using Clock = std::chrono::steady_clock;
   MutexLock lock(mutex_);
+  auto end = Clock::now() + interval;
   while (!stopping_) {
-    const auto end = std::chrono::steady_clock::now() + interval;
     while (!stopping_ && pending_notifications_.empty() &&
-           wake_.WaitUntil(mutex_, end)) {
+           pages_to_drop_.empty() && wake_.WaitUntil(mutex_, end)) {
+    }
+    if (!pages_to_drop_.empty()) {
+      absl::flat_hash_set<fuse_ino_t> files;
+      files.swap(pages_to_drop_);
+      lock.Unlock();
+      NotifyOfDropped(files);
+      lock.Lock();
+      if (pending_notifications_.empty() && Clock::now() < end) continue;
     }
     if (!stopping_ && pending_notifications_.empty()) {
       lock.Unlock();
@@ -101,6 +110,7 @@ void Follower::Run(std::chrono::milliseconds interval) {
       lock.Unlock();
       if (caught_up.ok()) round_();
       lock.Lock();
+      end = Clock::now() + interval;
       continue;
     }
     std::deque<Change> batch;
@@ -113,6 +123,7 @@ void Follower::Run(std::chrono::milliseconds interval) {
     always_();
     round_();
     lock.Lock();
+    end = Clock::now() + interval;
   }
 }
 
@@ -140,6 +151,18 @@ void Follower::NotifyOfPages(const Change& change, const Inode& view) {
   if (error != 0 && error != -ENOENT) {
     spdlog::warn("telling the kernel about {}: {}", Printable(change.name),
                  Message(ErrnoError(-error, "notification")));
+  }
+}
+
+void Follower::DropPages(fuse_ino_t file) {
+  const MutexLock lock(mutex_);
+  if (pages_to_drop_.insert(file).second) wake_.NotifyAll();
+}
+
+void Follower::NotifyOfDropped(const absl::flat_hash_set<fuse_ino_t>& files) {
+  for (const fuse_ino_t file : files) {
+    // An error: the kernel has none of it, or its inode is gone.
+    static_cast<void>(fuse_lowlevel_notify_inval_inode(session_, file, 0, 0));
   }
 }
 

@@ -8,6 +8,8 @@
 // not keep the log from being followed.
 #pragma once
 
+#include <absl/container/flat_hash_set.h>
+
 #include <atomic>
 #include <chrono>
 #include <deque>
@@ -56,6 +58,9 @@ class Follower {
   /// Takes up what is new in the log. From any thread that holds no View. An
   /// error is logged once until it changes; the tree stays as it was.
   absl::Status CatchUp();
+  /// The kernel drops its pages of a file of a tree volume, soon: they are not
+  /// what stands there.
+  void DropPages(fuse_ino_t file);
 
   /// The device holds another instance by now: nothing of this mount's is there
   /// any more, for good.
@@ -67,6 +72,7 @@ class Follower {
   void NotifyKernel(const Change& change, const Inode& view);
   /// Of a node in a tree volume: no names and attributes of it are cached.
   void NotifyOfPages(const Change& change, const Inode& view);
+  void NotifyOfDropped(const absl::flat_hash_set<fuse_ino_t>& files);
   void LogError(const absl::Status& error);
 
   Reader& reader_;
@@ -81,6 +87,7 @@ class Follower {
   Mutex mutex_;
   CondVar wake_;
   std::deque<Change> pending_notifications_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_set<fuse_ino_t> pages_to_drop_ ABSL_GUARDED_BY(mutex_);
   std::string last_error_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;

@@ -109,10 +109,20 @@ int CheckStillThere(Service& service, const WantedFile& file) {
 
 }  // namespace
 
-std::uint32_t ReplyFlags(const OpenInode& file, int flags) {
+std::uint32_t ReplyFlags(const Service& service, const OpenInode& file,
+                         int flags) {
   // Close-to-open: without KEEP_CACHE the kernel drops clean pages at each
   // open, and flushes dirty ones at each close.
-  if (file.backing_id() == 0) return 0;
+  if (file.backing_id() == 0) {
+    // A write that goes through pages comes in parts, page by page, and
+    // between two of them another host may append. What can be read, can be
+    // mapped, and that needs pages.
+    const bool appends_alone = file.tree() != nullptr &&
+                               (flags & O_APPEND) != 0 &&
+                               (flags & O_ACCMODE) == O_WRONLY &&
+                               service.wire->Offered(kInitDirectIoAllowMmap);
+    return appends_alone ? kOpenDirectIo : 0;
+  }
   std::uint32_t reply = kOpenPassthrough;
   // At a close of a tree volume's file the owner hears of its size.
   if (file.tree() == nullptr || !ForWriting(flags)) reply |= kOpenNoFlush;

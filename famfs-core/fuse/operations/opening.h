@@ -22,6 +22,7 @@ void CloseNode(Service& service, fuse_ino_t id, int flags);
 /// write. What else a handle needs is kept by node id.
 inline std::uint64_t HandleOf(int flags) { return ForWriting(flags) ? 1 : 0; }
 /// The flags of the reply to an open.
-std::uint32_t ReplyFlags(const OpenInode& file, int flags);
+std::uint32_t ReplyFlags(const Service& service, const OpenInode& file,
+                         int flags);
 
 }  // namespace famfs

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 
+#include "fuse/files/append_rights.h"
 #include "fuse/files/attributes.h"
 #include "fuse/files/deletion_acknowledger.h"
 #include "fuse/files/hidden_files.h"
@@ -43,6 +44,7 @@ struct Service {
   std::unique_ptr<Zeroing> zeroing;
   // Of tree volumes.
   UnsettledFiles unsettled;
+  AppendRights appends;
   Parking parking;
   HiddenFiles hidden;
   std::unique_ptr<Patience> patience;

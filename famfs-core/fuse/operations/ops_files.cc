@@ -58,7 +58,7 @@ void Open(fuse_req_t request, fuse_ino_t id, fuse_file_info* info) {
     return;
   }
   if (Wire::ReplyOpen(request, HandleOf(info->flags),
-                      ReplyFlags(*file, info->flags),
+                      ReplyFlags(service, *file, info->flags),
                       file->backing_id()) != 0) {
     CloseNode(service, id, info->flags);
   }
@@ -134,7 +134,7 @@ void WriteFile(fuse_req_t request, fuse_ino_t id, const char* data,
   if (file->tree() != nullptr) {
     WriteTreeFile(request, file,
                   {reinterpret_cast<const std::byte*>(data), size}, at,
-                  info->writepage != 0);
+                  info->flags, info->writepage != 0);
     return;
   }
   if (at >= file->shape().size()) {

@@ -1,4 +1,4 @@
-// open, read, write, flush, fsync and release of files of tree volumes.
+// open, read, flush, fsync and release of files of tree volumes.
 #include <fcntl.h>
 #include <spdlog/spdlog.h>
 
@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "base/text.h"
+#include "fuse/operations/appending.h"
 #include "fuse/operations/opening.h"
 #include "fuse/operations/ops.h"
 #include "fuse/operations/removing.h"
 #include "fuse/operations/settling.h"
-#include "fuse/operations/storing.h"
 #include "fuse/operations/tree_ops.h"
 #include "fuse/operations/tree_places.h"
 
@@ -22,12 +22,11 @@ namespace {
 /// So long a close() waits for the owner to hear of the file's size. It is told
 /// all the same; who has to know calls fsync().
 constexpr std::chrono::seconds kCloseWaits{2};
-/// How often a write asks for room that another host has cut off again.
-constexpr int kMostTries = 8;
 
 void ReplyOpened(fuse_req_t request, fuse_ino_t id, OpenInode& file,
                  int flags) {
-  if (Wire::ReplyOpen(request, HandleOf(flags), ReplyFlags(file, flags),
+  if (Wire::ReplyOpen(request, HandleOf(flags),
+                      ReplyFlags(Service::Of(request), file, flags),
                       file.backing_id()) != 0) {
     CloseNode(Service::Of(request), id, flags);
   }
@@ -115,138 +114,6 @@ void ReadTreeFile(fuse_req_t request, OpenInode& file, std::size_t size,
   }
 }
 
-namespace {
-
-/// A WRITE that may have to wait for something first.
-struct Write {
-  fuse_req_t request;
-  std::shared_ptr<OpenInode> file;
-  std::uint64_t offset = 0;
-  std::span<const std::byte> bytes;
-  bool from_cache = false;
-  bool kills = false;  // setuid and setgid
-  int tries = 0;
-  ParkedBytes copy{};  // the bytes, of one that waits
-
-  void Refuse(int error) const { fuse_reply_err(request, error); }
-  /// The kernel's buffer is used again once the worker is back. False: refused,
-  /// there are too many already.
-  bool Keep() {
-    if (copy.size() > 0) return true;
-    if (!copy.Take(Service::Of(request).parking, bytes)) {
-      Refuse(ENOMEM);
-      return false;
-    }
-    bytes = copy.bytes();
-    return true;
-  }
-};
-
-void Go(const std::shared_ptr<Write>& write);
-
-/// What it waited for has come, or has failed.
-void GoOn(const std::shared_ptr<Write>& write, int error) {
-  if (error == 0) error = Service::Of(write->request).CheckOurs(*write->file);
-  error != 0 ? write->Refuse(error) : Go(write);
-}
-
-void AskFirst(const std::shared_ptr<Write>& write, TreeRequest change) {
-  if (!write->Keep()) return;
-  Service::Of(write->request)
-      .asking.load()
-      ->Ask(write->request, std::move(change),
-            [write](const TreeAnswer& answer) { GoOn(write, answer.error); });
-}
-
-/// False: what it was to go to was cut off meanwhile.
-bool Store(const Write& write, const PlaceOfOpen& place) {
-  Service& service = Service::Of(write.request);
-  OpenInode& file = *write.file;
-  std::span<const std::byte> bytes = write.bytes;
-  if (write.from_cache) {
-    // Pages of a file that another host has cut meanwhile.
-    const std::uint64_t left =
-        place.own_size - std::min(place.own_size, write.offset);
-    bytes = bytes.first(std::min<std::size_t>(bytes.size(), left));
-  }
-  const FileMemory::Done done =
-      bytes.empty() ? FileMemory::Done{}
-                    : StoreBytes(service, file, place, write.offset, bytes);
-  if (write.from_cache && done.status.ok()) {
-    fuse_reply_write(write.request, write.bytes.size());
-  } else if (done.bytes > 0) {
-    fuse_reply_write(write.request, done.bytes);
-  } else if (done.status.ok()) {
-    return false;
-  } else {
-    write.Refuse(service.NoteMissing(file.shape(), done.status));
-  }
-  return true;
-}
-
-/// Whether it has to ask for something first, and does.
-bool Asks(const std::shared_ptr<Write>& write, const PlaceOfOpen& place) {
-  if (std::exchange(write->kills, false)) {
-    TreeRequest change = place.Request(TreeOp::kSetAttributes);
-    if (DropPrivileges(place, change)) {
-      AskFirst(write, std::move(change));
-      return true;
-    }
-  }
-  const std::uint64_t end = write->offset + write->bytes.size();
-  if (end <= place.allocated || write->from_cache) return false;
-  TreeRequest extend = place.Request(TreeOp::kExtend);
-  extend.size = end;
-  AskFirst(write, std::move(extend));
-  return true;
-}
-
-void Go(const std::shared_ptr<Write>& write) {
-  Service& service = Service::Of(write->request);
-  do {
-    const PlaceOfOpen place = FindOpen(service, *write->file);
-    if (++write->tries > kMostTries) {
-      write->Refuse(EIO);
-      return;
-    }
-    if (place.is_removed) {
-      // What nobody can account for any more cannot grow.
-      if (write->offset + write->bytes.size() > place.allocated) {
-        write->Refuse(ENOSPC);
-        return;
-      }
-    } else if (Asks(write, place)) {
-      return;
-    }
-    if (HasToGrowFirst(*write->file, place, write->offset)) {
-      if (!write->Keep()) return;
-      GrowWithZeros(write->request, write->file, write->offset,
-                    [write](int error) { GoOn(write, error); });
-      return;
-    }
-    if (const int error = FollowFile(service, *write->file); error != 0) {
-      write->Refuse(error);
-      return;
-    }
-    if (Store(*write, place)) return;
-  } while (true);
-}
-
-}  // namespace
-
-void WriteTreeFile(fuse_req_t request, std::shared_ptr<OpenInode> file,
-                   std::span<const std::byte> bytes, std::uint64_t offset,
-                   bool from_cache) {
-  const auto write = std::make_shared<Write>();
-  write->request = request;
-  write->file = std::move(file);
-  write->offset = offset;
-  write->bytes = bytes;
-  write->from_cache = from_cache;
-  write->kills = Wire::KillsPrivileges();
-  Go(write);
-}
-
 void FlushTreeFile(fuse_req_t request, OpenInode& file, std::uint64_t handle) {
   Service& service = Service::Of(request);
   const NodeId node = Inode::FromKernel(file.shape().node.id).node;
@@ -282,11 +149,13 @@ void ReleaseTreeFile(fuse_req_t request, OpenInode& file, int flags) {
   // Pages that were stored to after the close came until now.
   if (ForWriting(flags)) NoteMappedStores(service, file);
   CloseNode(service, id, flags);
+  const bool is_last = ForWriting(flags) && file.writers == 0;
   const bool is_removed = IsRemovedHere(service, node);
   if (service.hidden.Contains(node)) RemoveHidden(service, node);
   if (!is_removed && ForWriting(flags) && service.asking != nullptr) {
     Settle(service, nullptr, node, [](int) {});
   }
+  if (is_last) EndAppends(service, file);
   TreePlace place;
   if (service.files->Find(id) == nullptr &&
       FindInTree(service, node, place) != 0) {

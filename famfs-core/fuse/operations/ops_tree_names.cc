@@ -206,7 +206,8 @@ void ReplyCreated(fuse_req_t request, fuse_ino_t id, int flags) {
     return;
   }
   if (Wire::ReplyCreate(request, entry, HandleOf(flags),
-                        ReplyFlags(*file, flags), file->backing_id()) != 0) {
+                        ReplyFlags(service, *file, flags),
+                        file->backing_id()) != 0) {
     CloseNode(service, id, flags);
   }
 }

@@ -3,7 +3,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 
+#include "fuse/files/append_rights.h"
+#include "media/append_claims.h"
 #include "media/tree_request.h"
 
 namespace famfs {
@@ -24,6 +27,13 @@ class Owner {
   virtual void Forget(Id id) = 0;
   /// Ends all that wait; returns when each `done` was called.
   virtual void Stop() = 0;
+
+  /// By which the owner knows this host; nullopt while there is none.
+  [[nodiscard]] virtual std::optional<MailboxPlace> Place() const = 0;
+  /// Writes which files this host may be appending to without asking, so that
+  /// the owner sees it. False: it could not.
+  virtual bool StoreClaims(const MailboxPlace& place,
+                           const AppendClaimBits& files) = 0;
 };
 
 }  // namespace famfs

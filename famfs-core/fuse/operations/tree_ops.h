@@ -24,10 +24,11 @@ void OpenTreeFile(fuse_req_t request, fuse_ino_t id, int flags);
 void ReleaseTreeFile(fuse_req_t request, OpenInode& file, int flags);
 void ReadTreeFile(fuse_req_t request, OpenInode& file, std::size_t size,
                   off_t offset);
-/// `from_cache`: pages that were stored to through a mapping.
+/// `flags`: of the open. `from_cache`: pages that were stored to through a
+/// mapping.
 void WriteTreeFile(fuse_req_t request, std::shared_ptr<OpenInode> file,
                    std::span<const std::byte> bytes, std::uint64_t offset,
-                   bool from_cache);
+                   int flags, bool from_cache);
 /// `handle`: of HandleOf.
 void FlushTreeFile(fuse_req_t request, OpenInode& file, std::uint64_t handle);
 void SyncTreeFile(fuse_req_t request, OpenInode& file);

@@ -41,6 +41,8 @@ int FindInTree(const Service& service, fuse_ino_t id, TreePlace& place) {
   place.size = node->size;
   place.allocated = node->tree->allocated;
   place.truncation = node->tree->record.truncation;
+  place.revision = {.number = node->tree->record.revision,
+                    .session = node->tree->record.request.session};
   place.is_live =
       volume->volume != nullptr && volume->volume->state == VolumeState::kLive;
   return 0;

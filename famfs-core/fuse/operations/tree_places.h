@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 
+#include "fuse/files/append_rights.h"
 #include "fuse/operations/ops.h"
 
 namespace famfs {
@@ -22,6 +23,7 @@ struct TreePlace {
   std::uint64_t size = 0;       // bytes, as the log says
   std::uint64_t allocated = 0;  // bytes
   std::uint32_t truncation = 0;
+  AppendRights::Revision revision;
   bool is_live = true;  // the volume: neither deleted nor sealed
 
   /// A request about it.

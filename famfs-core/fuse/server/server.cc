@@ -13,6 +13,7 @@
 #include "base/thread.h"
 #include "fuse/kernel/connections.h"
 #include "fuse/kernel/data_path.h"
+#include "fuse/operations/appending.h"
 #include "fuse/operations/removing.h"
 #include "fuse/operations/settling.h"
 #include "fuse/server/mailbox_owner.h"
@@ -190,7 +191,11 @@ void Server::MakeFollower() {
         }
         service_.attributes.Forget(id);
       },
-      [this](NodeId id) { RememberOpen(service_, id); }, [this] { Round(); },
+      [this](NodeId id) {
+        RememberOpen(service_, id);
+        LookAtAppends(service_, id);
+      },
+      [this] { Round(); },
       [this] { service_.still_mapped.Round(StillMapped::Clock::now()); });
 }
 
@@ -199,6 +204,7 @@ void Server::Round() {
   service_.deletion_acknowledger->AcknowledgeOnce();
   service_.memory_errors->Report();
   SettleLeftOvers(service_);
+  LeaveAppends(service_);
   RemoveHiddenLeftOvers(service_);
   LookForOwner();
   // An evicted host has no row for ever.

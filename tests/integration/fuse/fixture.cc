@@ -33,6 +33,7 @@ absl::StatusOr<std::unique_ptr<Mount>> Mount::Start(const std::string& device,
       options.data_path,          "--poll-ms", "50"};
   start.argv.insert(start.argv.end(), options.arguments.begin(),
                     options.arguments.end());
+  start.environment = options.environment;
   if (options.host != nullptr) start.mount_namespace = options.host->fd();
   FAMFS_ASSIGN_OR_RETURN(mount->server_, rig::Process::Start(start));
   FAMFS_RETURN_IF_ERROR(mount->server_->WaitForOutput(" is mounted on "));

@@ -27,6 +27,7 @@ class Mount {
   struct Options {
     std::string data_path = "auto";
     std::vector<std::string> arguments = {};    // further ones
+    std::vector<std::string> environment = {};  // "K=V", added to ours
     const rig::MountNamespace* host = nullptr;  // null: the test's own
   };
   /// Serving when it returns; an error shows the server's output.

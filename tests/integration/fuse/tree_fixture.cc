@@ -43,16 +43,28 @@ void TreeFuseTest::SetUp() {
     const absl::Status made = Mkfs(**device, mkfs);
     ASSERT_TRUE(made.ok()) << made;
   }
-  auto opened = OpenDevice(spec_, Access::kReadWrite);
-  ASSERT_TRUE(opened.ok()) << opened.status();
-  auto writer = Writer::Open(*std::move(opened), options);
-  ASSERT_TRUE(writer.ok()) << writer.status();
-  writer_ = *std::move(writer);
+  options_ = options;
+  ASSERT_NO_FATAL_FAILURE(OpenWriter());
   AddTree("v");
   StartOwner();
   mount_ = MountIt();
   ASSERT_NE(mount_, nullptr);
   root_ = mount_->path() + "/v/";
+}
+
+void TreeFuseTest::OpenWriter() {
+  auto opened = OpenDevice(spec_, Access::kReadWrite);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  auto writer = Writer::Open(*std::move(opened), options_);
+  ASSERT_TRUE(writer.ok()) << writer.status();
+  writer_ = *std::move(writer);
+}
+
+void TreeFuseTest::ReplaceOwner() {
+  StopOwner();
+  writer_ = nullptr;
+  ASSERT_NO_FATAL_FAILURE(OpenWriter());
+  StartOwner();
 }
 
 void TreeFuseTest::AddTree(const std::string& directory,
@@ -74,11 +86,23 @@ std::unique_ptr<Mount> TreeFuseTest::MountIt(
   return mount.ok() ? *std::move(mount) : nullptr;
 }
 
+std::unique_ptr<Mount> TreeFuseTest::MountAs(const Uuid& host) {
+  const std::string file = memory_ / host.ToString();
+  rig::WriteFile(file, host.ToString() + "\n");
+  auto mount =
+      Mount::Start(spec_, {.data_path = PathOfData(),
+                           .environment = {"FAMFS_SYSTEM_UUID_FILE=" + file}});
+  EXPECT_TRUE(mount.ok()) << mount.status();
+  return mount.ok() ? *std::move(mount) : nullptr;
+}
+
 void TreeFuseTest::StartOwner() {
   auto answerer = Answerer::Start(*writer_);
   ASSERT_TRUE(answerer.ok()) << answerer.status();
   answerer_ = *std::move(answerer);
 }
+
+std::uint64_t TreeFuseTest::answered() const { return answerer_->answered(); }
 
 bool TreeFuseTest::IsAsked(std::string_view name) {
   auto layout = Layout::Open(*writer_->device(), Access::kRead);

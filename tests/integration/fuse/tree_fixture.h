@@ -28,8 +28,14 @@ class TreeFuseTest : public ::testing::Test,
   void AddTree(const std::string& directory,
                std::uint64_t capacity = kTreeCapacity);
   std::unique_ptr<Mount> MountIt(std::vector<std::string> arguments = {});
+  /// A mount of another host, as the host table tells them apart.
+  std::unique_ptr<Mount> MountAs(const Uuid& host);
   void StartOwner();
   void StopOwner() { answerer_ = nullptr; }
+  /// Another process in its place: what only that knew is gone.
+  void ReplaceOwner();
+  /// Requests, by this owner.
+  [[nodiscard]] std::uint64_t answered() const;
   Writer& writer() { return *writer_; }
   /// Whether some host's request about that name stands in its mailbox.
   bool IsAsked(std::string_view name);
@@ -39,7 +45,10 @@ class TreeFuseTest : public ::testing::Test,
   std::string root_;  // of the volume, in the mount
 
  private:
+  void OpenWriter();
+
   std::string spec_;
+  WriterOptions options_;
   std::unique_ptr<rig::Device> device_;
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<Answerer> answerer_;
