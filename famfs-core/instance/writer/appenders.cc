@@ -9,6 +9,8 @@ namespace {
 
 /// So long after two hosts have asked in turn, each append asks.
 constexpr std::chrono::seconds kSharedFor{1};
+/// A host sees within its poll interval that it is to stop.
+constexpr std::chrono::seconds kLongForAHost{5};
 /// Of so many it is looked which are still somebody's.
 constexpr std::size_t kMostFiles = 4096;
 
@@ -103,8 +105,10 @@ bool Appenders::HasToRevise(std::string_view volume, TreeId node) const {
 }
 
 void Appenders::Revised(std::string_view volume, TreeId node,
-                        std::uint32_t revision) {
-  FindOrAdd(volume, node).revised = revision;
+                        std::uint32_t revision, Clock::time_point now) {
+  File& file = FindOrAdd(volume, node);
+  file.revised = revision;
+  file.revised_at = now;
 }
 
 // What it was given later it may have.
@@ -115,9 +119,10 @@ void Appenders::GiveUp(std::string_view volume, TreeId node,
   std::erase(file.earlier, session);
 }
 
-std::uint32_t Appenders::WaitsFor(std::string_view volume, TreeId node) const {
+std::uint32_t Appenders::WaitsFor(std::string_view volume, TreeId node,
+                                  Clock::time_point now) const {
   const File* const file = Find(volume, node);
-  if (file == nullptr) return 0;
+  if (file == nullptr || now - file->revised_at < kLongForAHost) return 0;
   if (file->alone != 0) return file->alone;
   return file->earlier.empty() ? 0 : file->earlier.front();
 }

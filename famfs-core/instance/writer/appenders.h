@@ -47,20 +47,23 @@ class Appenders {
   /// it. Once for each host that is to stop.
   [[nodiscard]] bool HasToRevise(std::string_view volume, TreeId node) const;
   /// It was, with that revision.
-  void Revised(std::string_view volume, TreeId node, std::uint32_t revision);
+  void Revised(std::string_view volume, TreeId node, std::uint32_t revision,
+               Clock::time_point now);
   /// The session does not append by itself as of that revision, whatever its
   /// claims say.
   void GiveUp(std::string_view volume, TreeId node, std::uint32_t session,
               std::uint64_t revision);
-  /// Of a host that is waited for: its session, for messages; 0: none is.
-  [[nodiscard]] std::uint32_t WaitsFor(std::string_view volume,
-                                       TreeId node) const;
+  /// A host that should have stopped long ago: its session, for messages; 0:
+  /// none.
+  [[nodiscard]] std::uint32_t WaitsFor(std::string_view volume, TreeId node,
+                                       Clock::time_point now) const;
 
  private:
   struct File {
     std::uint32_t alone = 0;       // the session that it was given to
     std::uint32_t alone_from = 0;  // the revision then
     std::uint32_t revised = 0;     // to tell who appends; 0: not yet
+    Clock::time_point revised_at{};
     /// Sessions that an earlier owner may have given it to.
     std::vector<std::uint32_t> earlier{};
     std::uint32_t last_asker = 0;

@@ -64,13 +64,16 @@ int TreeChanges::JudgeAppend(Step& step, Appenders::Verdict& verdict) {
 // word to him.
 int TreeChanges::TellToStop(const Node& volume, const Node& node, Step& step) {
   const TreeId id = node.tree->id;
+  const auto now = Appenders::Clock::now();
   if (!appenders_.HasToRevise(volume.name, id)) {
-    if (MayTell(fmt::format("{}/{:016x}/append", volume.name, id))) {
-      spdlog::info(
+    const std::uint32_t session = appenders_.WaitsFor(volume.name, id, now);
+    if (session != 0 &&
+        MayTell(fmt::format("{}/{:016x}/append", volume.name, id))) {
+      spdlog::warn(
           "volume_id={}: an append waits for the host with the session {:#x}, "
-          "which appends to the same file; where it does not stop, look at "
-          "`famfs hosts` and evict it if it is dead",
-          Printable(volume.name), appenders_.WaitsFor(volume.name, id));
+          "which appends to the same file and does not stop; look at `famfs "
+          "hosts`, and evict it if it is dead",
+          Printable(volume.name), session);
     }
     return 0;
   }
@@ -82,7 +85,7 @@ int TreeChanges::TellToStop(const Node& volume, const Node& node, Step& step) {
   int error = AddRecord(volume, id, record, node.owner, step);
   if (error == 0) error = CheckSlots(volume, step.entries.size(), step);
   if (error == 0) error = Append(step, {});
-  if (error == 0) appenders_.Revised(volume.name, id, record.revision);
+  if (error == 0) appenders_.Revised(volume.name, id, record.revision, now);
   return error;
 }
 
