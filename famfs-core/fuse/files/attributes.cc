@@ -18,13 +18,6 @@ timespec FromNanoseconds(std::uint64_t ns) {
           static_cast<long>(ns % 1'000'000'000)};
 }
 
-/// Also before 1970.
-timespec FromSigned(std::int64_t ns) {
-  constexpr std::int64_t kSecond = 1'000'000'000;
-  const std::int64_t part = (ns % kSecond + kSecond) % kSecond;
-  return {static_cast<time_t>((ns - part) / kSecond), static_cast<long>(part)};
-}
-
 struct stat Basics(const Node& node) {
   struct stat attr = {};
   attr.st_ino = node.id;
@@ -51,6 +44,13 @@ struct stat Basics(const Node& node) {
 
 }  // namespace
 
+timespec ToTimespec(std::int64_t ns) {
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  const bool is_before = ns % kSecond < 0;
+  return {static_cast<time_t>(ns / kSecond - (is_before ? 1 : 0)),
+          static_cast<long>(ns % kSecond + (is_before ? kSecond : 0))};
+}
+
 Attributes::Attributes() { ::clock_gettime(CLOCK_REALTIME, &start_); }
 
 struct stat Attributes::Of(const Node& node, const Namespace& tree) const {
@@ -59,8 +59,8 @@ struct stat Attributes::Of(const Node& node, const Namespace& tree) const {
   const bool dated = volume != nullptr && volume->volume != nullptr &&
                      volume->volume->created_unix_ns != 0;
   if (node.tree != nullptr && node.tree->record.ctime_ns != 0) {
-    attr.st_mtim = attr.st_atim = FromSigned(node.tree->record.mtime_ns);
-    attr.st_ctim = FromSigned(node.tree->record.ctime_ns);
+    attr.st_mtim = attr.st_atim = ToTimespec(node.tree->record.mtime_ns);
+    attr.st_ctim = ToTimespec(node.tree->record.ctime_ns);
     return attr;
   }
   ApplyTimes(node.id,

@@ -26,6 +26,9 @@ namespace famfs {
 inline constexpr std::uint32_t kShownMode = 01777;
 inline constexpr std::uint32_t kShownTreeMode = 07777;
 
+/// Of nanoseconds since 1970.
+timespec ToTimespec(std::int64_t ns);
+
 class Attributes {
  public:
   Attributes();

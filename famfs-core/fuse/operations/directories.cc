@@ -23,25 +23,22 @@ void Directories::Listing::Add(std::string_view name, NodeId id,
   names_.append(name).push_back('\0');
 }
 
-std::uint64_t Directories::Open(std::shared_ptr<const Listing> listing) {
+std::uint64_t Directories::Open() {
   const MutexLock lock(mutex_);
-  open_[next_] = {.listing = std::move(listing), .begun = false};
   return next_++;
 }
 
 void Directories::Replace(std::uint64_t handle,
                           std::shared_ptr<const Listing> listing) {
   const MutexLock lock(mutex_);
-  open_[handle] = {.listing = std::move(listing), .begun = true};
+  open_[handle] = std::move(listing);
 }
 
 std::shared_ptr<const Directories::Listing> Directories::Find(
-    std::uint64_t handle, bool from_start) {
+    std::uint64_t handle) {
   const MutexLock lock(mutex_);
   const auto found = open_.find(handle);
-  if (found == open_.end()) return nullptr;
-  if (from_start && std::exchange(found->second.begun, true)) return nullptr;
-  return found->second.listing;
+  return found == open_.end() ? nullptr : found->second;
 }
 
 void Directories::Close(std::uint64_t handle) {

@@ -1,10 +1,8 @@
-// Open directories: a listing is taken when a directory is opened or rewound,
-// so that each entry that is there all the time is listed exactly once,
+// Open directories: a listing is taken whenever a directory is read from its
+// start, so that each entry that is there all the time is listed exactly once,
 // whatever comes and goes meanwhile. Thread-safe.
 //
-// A directory may have a million entries, and a walk opens each directory once:
-// a listing is two blocks of memory, and the one that was taken at the opening
-// serves the first reading.
+// A directory may have a million entries: a listing is two blocks of memory.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -47,25 +45,19 @@ class Directories {
   };
 
   /// A new handle.
-  std::uint64_t Open(std::shared_ptr<const Listing> listing);
+  std::uint64_t Open();
   /// A listing that was taken anew.
   void Replace(std::uint64_t handle, std::shared_ptr<const Listing> listing);
-  /// The handle's listing. Null for a handle that another server gave out, and,
-  /// with `from_start`, when it has been read from its start before: then it is
-  /// to be taken anew.
-  [[nodiscard]] std::shared_ptr<const Listing> Find(std::uint64_t handle,
-                                                    bool from_start);
+  /// The handle's listing. Null for a handle that was not read so far, or that
+  /// another server gave out.
+  [[nodiscard]] std::shared_ptr<const Listing> Find(std::uint64_t handle);
   void Close(std::uint64_t handle);
 
  private:
-  struct Handle {
-    std::shared_ptr<const Listing> listing;
-    bool begun = false;  // read from its start
-  };
-
   Mutex mutex_;
   std::uint64_t next_ ABSL_GUARDED_BY(mutex_) = 1;
-  absl::flat_hash_map<std::uint64_t, Handle> open_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<std::uint64_t, std::shared_ptr<const Listing>> open_
+      ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace famfs

@@ -8,13 +8,21 @@
 namespace famfs {
 namespace {
 
+/// 0 with the directory, or the errno.
+int FindDirectory(const Namespace& tree, fuse_ino_t id, const Node*& node) {
+  node = tree.Find(Inode::FromKernel(id).node);
+  if (node == nullptr) return ESTALE;
+  return node->is_directory ? 0 : ENOTDIR;
+}
+
 /// A fresh listing, or the errno.
 int ListNow(const Service& service, fuse_ino_t id,
             std::shared_ptr<const Directories::Listing>& listing) {
   const Reader::View tree = service.reader->Tree();
-  const Node* node = tree->Find(Inode::FromKernel(id).node);
-  if (node == nullptr) return ESTALE;
-  if (!node->is_directory) return ENOTDIR;
+  const Node* node = nullptr;
+  if (const int error = FindDirectory(*tree, id, node); error != 0) {
+    return error;
+  }
   listing = std::make_shared<Directories::Listing>(*node, *tree);
   return 0;
 }
@@ -22,12 +30,17 @@ int ListNow(const Service& service, fuse_ino_t id,
 void OpenDirectory(fuse_req_t request, fuse_ino_t id, fuse_file_info* info) {
   Service& service = Service::Of(request);
   IgnoreError(service.follower->CatchUp(), "it was logged");
-  std::shared_ptr<const Directories::Listing> listing;
-  if (const int error = ListNow(service, id, listing); error != 0) {
+  int error = 0;
+  {
+    const Reader::View tree = service.reader->Tree();
+    const Node* node = nullptr;
+    error = FindDirectory(*tree, id, node);
+  }
+  if (error != 0) {
     fuse_reply_err(request, error);
     return;
   }
-  info->fh = service.directories.Open(std::move(listing));
+  info->fh = service.directories.Open();
   // The opener is gone when the reply fails: no RELEASEDIR will follow.
   if (const std::uint64_t handle = info->fh;
       fuse_reply_open(request, info) != 0) {
@@ -40,12 +53,12 @@ void ReleaseDirectory(fuse_req_t request, fuse_ino_t, fuse_file_info* info) {
   fuse_reply_err(request, 0);
 }
 
-/// The handle's listing, taken anew when it is read once more from its start
-/// (rewinddir) and for a handle that an earlier server gave out.
+/// The handle's listing, taken anew when it is read from its start (rewinddir,
+/// too) and for a handle that an earlier server gave out.
 int ListingAt(Service& service, fuse_ino_t id, std::uint64_t handle,
               off_t offset,
               std::shared_ptr<const Directories::Listing>& listing) {
-  listing = service.directories.Find(handle, offset == 0);
+  if (offset != 0) listing = service.directories.Find(handle);
   if (listing != nullptr) return 0;
   IgnoreError(service.follower->CatchUp(), "it was logged");
   if (const int error = ListNow(service, id, listing); error != 0) return error;

@@ -116,13 +116,16 @@ void CopyFileRange(fuse_req_t request, fuse_ino_t from_id, off_t from_offset,
   const std::shared_ptr<OpenInode> from = service.files->Find(from_id);
   std::shared_ptr<OpenInode> to;
   int error = FindForChange(service, to_id, to);
-  // The kernel copies by reading and writing then, and files may grow by it.
-  if (error == 0 &&
-      (to->tree() != nullptr || (from != nullptr && from->tree() != nullptr))) {
-    error = EOPNOTSUPP;
-  }
   if (error == 0) error = from == nullptr ? ESTALE : service.CheckOurs(*from);
   if (error == 0 && (from_offset < 0 || to_offset < 0)) error = EINVAL;
+  const bool in_trees = error == 0 && from->tree() != nullptr;
+  if (in_trees && to->tree() != nullptr) {
+    CopyTreeFile(request, from, static_cast<std::uint64_t>(from_offset), to,
+                 static_cast<std::uint64_t>(to_offset), length);
+    return;
+  }
+  // Between layouts the kernel copies by reading and writing.
+  if (error == 0 && (in_trees || to->tree() != nullptr)) error = EOPNOTSUPP;
   if (error == 0 &&
       static_cast<std::uint64_t>(to_offset) >= to->shape().size()) {
     error = EFBIG;

@@ -35,5 +35,10 @@ void SyncTreeFile(fuse_req_t request, OpenInode& file);
 /// fallocate().
 void AllocateTreeFile(fuse_req_t request, std::shared_ptr<OpenInode> file,
                       int mode, Range range);
+/// copy_file_range() from one open file of a tree volume to another one, or
+/// within one.
+void CopyTreeFile(fuse_req_t request, std::shared_ptr<OpenInode> from,
+                  std::uint64_t from_offset, std::shared_ptr<OpenInode> to,
+                  std::uint64_t to_offset, std::uint64_t length);
 
 }  // namespace famfs

@@ -3,8 +3,20 @@
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include <limits>
+
+#include "instance/tree/file_times.h"
 
 namespace famfs {
+
+std::int64_t ToNanoseconds(const timespec& time) {
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  constexpr std::int64_t kMost =
+      std::numeric_limits<std::int64_t>::max() / kSecond;
+  if (time.tv_sec >= kMost) return kMost * kSecond;
+  if (time.tv_sec <= -kMost) return -kMost * kSecond;
+  return time.tv_sec * kSecond + time.tv_nsec;
+}
 
 std::int64_t NowNs() {
   timespec now = {};
@@ -142,12 +154,10 @@ void ApplyUnsettled(const Service& service, const Node& node,
     if (look->mtime_ns > seen_ns) mtime_ns = std::max(mtime_ns, look->mtime_ns);
   }
   attr.st_size = static_cast<off_t>(size);
-  if (mtime_ns > ToNanoseconds(attr.st_mtim)) {
-    attr.st_mtim = ToTimespec(mtime_ns);
-  }
-  if (mtime_ns > ToNanoseconds(attr.st_ctim)) {
-    attr.st_ctim = ToTimespec(mtime_ns);
-  }
+  if (mtime_ns == 0) return;
+  const NodeRecord& record = node.tree->record;
+  attr.st_mtim = ToTimespec(MtimeAfterStore(record, mtime_ns));
+  attr.st_ctim = ToTimespec(std::max(record.ctime_ns, mtime_ns));
 }
 
 namespace {

@@ -61,15 +61,9 @@ bool DropPrivileges(const TreePlace& place, TreeRequest& change);
 /// removed one those that it had last.
 int FollowFile(const Service& service, OpenInode& file);
 
-/// Nanoseconds since 1970.
-inline timespec ToTimespec(std::int64_t ns) {
-  constexpr std::int64_t kSecond = 1'000'000'000;
-  const std::int64_t part = (ns % kSecond + kSecond) % kSecond;
-  return {static_cast<time_t>((ns - part) / kSecond), static_cast<long>(part)};
-}
-inline std::int64_t ToNanoseconds(const timespec& time) {
-  return time.tv_sec * 1'000'000'000LL + time.tv_nsec;
-}
+/// Nanoseconds since 1970. What a record cannot hold, before 1677 and after
+/// 2262, is the nearest whole second that it can.
+std::int64_t ToNanoseconds(const timespec& time);
 std::int64_t NowNs();
 
 }  // namespace famfs

@@ -140,7 +140,11 @@ LogPlayer::Verdict LogPlayer::ApplyNewNode(const Node& volume, TreeId id,
     return Broken{"id", fmt::format("path '{}' has the node id of another path",
                                     Printable(path))};
   }
-  tree_.TouchDirectory(*parent, record.ctime_ns);
+  // In a compacted log a later revision says when the node was changed last.
+  constexpr std::uint32_t kMaking = 1;
+  if (record.revision == kMaking) {
+    tree_.TouchDirectory(*parent, record.ctime_ns);
+  }
   ++usage_[std::string(volume.name)].entries;
   if (record_changes_) Record(Change::Kind::kAdded, *added);
   return std::nullopt;

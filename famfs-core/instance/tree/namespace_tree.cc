@@ -76,13 +76,8 @@ void Namespace::SetRecord(const Node& node, const Node& parent,
     Move(changed, store_.At(parent.slot_), record.name);
   }
   changed.owner = owner;
-  // Times of a directory never go back to before what happened in it.
-  const std::int64_t mtime = changed.tree->record.mtime_ns;
   changed.tree->record = record;
   changed.tree->record.name.clear();
-  if (changed.is_directory && changed.tree->record.ctime_ns < mtime) {
-    changed.tree->record.mtime_ns = mtime;
-  }
   SetSize(changed);
 }
 
@@ -134,8 +129,9 @@ void Namespace::TouchDirectory(const Node& directory, std::int64_t when_ns) {
   Node& touched = store_.At(directory.slot_);
   if (touched.tree == nullptr) return;
   NodeRecord& record = touched.tree->record;
-  record.mtime_ns = std::max(record.mtime_ns, when_ns);
-  record.ctime_ns = std::max(record.ctime_ns, when_ns);
+  // A record tells what has happened in the directory before it was written.
+  if (when_ns <= record.ctime_ns) return;
+  record.mtime_ns = record.ctime_ns = when_ns;
 }
 
 void Namespace::Move(Node& node, Node& directory, std::string_view name) {

@@ -7,6 +7,7 @@
 
 #include "base/units.h"
 #include "instance/devices/mapped_file.h"
+#include "instance/tree/file_times.h"
 #include "instance/tree/new_entry.h"
 #include "instance/writer/tree_changes.h"
 
@@ -114,11 +115,14 @@ int TreeChanges::PlanSettle(const Node& volume, Step& step) const {
   const std::uint64_t size =
       is_old ? record.size : std::max(record.size, wanted.size);
   if (size > node->tree->allocated) return EINVAL;
-  const std::int64_t mtime = std::max(record.mtime_ns, wanted.mtime_ns);
+  const std::int64_t stored = wanted.mtime_ns;  // 0: nobody knows
+  const std::int64_t mtime = stored == 0
+                                 ? record.mtime_ns
+                                 : MtimeAfterStore(node->tree->record, stored);
   if (size == record.size && mtime == record.mtime_ns) return 0;
   record.size = size;
   record.mtime_ns = mtime;
-  record.ctime_ns = std::max(node->tree->record.ctime_ns, mtime);
+  record.ctime_ns = std::max(node->tree->record.ctime_ns, stored);
   return AddRecord(volume, wanted.node, record, node->owner, step);
 }
 

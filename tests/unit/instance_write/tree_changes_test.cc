@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <cerrno>
+#include <chrono>
 #include <map>
 #include <random>
 #include <set>
@@ -26,6 +27,12 @@ VolumeAttributes TreeAttributes(const std::string& name,
   VolumeAttributes attributes = Attributes(name, capacity);
   attributes.layout = VolumeLayout::kTree;
   return attributes;
+}
+
+std::int64_t UnixNow() {
+  return std::chrono::nanoseconds(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 class TreeTest : public WriteTest, public ::testing::WithParamInterface<Kind> {
@@ -379,6 +386,52 @@ TEST_P(TreeTest, AttributesAreKept) {
   }
   EXPECT_EQ(DescribeAnew(), Describe());
   EXPECT_EQ(Fsck(), "");
+}
+
+TEST_P(TreeTest, ATimeThatWasSetStandsUntilSomethingHappens) {
+  constexpr std::int64_t kFuture = std::int64_t{1} << 62;
+  const TreeId d = MustCreate(NodeKind::kDirectory, kVolumeRoot, "d");
+  const TreeId f = MustCreate(NodeKind::kFile, d, "f");
+  const auto mtime = [this](TreeId id) {
+    const Reader::View tree = writer_->Tree();
+    return tree->FindTreeNode(*tree->FindDirectory("v1"), id)
+        ->tree->record.mtime_ns;
+  };
+  const auto change = [this](TreeOp op, TreeId id, std::uint32_t set,
+                             std::int64_t mtime_ns) {
+    TreeRequest request = Request(op);
+    request.node = id;
+    request.set = set;
+    request.mode = 0600;
+    request.mtime_ns = mtime_ns;
+    EXPECT_EQ(Ask(request).error, 0);
+  };
+  for (const TreeId node : {d, f}) {
+    for (const std::int64_t time : {kFuture, std::int64_t{-5}}) {
+      change(TreeOp::kSetAttributes, node, kSetMtime, time);
+      EXPECT_EQ(mtime(node), time);
+    }
+  }
+  // Another host tells a size, and has stored nothing since.
+  ASSERT_EQ(Extend(f, 10), 0);
+  ASSERT_EQ(Settle(f, 10), 0);
+  EXPECT_EQ(mtime(f), -5);
+  change(TreeOp::kSetAttributes, f, kSetMtime, kFuture);
+  const std::int64_t stored = UnixNow();
+  change(TreeOp::kSettle, f, 0, stored);
+  EXPECT_EQ(mtime(f), stored);
+  // What happens to a file is nothing that happens in its directory, and it is
+  // not either for who plays a compacted log.
+  change(TreeOp::kSetAttributes, f, kSetMode, 0);
+  EXPECT_EQ(mtime(d), -5);
+  ASSERT_OK(writer_->Compact());
+  Reopen();
+  EXPECT_EQ(mtime(d), -5);
+  EXPECT_EQ(mtime(f), stored);
+  change(TreeOp::kSetAttributes, d, kSetMtime, kFuture);
+  MustCreate(NodeKind::kFile, d, "g");
+  EXPECT_GE(mtime(d), stored);
+  EXPECT_LE(mtime(d), UnixNow());
 }
 
 TEST_P(TreeTest, ACapacityIsALimitAndAPromise) {
