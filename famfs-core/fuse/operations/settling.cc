@@ -3,8 +3,11 @@
 #include <spdlog/spdlog.h>
 
 #include <cerrno>
+#include <charconv>
+#include <string_view>
 #include <utility>
 
+#include "base/text.h"
 #include "fuse/operations/removing.h"
 #include "fuse/operations/tree_places.h"
 
@@ -106,6 +109,34 @@ void SettleLeftOvers(Service& service) {
       continue;
     }
     Settle(service, nullptr, node, [](int) {});
+  }
+}
+
+void TakeOverSizes(Service& service) {
+  DaxDevice& device = *service.devices->primary();
+  if (!device.capabilities().has_node_files) return;
+  const auto files = device.ListNodeFiles();
+  if (!files.ok()) {
+    spdlog::warn("what an earlier server has stored is not looked for: {}",
+                 Message(files.status()));
+    return;
+  }
+  const Reader::View tree = service.reader->Tree();
+  for (const DaxDevice::NodeFile& file : *files) {
+    const std::size_t dot = file.name.rfind('.');
+    if (dot == std::string::npos) continue;
+    const std::string_view digits = std::string_view(file.name).substr(dot + 1);
+    TreeId id = kVolumeRoot;
+    std::from_chars(digits.data(), digits.data() + digits.size(), id, 16);
+    const Node* const volume = tree->FindDirectory(file.name.substr(0, dot));
+    if (volume == nullptr || volume->tree == nullptr) continue;
+    const Node* const node = tree->FindTreeNode(*volume, id);
+    if (node == nullptr || node->is_directory || file.size <= node->size ||
+        file.size > node->tree->allocated) {
+      continue;
+    }
+    service.unsettled.Stored(node->id, node->tree->record.truncation, file.size,
+                             0);
   }
 }
 

@@ -23,6 +23,10 @@ void RememberOpen(const Service& service, NodeId node);
 void SettleAll(Service& service, Patience::Clock::time_point until);
 /// What could not be told when its last handle was closed. From time to time.
 void SettleLeftOvers(Service& service);
+/// Of files that end behind what the log says: a server that died has stored
+/// the rest, and told nobody. It counts from now on, and the owner is told. For
+/// a server that begins, before it answers.
+void TakeOverSizes(Service& service);
 /// The pieces of open files as the log has them now: what was cut off is mapped
 /// no longer. Before deletions are acknowledged.
 void FollowPieces(Service& service);

@@ -132,6 +132,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   server->service_.patience = std::make_unique<Patience>();
   FAMFS_RETURN_IF_ERROR(server->service_.patience->Start());
   FAMFS_RETURN_IF_ERROR(server->FindOwner());
+  if (server->service_.asking != nullptr) TakeOverSizes(server->service_);
   FAMFS_RETURN_IF_ERROR(server->StartThreads());
   return server;
 }

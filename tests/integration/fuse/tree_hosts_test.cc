@@ -63,6 +63,29 @@ TEST_P(TreeHostsTest, AServerThatIsEndedTellsTheSizesOfOpenFiles) {
   EXPECT_EQ(writer().Tree()->FindPath("v/f")->size, text.size());
 }
 
+// What a file of the device's own holds outlives its server. It must not come
+// back later, when somebody else opens the file.
+TEST_P(RowlessHostsTest, WhatADeadServerHasStoredIsThere) {
+  UniqueFd fd(
+      ::open((root_ + "f").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  ASSERT_EQ(::write(fd.get(), "nobody was told", 15), 15);
+  mount_->server().Kill();
+  fd.reset();
+  EXPECT_EQ(writer().Tree()->FindPath("v/f")->size, 0U);
+  const auto next = MountIt();
+  ASSERT_NE(next, nullptr);
+  const std::string f = next->path() + "/v/f";
+  EXPECT_EQ(FileSize(f), 15);
+  {
+    const UniqueFd again(::open(f.c_str(), O_RDWR | O_CLOEXEC));
+    ASSERT_EQ(::pwrite(again.get(), "N", 1, 0), 1);
+    EXPECT_EQ(::fsync(again.get()), 0);
+  }
+  EXPECT_EQ(FileSize(f), 15);
+  EXPECT_EQ(rig::ReadWholeFile(f), "Nobody was told");
+  EXPECT_EQ(writer().Tree()->FindPath("v/f")->size, 15U);
+}
+
 TEST_P(TreeHostsTest, AServerEndsAlthoughTheOwnerIsAway) {
   const UniqueFd fd(
       ::open((root_ + "f").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
