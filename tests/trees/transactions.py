@@ -20,9 +20,7 @@ def main() -> int:
     database.execute("pragma journal_mode = delete")
     database.execute("pragma synchronous = full")
     database.execute("create table account (id integer primary key, amount int, note text)")
-    database.executemany(
-        "insert into account values (?, 100, ?)", [(i, "n" * 500) for i in range(ROWS)]
-    )
+    database.executemany("insert into account values (?, 100, ?)", [(i, "n" * 500) for i in range(ROWS)])
     count = 0
     while not select.select([sys.stdin], [], [], 0)[0]:
         a, b = chance.sample(range(ROWS), 2)
