@@ -65,10 +65,12 @@ absl::StatusOr<std::string> ParseAbsolutePath(std::string_view text) {
 
 absl::StatusOr<DeviceSpec> ParseDevice(std::string_view text) {
   auto spec = DeviceSpec::Parse(text);
-  if (spec.ok() && spec->path.front() == '/') return spec;
+  if (spec.ok() && (!spec->has_path() || spec->path.front() == '/')) {
+    return spec;
+  }
   return InvalidArgument(
-      "\"{}\" is no device; write emulated:/DIRECTORY, image:/FILE or the "
-      "device's absolute path, such as /dev/dax0.0",
+      "\"{}\" is no device; write tag:UUID, emulated:/DIRECTORY, image:/FILE or "
+      "the device's absolute path, such as /dev/dax0.0",
       Printable(text));
 }
 

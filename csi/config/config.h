@@ -60,7 +60,7 @@ struct EmulatedSection {
 
 struct PoolSection {
   std::string name;   // DNS label, <= 63: it becomes part of a topology key
-  DeviceSpec device;  // the primary; an absolute path, as of the further ones
+  DeviceSpec device;  // the primary; a path is absolute, as of the further ones
   std::vector<DeviceSpec> devices;  // further ones, in any order
   FormatPolicy format = FormatPolicy::kNever;
   /// Bytes, a power of two; absent: by the pool's size (DefaultLogLength).

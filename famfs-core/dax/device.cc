@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "dax/cacheline.h"
+#include "dax/devdax.h"
 #include "dax/emulated.h"
 #include "dax/image.h"
 #include "dax/streaming.h"
@@ -26,13 +27,6 @@ void CheckRange(std::size_t at, std::size_t length, std::size_t size) {
   std::abort();
 }
 
-absl::Status DevdaxIsMissing(std::string_view path) {
-  return Unimplemented(
-      "devdax:{}: character devices are not built in yet; use emulated:DIR or "
-      "image:FILE",
-      path);
-}
-
 absl::StatusOr<std::unique_ptr<DaxDevice>> OpenPath(const std::string& path,
                                                     Access access) {
   struct stat info {};
@@ -45,7 +39,7 @@ absl::StatusOr<std::unique_ptr<DaxDevice>> OpenPath(const std::string& path,
   }
   if (S_ISDIR(info.st_mode)) return OpenEmulatedDevice(path, access);
   if (S_ISREG(info.st_mode)) return OpenImage(path, access);
-  if (S_ISCHR(info.st_mode)) return DevdaxIsMissing(path);
+  if (S_ISCHR(info.st_mode)) return OpenDevdax(path, access);
   return InvalidArgument(
       "device {}: is neither a directory (emulated), a regular file (image) "
       "nor a character device (devdax)",
@@ -132,7 +126,11 @@ absl::StatusOr<std::unique_ptr<DaxDevice>> OpenDevice(const DeviceSpec& spec,
     case DeviceSpec::Kind::kImage:
       return OpenImage(spec.path, access);
     case DeviceSpec::Kind::kDevdax:
-      return DevdaxIsMissing(spec.path);
+      return OpenDevdax(spec.path, access);
+    case DeviceSpec::Kind::kTag: {
+      FAMFS_ASSIGN_OR_RETURN(const Uuid tag, Uuid::Parse(spec.path));
+      return OpenTagged(tag, access);
+    }
   }
   return Internal("no kind of device has the number {}",
                   static_cast<int>(spec.kind));

@@ -80,8 +80,9 @@ class Mapping {
   /// OK unless it is lost; then the error that MissingError has for the place.
   [[nodiscard]] virtual absl::Status Check() const { return absl::OkStatus(); }
   /// Why the byte at `at` is missing, as far as can be told now, naming file
-  /// and byte. ResourceExhausted: its file system is full; DataLoss: the file
-  /// became shorter, or the memory failed.
+  /// and byte. ResourceExhausted: its file system is full; Unavailable: the
+  /// device is gone, or has another mode by now; DataLoss: the file became
+  /// shorter, or the memory failed.
   [[nodiscard]] virtual absl::Status MissingError(std::size_t at) const;
   /// Maps a lost range anew, at its old address; OK at once when it is not
   /// lost. Whoever uses it at the same time sees it lost, or renewed.
@@ -103,7 +104,7 @@ class DaxDevice {
   /// again.
   [[nodiscard]] virtual std::string spec() const = 0;
   [[nodiscard]] virtual std::uint64_t size() const = 0;
-  /// The tag of the allocation; nil where the kind has none (image).
+  /// The tag of the allocation; nil where the device has none (image).
   [[nodiscard]] virtual Uuid tag() const = 0;
 
   /// What a kind of device offers; always the same of a device. Each is a
@@ -131,11 +132,14 @@ class DaxDevice {
   [[nodiscard]] virtual Capabilities capabilities() const = 0;
 
   /// What the device's path leads to at the moment: equal values, the same
-  /// memory. Emulated: the file of the extent at 0; image: the file. NotFound
-  /// when it leads nowhere. Elsewhere always the same.
+  /// memory. Emulated: the file of the extent at 0; image: the file; devdax:
+  /// the kernel's device. NotFound when it leads nowhere. Elsewhere always the
+  /// same.
   struct Medium {
     std::uint64_t device = 0;
     std::uint64_t inode = 0;
+    /// Of a character device (st_rdev): the same by whichever node.
+    std::uint64_t number = 0;
     bool operator==(const Medium&) const = default;
   };
   using MediumProbe = std::function<absl::StatusOr<Medium>()>;
@@ -147,14 +151,14 @@ class DaxDevice {
 
   /// All files that the device's memory is, at the moment, for telling who has
   /// them open: emulated, each extent's and each node's, also a malformed
-  /// one's; image: its own. None where there is no such file.
+  /// one's; image: its own; devdax: its node. None where there is no such file.
   virtual absl::StatusOr<std::vector<Medium>> ListMedia() {
     FAMFS_ASSIGN_OR_RETURN(const Medium only, ProbeMedium()());
     return only == Medium{} ? std::vector<Medium>{} : std::vector<Medium>{only};
   }
 
   /// A descriptor of its own of the file by which everybody opens the device:
-  /// emulated, device.yaml; image, its file. Not for its contents: for locks
+  /// emulated, device.yaml; image, its file; devdax, its node. Not for its contents: for locks
   /// (dax/use_mark.h). Unimplemented where the kind has none.
   virtual absl::StatusOr<UniqueFd> OpenKnownFile(Access /*access*/) {
     return Unimplemented("{}: no file that everybody finds", spec());
@@ -163,7 +167,7 @@ class DaxDevice {
   /// Maps [offset, offset + length). On an emulated device the range must lie
   /// within one extent: NotFound names it when no extent is there. OutOfRange
   /// beyond the device; PermissionDenied for kReadWrite on one opened for
-  /// kRead.
+  /// kRead; Unavailable when the device is gone, or has another mode by now.
   virtual absl::StatusOr<std::unique_ptr<Mapping>> Map(std::uint64_t offset,
                                                        std::uint64_t length,
                                                        Access access) = 0;
@@ -353,8 +357,8 @@ class DaxDevice {
 /// is a positive number of whole units, OutOfRange beyond the device.
 [[nodiscard]] absl::Status CheckExtent(const DaxDevice& device, Range range);
 
-/// Errors name the spec and what to do (NotFound: create it with `famfs mkfs`;
-/// Unimplemented: devdax is not built in yet).
+/// Errors name the spec and what to do (NotFound: create it with `famfs mkfs`,
+/// or attach the memory; FailedPrecondition: the dax device has another mode).
 absl::StatusOr<std::unique_ptr<DaxDevice>> OpenDevice(const DeviceSpec& spec,
                                                       Access access);
 /// The same by a text that DeviceSpec::Parse takes: for who has no use for the

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "base/uuid.h"
 
 namespace famfs {
 namespace {
@@ -14,25 +15,40 @@ struct Named {
   std::string_view name;
   DeviceSpec::Kind kind;
 };
-constexpr std::array<Named, 3> kKinds = {{
+constexpr std::array<Named, 4> kKinds = {{
     {"devdax", DeviceSpec::Kind::kDevdax},
     {"emulated", DeviceSpec::Kind::kEmulated},
     {"image", DeviceSpec::Kind::kImage},
+    {"tag", DeviceSpec::Kind::kTag},
 }};
+
+absl::StatusOr<DeviceSpec> ParseTagSpec(std::string_view text,
+                                        const std::string& shown) {
+  const auto tag = Uuid::Parse(text);
+  if (tag.ok() && !tag->is_nil()) {
+    return DeviceSpec{.kind = DeviceSpec::Kind::kTag, .path = tag->ToString()};
+  }
+  return InvalidArgument(
+      "device {}: {}; write tag:UUID as `famfs devices` lists it, or "
+      "emulated:DIR, image:FILE or devdax:PATH",
+      shown,
+      tag.ok() ? "the nil UUID is no tag: it is that of devices without one"
+               : "what follows \"tag:\" is no UUID");
+}
 
 }  // namespace
 
 absl::StatusOr<DeviceSpec> DeviceSpec::Parse(std::string_view text) {
   if (text.empty()) {
     return InvalidArgument(
-        "no device is named; write emulated:DIR, image:FILE, devdax:PATH or a "
-        "path");
+        "no device is named; write emulated:DIR, image:FILE, devdax:PATH, "
+        "tag:UUID or a path");
   }
   const std::string shown = Printable(text, kShown);
   if (text.find('\0') != std::string_view::npos) {
     return InvalidArgument(
         "device {}: no path has a NUL byte; write emulated:DIR, image:FILE, "
-        "devdax:PATH or a path",
+        "devdax:PATH, tag:UUID or a path",
         shown);
   }
   const std::size_t colon = text.find(':');
@@ -46,16 +62,17 @@ absl::StatusOr<DeviceSpec> DeviceSpec::Parse(std::string_view text) {
   if (found == kKinds.end()) {
     return InvalidArgument(
         "device {}: \"{}\" is no kind of device; write emulated:DIR, "
-        "image:FILE, devdax:PATH, or ./{} for a path with a colon",
+        "image:FILE, devdax:PATH, tag:UUID, or ./{} for a path with a colon",
         shown, Printable(name, kShown), shown);
   }
   const std::string_view path = text.substr(colon + 1);
-  if (path.empty()) {
+  if (path.empty() && found->kind != Kind::kTag) {
     return InvalidArgument(
-        "device {}: a path must follow \"{}:\"; write emulated:DIR, image:FILE "
-        "or devdax:PATH",
+        "device {}: a path must follow \"{}:\"; write emulated:DIR, "
+        "image:FILE, devdax:PATH or tag:UUID",
         shown, name);
   }
+  if (found->kind == Kind::kTag) return ParseTagSpec(path, shown);
   return DeviceSpec{.kind = found->kind, .path = std::string(path)};
 }
 

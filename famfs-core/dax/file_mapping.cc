@@ -1,7 +1,6 @@
 #include "dax/file_mapping.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -9,14 +8,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
-#include <optional>
 #include <system_error>
 #include <utility>
 
 #include "base/units.h"
-#include "dax/missing_memory.h"
-
-#include "base/units.h"
+#include "dax/watched_mapping.h"
 
 namespace famfs {
 namespace {
@@ -24,114 +20,66 @@ namespace {
 /// A file system with less than this is full to whoever misses a page.
 constexpr std::uint64_t kNoRoom = 2 * kMiB;
 
-/// Where a mapping comes from.
-struct Origin {
-  std::string path;
-  std::string name;  // for messages
-  dev_t device = 0;  // these two tell the file from a later one of the path
-  ino_t inode = 0;
-  std::uint64_t at = 0;  // of the mapping's first byte
-  Access access = Access::kRead;
-};
-
-int ProtectionFor(Access access) {
-  return access == Access::kReadWrite ? PROT_READ | PROT_WRITE : PROT_READ;
-}
-
-/// What mmap gave, until the end.
-class MappedPages {
+class FileMapping final : public WatchedMapping {
  public:
-  MappedPages(std::byte* base, std::size_t length)
-      : base_(base), length_(length) {}
-  ~MappedPages() { ::munmap(base_, length_); }
-  MappedPages(const MappedPages&) = delete;
-  MappedPages& operator=(const MappedPages&) = delete;
-  /// Another file in their place, at once.
-  [[nodiscard]] bool Replace(int fd, std::uint64_t at, Access access) const {
-    return ::mmap(base_, length_, ProtectionFor(access), MAP_SHARED | MAP_FIXED,
-                  fd, static_cast<off_t>(at)) != MAP_FAILED;
-  }
+  FileMapping(MappedPages pages, std::size_t skip, std::size_t size,
+              Access access, const std::string& name, std::string path,
+              const struct stat& file)
+      : WatchedMapping(std::move(pages), skip, size, access, name),
+        path_(std::move(path)),
+        device_(file.st_dev),
+        inode_(file.st_ino) {}
 
- private:
-  std::byte* const base_;
-  const std::size_t length_;
-};
-
-class FileMapping final : public Mapping {
- public:
-  /// The range begins `skip` bytes into what was mapped.
-  FileMapping(std::byte* base, std::size_t whole, std::size_t skip,
-              Origin origin)
-      : Mapping(base + skip, whole - skip),
-        pages_(base, whole),
-        skip_(skip),
-        origin_(std::move(origin)),
-        watched_(base, whole, origin_.access == Access::kReadWrite,
-                 origin_.name) {}
-
-  [[nodiscard]] bool lost() const override { return watched_.lost(); }
-  [[nodiscard]] absl::Status Check() const override {
-    const std::optional<std::size_t> at = watched_.lost_at();
-    return at ? MissingError(std::max(*at, skip_) - skip_) : absl::OkStatus();
-  }
   [[nodiscard]] absl::Status MissingError(std::size_t at) const override;
-  [[nodiscard]] absl::Status Renew() override;
 
  private:
-  const MappedPages pages_;
-  const std::size_t skip_;
-  const Origin origin_;
-  // Last: pages that are unmapped are watched no more, since another mapping
-  // may get their addresses.
-  WatchedMemory watched_;
+  [[nodiscard]] absl::StatusOr<UniqueFd> OpenAgain() const override;
+
+  const std::string path_;
+  // These two tell the file from a later one of the path.
+  const dev_t device_;
+  const ino_t inode_;
 };
 
 absl::Status FileMapping::MissingError(std::size_t at) const {
-  const std::uint64_t byte = origin_.at + at;
+  const std::uint64_t byte = begin() + at;
   struct stat info {};
   struct statvfs room {};
-  if (::stat(origin_.path.c_str(), &info) == 0 &&
-      info.st_dev == origin_.device && info.st_ino == origin_.inode) {
+  if (::stat(path_.c_str(), &info) == 0 && info.st_dev == device_ &&
+      info.st_ino == inode_) {
     const auto length = static_cast<std::uint64_t>(info.st_size);
-    if (length < origin_.at + size()) {
+    if (length < begin() + size()) {
       return DataLoss(
           "{}: its byte {} is gone: the file was made shorter, to {} bytes, "
           "while it was in use; what lay behind them is lost",
-          origin_.name, byte, length);
+          name(), byte, length);
     }
-    if (::statvfs(origin_.path.c_str(), &room) == 0 &&
+    if (::statvfs(path_.c_str(), &room) == 0 &&
         room.f_bfree * room.f_frsize < kNoRoom) {
       return ResourceExhausted(
           "{}: there is no memory for its byte {}: the file system is full; "
           "make room there, or make it larger",
-          origin_.name, byte);
+          name(), byte);
     }
   }
   return DataLoss(
       "{}: its byte {} can be neither read nor written (SIGBUS): the memory "
       "failed, or its file system was full a moment ago",
-      origin_.name, byte);
+      name(), byte);
 }
 
-absl::Status FileMapping::Renew() {
-  if (!lost()) return absl::OkStatus();
-  const bool write = origin_.access == Access::kReadWrite;
+absl::StatusOr<UniqueFd> FileMapping::OpenAgain() const {
+  const bool write = access() == Access::kReadWrite;
   FAMFS_ASSIGN_OR_RETURN(
-      const UniqueFd fd,
-      OpenFile(origin_.path, (write ? O_RDWR : O_RDONLY) | O_NOFOLLOW));
+      UniqueFd fd, OpenFile(path_, (write ? O_RDWR : O_RDONLY) | O_NOFOLLOW));
   struct stat info {};
   if (::fstat(fd.get(), &info) != 0) {
-    return ErrnoError(errno, fmt::format("stat {}", origin_.name));
+    return ErrnoError(errno, fmt::format("stat {}", name()));
   }
   const bool same =
-      info.st_dev == origin_.device && info.st_ino == origin_.inode &&
-      static_cast<std::uint64_t>(info.st_size) >= origin_.at + size();
-  if (!same) return Check();
-  if (!pages_.Replace(fd.get(), origin_.at - skip_, origin_.access)) {
-    return ErrnoError(errno, fmt::format("mmap {}", origin_.name));
-  }
-  watched_.Renew();
-  return absl::OkStatus();
+      info.st_dev == device_ && info.st_ino == inode_ &&
+      static_cast<std::uint64_t>(info.st_size) >= begin() + size();
+  return same ? std::move(fd) : UniqueFd();
 }
 
 }  // namespace
@@ -153,20 +101,11 @@ absl::StatusOr<std::unique_ptr<Mapping>> MapFile(
   }
   static const auto kPage = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   const std::uint64_t skip = at % kPage;
-  void* base = ::mmap(nullptr, length + skip, ProtectionFor(access), MAP_SHARED,
-                      fd, static_cast<off_t>(at - skip));
-  if (base == MAP_FAILED) {
-    return ErrnoError(
-        errno, fmt::format("mmap {} bytes at {} of {}", length, at, name));
-  }
-  return std::make_unique<FileMapping>(static_cast<std::byte*>(base),
-                                       length + skip, skip,
-                                       Origin{.path = path,
-                                              .name = name,
-                                              .device = info.st_dev,
-                                              .inode = info.st_ino,
-                                              .at = at,
-                                              .access = access});
+  FAMFS_ASSIGN_OR_RETURN(
+      MappedPages pages,
+      MappedPages::Map(fd, at - skip, length + skip, access, name));
+  return std::make_unique<FileMapping>(std::move(pages), skip, length, access,
+                                       name, path, info);
 }
 
 // In steps, since a signal makes tmpfs undo all of one call, and a large one

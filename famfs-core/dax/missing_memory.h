@@ -11,8 +11,11 @@
 //                  whoever relies on it asks afterwards. For everything else:
 //                  what loads and stores need not know of it.
 //
-// Any other SIGBUS ends the process as it would without them. Neither costs a
-// system call as long as nothing is missing.
+// A kernel that only reports a failed page (BUS_MCEERR_AO, to who asked for it)
+// has not stopped any load or store: of watched memory that is passed over, and
+// the touch of the page, if there is one, tells. Any other SIGBUS ends the
+// process as it would without them. No load and no store costs a system call as
+// long as nothing is missing.
 #pragma once
 
 #include <atomic>
@@ -44,9 +47,11 @@ const std::byte* Guarded(std::initializer_list<MemorySpan> memory, Leaf leaf) {
 /// A range of mapped memory, from its making to its end. Whole pages.
 class WatchedMemory {
  public:
-  /// `writable`: as it is mapped. `name`: for FirstMissingMemory.
+  /// `writable`: as it is mapped. `name`: for FirstMissingMemory. `unit`: bytes
+  /// from the base on that can only be mapped together, a power of two and at
+  /// least a page; a dax device's alignment.
   WatchedMemory(std::byte* base, std::size_t length, bool writable,
-                std::string name);
+                std::string name, std::size_t unit = 0);
   ~WatchedMemory();
   WatchedMemory(const WatchedMemory&) = delete;
   WatchedMemory& operator=(const WatchedMemory&) = delete;
@@ -69,6 +74,7 @@ class WatchedMemory {
   std::byte* const base_;
   const std::size_t length_;
   const bool writable_;
+  const std::size_t unit_;  // bytes
   const std::string name_;
   std::atomic<std::size_t> at_{kNothing};
   WatchedMemory* next_ = nullptr;  // these two under the handler's lock

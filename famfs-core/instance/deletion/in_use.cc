@@ -27,18 +27,37 @@ namespace {
 
 namespace fs = std::filesystem;
 
-using Media = absl::flat_hash_set<std::pair<std::uint64_t, std::uint64_t>>;
+/// What is looked for: files, and character devices by whichever node.
+struct Media {
+  absl::flat_hash_set<std::pair<std::uint64_t, std::uint64_t>> files{};
+  absl::flat_hash_set<std::uint64_t> numbers{};
+
+  [[nodiscard]] bool Has(const struct stat& info) const {
+    return files.contains({info.st_dev, info.st_ino}) ||
+           (S_ISCHR(info.st_mode) && numbers.contains(info.st_rdev));
+  }
+};
 
 bool HasOpen(const fs::path& process, const Media& media) {
   std::error_code gone;
   for (const auto& entry : fs::directory_iterator(process / "fd", gone)) {
     struct stat info = {};
-    if (::stat(entry.path().c_str(), &info) == 0 &&
-        media.contains({info.st_dev, info.st_ino})) {
+    if (::stat(entry.path().c_str(), &info) == 0 && media.Has(info)) {
       return true;
     }
   }
   return false;
+}
+
+/// Of a mapping whose file is another node of the device: a container's own.
+bool MapsNumber(const fs::path& process, const std::string& line,
+                const Media& media) {
+  if (media.numbers.empty() || line.find(" /dev/") == std::string::npos) {
+    return false;
+  }
+  struct stat info = {};
+  const fs::path file = process / "map_files" / line.substr(0, line.find(' '));
+  return ::stat(file.c_str(), &info) == 0 && media.Has(info);
 }
 
 bool HasMapped(const fs::path& process, const Media& media) {
@@ -51,9 +70,10 @@ bool HasMapped(const fs::path& process, const Media& media) {
     // hexadecimal.
     if (std::sscanf(line.c_str(), "%*s %*s %*s %x:%x %" SCNu64, &major, &minor,
                     &inode) == 3 &&
-        media.contains({makedev(major, minor), inode})) {
+        media.files.contains({makedev(major, minor), inode})) {
       return true;
     }
+    if (MapsNumber(process, line, media)) return true;
   }
   return false;
 }
@@ -71,26 +91,45 @@ std::string NameOf(const fs::path& process) {
   return Printable(name);
 }
 
-absl::Status AddProcesses(const DaxDevice& device, const Media& media,
-                          std::vector<std::string>& users) {
+Media ToLookFor(const std::vector<DaxDevice::Medium>& all) {
+  Media media;
+  for (const DaxDevice::Medium& medium : all) {
+    media.files.emplace(medium.device, medium.inode);
+    if (medium.number != 0) media.numbers.insert(medium.number);
+  }
+  return media;
+}
+
+/// Whether /proc shows processes: whoever cannot see itself sees nobody.
+bool FindProcesses(const Media& media, std::vector<std::string>& found) {
   const std::string self = std::to_string(::getpid());
-  bool is_told = false;  // whoever cannot see itself sees nobody
+  bool is_told = false;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator("/proc", error)) {
     const std::string pid = entry.path().filename();
     if (pid == self) is_told = true;
     if (!IsPid(pid) || pid == self) continue;
     if (HasMapped(entry.path(), media) || HasOpen(entry.path(), media)) {
-      users.push_back(fmt::format("process {} ({}) has it open", pid,
-                                  NameOf(entry.path())));
+      found.push_back(fmt::format("{} ({})", pid, NameOf(entry.path())));
     }
   }
-  if (is_told) return absl::OkStatus();
-  return FailedPrecondition(
-      "{}: who uses it cannot be told: /proc shows no processes; mount it "
-      "(mount -t proc proc /proc), or add --force-in-use if you know that "
-      "nobody does",
-      device.spec());
+  return is_told;
+}
+
+absl::Status AddProcesses(const DaxDevice& device, const Media& media,
+                          std::vector<std::string>& users) {
+  std::vector<std::string> found;
+  if (!FindProcesses(media, found)) {
+    return FailedPrecondition(
+        "{}: who uses it cannot be told: /proc shows no processes; mount it "
+        "(mount -t proc proc /proc), or add --force-in-use if you know that "
+        "nobody does",
+        device.spec());
+  }
+  for (const std::string& one : found) {
+    users.push_back(fmt::format("process {} has it open", one));
+  }
+  return absl::OkStatus();
 }
 
 /// What holds the marks, but is not among the processes that can be seen from
@@ -159,12 +198,9 @@ void AddHosts(DaxDevice& device, const ThisHost& self,
 absl::StatusOr<std::vector<std::string>> WhoUses(DaxDevice& device,
                                                  const ThisHost& self) {
   FAMFS_ASSIGN_OR_RETURN(const auto all, device.ListMedia());
-  Media media;
-  for (const DaxDevice::Medium& medium : all) {
-    media.emplace(medium.device, medium.inode);
-  }
+  const Media media = ToLookFor(all);
   std::vector<std::string> users;
-  if (!media.empty()) {
+  if (!media.files.empty()) {
     FAMFS_RETURN_IF_ERROR(AddProcesses(device, media, users));
   }
   AddMarks(device, users);
@@ -172,6 +208,13 @@ absl::StatusOr<std::vector<std::string>> WhoUses(DaxDevice& device,
     AddHosts(device, self, users);
   }
   return users;
+}
+
+std::vector<std::string> ProcessesThatHave(
+    const std::vector<DaxDevice::Medium>& media) {
+  std::vector<std::string> found;
+  FindProcesses(ToLookFor(media), found);
+  return found;
 }
 
 absl::Status CheckUnused(DaxDevice& device, const ThisHost& self) {

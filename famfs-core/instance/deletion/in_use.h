@@ -24,6 +24,11 @@ namespace famfs {
 absl::StatusOr<std::vector<std::string>> WhoUses(DaxDevice& device,
                                                  const ThisHost& self);
 
+/// "PID (NAME)" of the other processes that have one of these open or mapped,
+/// as far as this one may look; empty also where /proc shows no processes.
+std::vector<std::string> ProcessesThatHave(
+    const std::vector<DaxDevice::Medium>& media);
+
 /// FailedPrecondition names who uses it, and says that `--force-in-use` gives
 /// it up all the same.
 [[nodiscard]] absl::Status CheckUnused(DaxDevice& device, const ThisHost& self);

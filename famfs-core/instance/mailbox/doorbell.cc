@@ -2,6 +2,7 @@
 
 #include <linux/futex.h>
 #include <linux/magic.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -26,8 +27,11 @@ long Futex(const std::uint32_t* word, int operation, std::uint32_t value,
 
 bool CanSleepOn(DaxDevice& device) {
   const absl::StatusOr<UniqueFd> file = device.OpenKnownFile(Access::kRead);
+  struct stat kind {};
   struct statfs info {};
-  return file.ok() && ::fstatfs(file->get(), &info) == 0 &&
+  // The node of a dax device lies on such a file system, its memory does not.
+  return file.ok() && ::fstat(file->get(), &kind) == 0 &&
+         S_ISREG(kind.st_mode) && ::fstatfs(file->get(), &info) == 0 &&
          info.f_type == TMPFS_MAGIC;
 }
 

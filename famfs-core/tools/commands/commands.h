@@ -26,6 +26,7 @@ void AddVerify(Command& app, ExitCode& exit);
 void AddStat(Command& app, ExitCode& exit);
 void AddDf(Command& app, ExitCode& exit);
 void AddMap(Command& app, ExitCode& exit);
+void AddDevices(Command& app, ExitCode& exit);
 void AddHosts(Command& app, ExitCode& exit);
 void AddEvict(Command& app, ExitCode& exit);
 void AddDu(Command& app, ExitCode& exit);

@@ -24,9 +24,10 @@ Try it (an emulated device is a directory; on tmpfs its files can be shared):
   famfs mount emulated:/dev/shm/pool /mnt/pool
   famfs umount /mnt/pool
 
-DEVICE is emulated:DIR, image:FILE, devdax:PATH, or a path: a directory is an
-emulated device, a regular file a flat image. `famfs COMMAND --help` tells each
-command's options and more examples.
+DEVICE is emulated:DIR, image:FILE, devdax:PATH, tag:UUID, or a path: a directory
+is an emulated device, a regular file a flat image, a character device such as
+/dev/dax0.0 real memory. `famfs COMMAND --help` tells each command's options and
+more examples.
 
 Exit codes: 0 done; 1 problems were found, or the operation was refused; 2 a
 wrong command line, or a device that could not be opened.)";
@@ -71,6 +72,7 @@ void AddCommands(Command& famfs, ExitCode& exit) {
   AddVerify(famfs, exit);
   AddStat(famfs, exit);
   AddDf(famfs, exit);
+  AddDevices(famfs, exit);
   AddHosts(famfs, exit);
   AddEvict(famfs, exit);
   AddDu(famfs, exit);

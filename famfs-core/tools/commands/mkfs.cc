@@ -25,6 +25,8 @@ Examples:
       makes the emulated device, too; its extents are files on tmpfs
   famfs mkfs image:/tmp/pool.img --size 4G
       makes a flat, sparse image
+  famfs mkfs tag:3f2504e0-4f89-41d3-9a0c-0305e82c3301
+      takes the whole dax device of that tag (`famfs devices` lists them)
   famfs mkfs emulated:/dev/shm/pool --force
       replaces the instance that is there: everything in it is lost
 
@@ -82,6 +84,7 @@ class NewDevice {
         return Image(spec.path, *options.size);
       case DeviceSpec::Kind::kPath:
       case DeviceSpec::Kind::kDevdax:
+      case DeviceSpec::Kind::kTag:
         break;
     }
     return AsUsage(InvalidArgument(

@@ -48,7 +48,7 @@ std::string MountPointPath(const std::string& path) {
 std::vector<std::string> AbsoluteSpecs(std::vector<DeviceSpec> specs) {
   std::vector<std::string> texts;
   for (DeviceSpec& spec : specs) {
-    spec.path = fs::absolute(spec.path).string();
+    if (spec.has_path()) spec.path = fs::absolute(spec.path).string();
     texts.push_back(spec.ToString());
   }
   return texts;

@@ -254,9 +254,10 @@ void AddSalvage(Command* command, bool& salvage) {
 void AddDevice(Command* command, std::string& device) {
   command
       ->add_option("DEVICE", device,
-                   "emulated:DIR, image:FILE, devdax:PATH, or a path: a "
-                   "directory is emulated, a file an image, a famfs mount what "
-                   "is mounted there")
+                   "emulated:DIR, image:FILE, devdax:PATH, tag:UUID, or a "
+                   "path: a directory is emulated, a file an image, a "
+                   "character device devdax, a famfs mount what is mounted "
+                   "there")
       ->required()
       ->type_name("");
 }

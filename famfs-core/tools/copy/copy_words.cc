@@ -26,6 +26,7 @@ bool Exists(const std::string& path) {
 bool IsDevice(const std::string& text) {
   const auto spec = DeviceSpec::Parse(text);
   if (!spec.ok() || spec->path.empty()) return false;
+  if (!spec->has_path()) return true;  // looked for when it is opened
   if (spec->kind != DeviceSpec::Kind::kPath) return Exists(spec->path);
   std::error_code ignored;
   if (fs::is_regular_file(text, ignored)) return true;

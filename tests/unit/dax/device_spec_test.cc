@@ -26,6 +26,8 @@ TEST(DeviceSpecTest, AKindAndAPathAreTakenApart) {
       {"emulated:/dev/shm/pool", {Kind::kEmulated, "/dev/shm/pool"}},
       {"image:/tmp/pool.img", {Kind::kImage, "/tmp/pool.img"}},
       {"devdax:/dev/dax0.0", {Kind::kDevdax, "/dev/dax0.0"}},
+      {"tag:3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+       {Kind::kTag, "3f2504e0-4f89-41d3-9a0c-0305e82c3301"}},
       {"/dev/dax0.0", {Kind::kPath, "/dev/dax0.0"}},
       {"pool", {Kind::kPath, "pool"}},
       {"emulated", {Kind::kPath, "emulated"}},
@@ -61,6 +63,10 @@ TEST(DeviceSpecTest, WhatNamesNoDeviceIsRefusedWithTheKindsThatThereAre) {
       {"emulated:", "a path must follow \"emulated:\""},
       {"image:", "a path must follow \"image:\""},
       {"devdax:", "a path must follow \"devdax:\""},
+      {"tag:", "what follows \"tag:\" is no UUID"},
+      {"tag:/dev/dax0.0", "what follows \"tag:\" is no UUID"},
+      {"tag:3f2504e0-4f89-41d3-9a0c-0305e82c330", "is no UUID"},
+      {"tag:00000000-0000-0000-0000-000000000000", "the nil UUID is no tag"},
       {"tape:/dev/st0", "\"tape\" is no kind"},
       {"Emulated:/dev/shm/pool", "\"Emulated\" is no kind"},
       {" image:/x", "\" image\" is no kind"},
@@ -74,10 +80,18 @@ TEST(DeviceSpecTest, WhatNamesNoDeviceIsRefusedWithTheKindsThatThereAre) {
   for (const auto& c : cases) {
     const auto spec = DeviceSpec::Parse(c.text);
     EXPECT_THAT(spec, HasError(StatusCode::kInvalidArgument, c.why));
-    for (const char* kind : {"emulated:DIR", "image:FILE", "devdax:PATH"}) {
+    for (const char* kind : {"emulated:DIR", "image:FILE", "devdax:PATH", "tag:UUID"}) {
       EXPECT_THAT(spec, HasError(StatusCode::kInvalidArgument, kind)) << c.text;
     }
   }
+}
+
+TEST(DeviceSpecTest, ATagIsTheSameHoweverItIsWritten) {
+  const DeviceSpec spec = Spec("tag:3F2504E0-4F89-41D3-9A0C-0305E82C3301");
+  EXPECT_EQ(spec, Spec("tag:3f2504e0-4f89-41d3-9a0c-0305e82c3301"));
+  EXPECT_EQ(spec.ToString(), "tag:3f2504e0-4f89-41d3-9a0c-0305e82c3301");
+  EXPECT_FALSE(spec.has_path());
+  EXPECT_TRUE(Spec("image:a").has_path());
 }
 
 TEST(DeviceSpecTest, AVeryLongTextIsTakenWholeAndShownInPart) {
@@ -99,7 +113,8 @@ TEST(DeviceSpecTest, OneThatIsMadeByDefaultNamesNothing) {
 
 TEST(DeviceSpecTest, EqualTextsAreEqualAndSortedAlike) {
   const std::vector<std::string> sorted = {
-      "/a", "/b", "devdax:/a", "emulated:/a", "emulated:/b", "image:/a"};
+      "/a", "/b", "devdax:/a", "emulated:/a", "emulated:/b", "image:/a",
+      "tag:3f2504e0-4f89-41d3-9a0c-0305e82c3301"};
   for (std::size_t i = 0; i < sorted.size(); ++i) {
     EXPECT_EQ(Spec(sorted[i]), Spec(sorted[i]));
     for (std::size_t j = 0; j < i; ++j) {

@@ -7,6 +7,8 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -59,6 +61,28 @@ class Memory {
 
  private:
   const UniqueFd fd_;
+  std::byte* base_ = nullptr;
+};
+
+/// As large as a huge page, and aligned as one.
+class HugeMemory {
+ public:
+  static constexpr std::size_t kSize = 2 * kMiB;
+  HugeMemory() {
+    void* const base = ::mmap(nullptr, 2 * kSize, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    EXPECT_NE(base, MAP_FAILED);
+    base_ = static_cast<std::byte*>(base);
+  }
+  ~HugeMemory() { ::munmap(base_, 2 * kSize); }
+  HugeMemory(const HugeMemory&) = delete;
+  HugeMemory& operator=(const HugeMemory&) = delete;
+  [[nodiscard]] std::byte* at(std::size_t offset) const {
+    const auto address = reinterpret_cast<std::uintptr_t>(base_);
+    return base_ + (kSize - address % kSize) % kSize + offset;
+  }
+
+ private:
   std::byte* base_ = nullptr;
 };
 
@@ -135,6 +159,105 @@ TEST(WatchedMemory, AGuardGoesFirst) {
   EXPECT_EQ(Guarded({memory.span()}, [&] { Load(memory.at(0)); }),
             memory.at(0));
   EXPECT_FALSE(watched.lost());
+}
+
+/// Has the kernel tell this process of a failed page: as it does, by its codes
+/// and fields, except that the page is well.
+void TellFailure(int code, const std::byte* at, short bits_of_the_page) {
+  siginfo_t info{};
+  info.si_signo = SIGBUS;
+  info.si_code = code;
+  info.si_addr = const_cast<std::byte*>(at);
+  info.si_addr_lsb = bits_of_the_page;
+  const long told = ::syscall(SYS_rt_tgsigqueueinfo, ::getpid(), ::gettid(),
+                              SIGBUS, &info);
+  if (told != 0) ADD_FAILURE() << "no signal was sent";
+}
+
+// A failed part of a huge page: the kernel names the part, the touch was
+// elsewhere in the page.
+TEST(Guarded, AFailedHugePageIsAllOfIt) {
+  const HugeMemory memory;
+  const MemorySpan touched{memory.at(7 * kPage), kPage};
+  const auto fail = [&memory](short bits) {
+    TellFailure(BUS_MCEERR_AR, memory.at(100 * kPage + 8), bits);
+  };
+  EXPECT_EQ(Guarded({touched}, [&] { fail(21); }), touched.data());
+  const MemorySpan failed{memory.at(100 * kPage), kPage};
+  EXPECT_EQ(Guarded({failed}, [&] { fail(21); }), memory.at(100 * kPage + 8));
+  // Of a small page the touch was in that, and of its watcher's.
+  const WatchedMemory watched(memory.at(0), HugeMemory::kSize, true, "huge");
+  EXPECT_EQ(Guarded({touched}, [&] { fail(12); }), nullptr);
+  EXPECT_EQ(watched.lost_at(), 100 * kPage + 8);
+}
+
+TEST(WatchedMemory, AFailureThatNobodyMetYetIsPassedOver) {
+  const Memory memory;
+  const WatchedMemory watched(memory.at(0), kSize, true, "it");
+  TellFailure(BUS_MCEERR_AO, memory.at(3 * kPage), 12);
+  EXPECT_FALSE(watched.lost());
+  EXPECT_EQ(Load(memory.at(3 * kPage)), 'm');
+  // Also while the memory is guarded: the work goes on.
+  bool done = false;
+  EXPECT_EQ(Guarded({memory.span()},
+                    [&] {
+                      TellFailure(BUS_MCEERR_AO, memory.at(0), 12);
+                      done = true;
+                    }),
+            nullptr);
+  EXPECT_TRUE(done);
+}
+
+TEST(WatchedMemory, AFailureOfOtherMemoryEndsTheProcess) {
+  const Memory memory;
+  const WatchedMemory watched(memory.at(0), kSize, true, "it");
+  static const std::byte elsewhere{};
+  EXPECT_EXIT(TellFailure(BUS_MCEERR_AO, &elsewhere, 12),
+              ::testing::KilledBySignal(SIGBUS), "");
+}
+
+const std::byte* failed_meanwhile = nullptr;
+std::atomic<int> told_meanwhile = 0;
+
+// They come from elsewhere, so also while this thread changes what is watched.
+// Only a thread itself may send itself such a signal: it is interrupted to.
+TEST(WatchedMemory, FailuresAreToldAtAnyTime) {
+  const Memory memory;
+  const WatchedMemory watched(memory.at(0), kSize, true, "it");
+  failed_meanwhile = memory.at(0);
+  struct sigaction interrupt {};
+  struct sigaction before {};
+  interrupt.sa_handler = [](int) {
+    TellFailure(BUS_MCEERR_AO, failed_meanwhile, 12);
+    ++told_meanwhile;
+  };
+  ASSERT_EQ(::sigaction(SIGALRM, &interrupt, &before), 0);
+  const itimerval often{.it_interval = {.tv_sec = 0, .tv_usec = 20},
+                        .it_value = {.tv_sec = 0, .tv_usec = 20}};
+  ASSERT_EQ(::setitimer(ITIMER_REAL, &often, nullptr), 0);
+  for (int i = 0; i < 20000 || told_meanwhile < 100; ++i) {
+    const WatchedMemory brief(memory.at(kPage), kPage, true, "brief");
+  }
+  const itimerval never{};
+  ASSERT_EQ(::setitimer(ITIMER_REAL, &never, nullptr), 0);
+  ASSERT_EQ(::sigaction(SIGALRM, &before, nullptr), 0);
+  EXPECT_FALSE(watched.lost());
+}
+
+// Where the kernel maps large units only, all of one is replaced.
+TEST(WatchedMemory, AUnitIsLostAsAWhole) {
+  const Memory memory;
+  constexpr std::size_t kUnit = kSize / 4;
+  const WatchedMemory watched(memory.at(0), kSize, true, "it", kUnit);
+  memory.CutOffFrom(kUnit + kPage);
+  EXPECT_EQ(Load(memory.at(2 * kUnit + 5)), '\0');
+  EXPECT_EQ(watched.lost_at(), 2 * kUnit + 5);
+  Store(memory.at(2 * kUnit + 3 * kPage), 'x');
+  EXPECT_EQ(Load(memory.at(2 * kUnit + 3 * kPage)), 'x');
+  EXPECT_EQ(Load(memory.at(kUnit)), 'm');  // another unit stays
+  EXPECT_EQ(Load(memory.at(kUnit + kPage)), '\0');
+  EXPECT_EQ(Load(memory.at(kUnit)), '\0');  // and now this one went
+  EXPECT_EQ(Load(memory.at(kUnit - 1)), 'm');
 }
 
 TEST(WatchedMemory, ThreadsThatMissTheSamePagesAllGoOn) {
