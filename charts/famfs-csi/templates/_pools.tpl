@@ -21,7 +21,7 @@ become 8.589934592e+09. */}}
 {{- $values := .root.Values -}}
 {{- $pools := list -}}
 {{- range .pools -}}
-{{- $pool := omit . "devices" "systemUuid" "emulated" "logLength" -}}
+{{- $pool := omit . "devices" "deviceNodes" "systemUuid" "emulated" "logLength" -}}
 {{- if .logLength -}}
 {{- $_ := set $pool "logLength" (include "famfs-csi.number" .logLength) -}}
 {{- end -}}
@@ -82,6 +82,16 @@ become 8.589934592e+09. */}}
 {{- $wrong = append $wrong (printf "pool %q: %s lies directly below /: pods mount the directory above it, so put it one level deeper" $pool .) -}}
 {{- end -}}
 {{- end -}}
+{{- if and .deviceNodes (ne (include "famfs-csi.anyDevdax" (dict "pools" (list .))) "true") -}}
+{{- $wrong = append $wrong (printf "pool %q has deviceNodes, but none of its devices is a dax device" $pool) -}}
+{{- end -}}
+{{- if not .deviceNodes -}}
+{{- range concat (list .device) (.devices | default list) -}}
+{{- if hasPrefix "tag:" . -}}
+{{- $wrong = append $wrong (printf "pool %q: say by deviceNodes what pods mount for %s: the device's path on these nodes, such as [/dev/dax0.0], or [/dev] where its name is not known" $pool .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if and .emulated (not (hasPrefix "emulated:" .device)) -}}
 {{- $wrong = append $wrong (printf "pool %q has emulated settings, but its device is %s: write emulated:/DIRECTORY" $pool .device) -}}
 {{- end -}}
@@ -109,14 +119,14 @@ become 8.589934592e+09. */}}
 {{- end -}}
 {{- end -}}
 
-{{/* "emulated:/var/lib/memory/a" -> "/var/lib/memory/a" */}}
+{{/* "emulated:/var/lib/memory/a" -> "/var/lib/memory/a"; a tag stays one. */}}
 {{- define "famfs-csi.devicePath" -}}
-{{- . | trimPrefix "emulated:" | trimPrefix "image:" | trimPrefix "devdax:" | clean -}}
+{{- hasPrefix "tag:" . | ternary (lower .) . | trimPrefix "emulated:" | trimPrefix "image:" | trimPrefix "devdax:" | clean -}}
 {{- end -}}
 
-{{/* "true" for a character device: pods need the host's /dev and may open it. */}}
+{{/* "true" for a character device, which only a privileged container may open. */}}
 {{- define "famfs-csi.isDevdax" -}}
-{{- or (hasPrefix "devdax:" .) (hasPrefix "/dev/dax" .) -}}
+{{- or (hasPrefix "devdax:" .) (hasPrefix "/dev/dax" .) (hasPrefix "tag:" .) -}}
 {{- end -}}
 
 {{- define "famfs-csi.anyDevdax" -}}
@@ -145,6 +155,25 @@ are mounted, not the devices themselves, which need not exist yet. */}}
 {{- $directories | uniq | sortAlpha | toJson -}}
 {{- end -}}
 
+{{/* What pods mount of the host's /dev, as a JSON list: the nodes of the devices
+that are named by path, or what deviceNodes says; /dev alone where it is among
+them. */}}
+{{- define "famfs-csi.deviceNodes" -}}
+{{- $nodes := list -}}
+{{- range .pools -}}
+{{- if .deviceNodes -}}
+{{- $nodes = concat $nodes .deviceNodes -}}
+{{- else -}}
+{{- range concat (list .device) (.devices | default list) -}}
+{{- if eq (include "famfs-csi.isDevdax" .) "true" -}}
+{{- $nodes = append $nodes (include "famfs-csi.devicePath" .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- has "/dev" $nodes | ternary (list "/dev") ($nodes | uniq | sortAlpha) | toJson -}}
+{{- end -}}
+
 {{- define "famfs-csi.poolVolumes" -}}
 {{- range include "famfs-csi.directories" . | fromJsonArray }}
 - name: memory-{{ sha256sum . | trunc 8 }}
@@ -152,11 +181,11 @@ are mounted, not the devices themselves, which need not exist yet. */}}
     path: {{ . | quote }}
     type: DirectoryOrCreate
 {{- end }}
-{{- if eq (include "famfs-csi.anyDevdax" .) "true" }}
-- name: dev
+{{- range include "famfs-csi.deviceNodes" . | fromJsonArray }}
+- name: device-{{ sha256sum . | trunc 8 }}
   hostPath:
-    path: /dev
-    type: Directory
+    path: {{ . | quote }}
+    type: {{ eq . "/dev" | ternary "Directory" "CharDevice" }}
 {{- end }}
 {{- end -}}
 
@@ -166,9 +195,9 @@ are mounted, not the devices themselves, which need not exist yet. */}}
   mountPath: {{ . | quote }}
   mountPropagation: HostToContainer
 {{- end }}
-{{- if eq (include "famfs-csi.anyDevdax" .) "true" }}
-- name: dev
-  mountPath: /dev
+{{- range include "famfs-csi.deviceNodes" . | fromJsonArray }}
+- name: device-{{ sha256sum . | trunc 8 }}
+  mountPath: {{ . | quote }}
 {{- end }}
 {{- end -}}
 
