@@ -71,8 +71,8 @@ Uuid AllocationTagOf(const std::string& directory, DaxRecord& record) {
   if (!text || text->empty()) return {};
   const auto tag = Uuid::Parse(*text);
   if (tag.ok()) return *tag;
-  record.problems.push_back(fmt::format("its uuid in sysfs is \"{}\", no UUID",
-                                        Printable(*text, kShownAttribute)));
+  record.tag_problem = fmt::format("its uuid in sysfs is \"{}\", no UUID",
+                                   Printable(*text, kShownAttribute));
   return {};
 }
 
@@ -102,6 +102,37 @@ absl::StatusOr<std::vector<DaxNamespace>> NamespacesOf(
     const DaxSystem& system) {
   if (system.libraries == nullptr) return std::vector<DaxNamespace>{};
   return system.libraries->Namespaces();
+}
+
+absl::Status CheckMode(const DaxRecord& record, std::string_view spec) {
+  switch (record.mode) {
+    case DaxMode::kDevdax:
+      return absl::OkStatus();
+    case DaxMode::kNone:
+      return Unavailable(
+          "{0}: the dax device {1} has no driver; give it one, as root: "
+          "modprobe device_dax; echo {1} > "
+          "/sys/bus/dax/drivers/device_dax/new_id",
+          spec, record.name);
+    case DaxMode::kFsdev:
+      return Unavailable(
+          "{0}: the dax device {1} is in fsdev mode, in which only the kernel "
+          "maps it; once nothing is mounted from it, run as root: echo {1} > "
+          "/sys/bus/dax/drivers/fsdev_dax/unbind; echo {1} > "
+          "/sys/bus/dax/drivers/device_dax/bind",
+          spec, record.name);
+    case DaxMode::kSystemRam:
+      return Unavailable(
+          "{0}: the dax device {1} is memory of the system (driver kmem); run "
+          "as root: daxctl reconfigure-device --force --mode=devdax {1}",
+          spec, record.name);
+    case DaxMode::kOther:
+      break;
+  }
+  return Unavailable(
+      "{}: the dax device {} has the driver \"{}\", which is not known here; "
+      "give it to device_dax",
+      spec, record.name, Printable(record.driver, kShownAttribute));
 }
 
 }  // namespace
@@ -178,12 +209,10 @@ absl::StatusOr<std::vector<DaxRecord>> ListDax(const DaxSystem& system) {
 
 absl::StatusOr<std::string> DaxNameOf(const DaxSystem& system,
                                       std::uint64_t number) {
-  const std::string name =
-      LinkName(fmt::format("{}/dev/char/{}:{}", system.sysfs, major(number),
-                           minor(number)));
+  const std::string name = LinkName(fmt::format(
+      "{}/dev/char/{}:{}", system.sysfs, major(number), minor(number)));
   struct stat info {};
-  if (!name.empty() &&
-      ::stat(DirectoryOf(system, name).c_str(), &info) == 0) {
+  if (!name.empty() && ::stat(DirectoryOf(system, name).c_str(), &info) == 0) {
     return name;
   }
   return InvalidArgument(
@@ -198,58 +227,23 @@ absl::Status AddIdentity(const DaxSystem& system, DaxRecord& record) {
   return absl::OkStatus();
 }
 
-namespace {
-
-absl::Status CheckMode(const DaxRecord& record, std::string_view spec) {
-  switch (record.mode) {
-    case DaxMode::kDevdax:
-      return absl::OkStatus();
-    case DaxMode::kNone:
-      return FailedPrecondition(
-          "{0}: the dax device {1} has no driver; give it one, as root: "
-          "modprobe device_dax; echo {1} > "
-          "/sys/bus/dax/drivers/device_dax/new_id",
-          spec, record.name);
-    case DaxMode::kFsdev:
-      return FailedPrecondition(
-          "{0}: the dax device {1} is in fsdev mode, in which only the kernel "
-          "maps it; once nothing is mounted from it, run as root: echo {1} > "
-          "/sys/bus/dax/drivers/fsdev_dax/unbind; echo {1} > "
-          "/sys/bus/dax/drivers/device_dax/bind",
-          spec, record.name);
-    case DaxMode::kSystemRam:
-      return FailedPrecondition(
-          "{0}: the dax device {1} is memory of the system (driver kmem); run "
-          "as root: daxctl reconfigure-device --force --mode=devdax {1}",
-          spec, record.name);
-    case DaxMode::kOther:
-      break;
-  }
-  return FailedPrecondition(
-      "{}: the dax device {} has the driver \"{}\", which is not known here; "
-      "give it to device_dax",
-      spec, record.name, Printable(record.driver, kShownAttribute));
-}
-
-}  // namespace
-
 absl::Status CheckMappable(const DaxRecord& record, std::string_view spec) {
   FAMFS_RETURN_IF_ERROR(CheckMode(record, spec));
   if (!record.problems.empty()) {
-    return FailedPrecondition(
+    return Unavailable(
         "{}: the dax device {} cannot be used: {}; the kernel's log may say "
         "why",
         spec, record.name, record.problems.front());
   }
   if (record.size == 0) {
-    return FailedPrecondition(
+    return Unavailable(
         "{0}: the dax device {1} has no memory (its size is 0); give it some, "
         "as root: daxctl reconfigure-device, or daxctl create-device",
         spec, record.name);
   }
   if (record.align < kPage || !std::has_single_bit(record.align) ||
       record.size % record.align != 0) {
-    return FailedPrecondition(
+    return Unavailable(
         "{}: the dax device {} has {} bytes and an alignment of {}; an "
         "alignment is a power of two of at least {}, and the size a multiple "
         "of it",

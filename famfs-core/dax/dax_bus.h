@@ -63,8 +63,11 @@ struct DaxRecord {
   std::optional<int> numa_node{};
   Uuid tag{};
   TagSource tag_source = TagSource::kNone;
-  std::uint64_t bad_bytes = 0;         // in blocks that its bus knows as bad
-  std::vector<std::string> problems{};  // attributes that say nothing sensible
+  std::uint64_t bad_bytes = 0;  // in blocks that its bus knows as bad
+  /// Size and alignment that say nothing sensible; and, of no matter for who
+  /// only maps it, the tag.
+  std::vector<std::string> problems{};
+  std::string tag_problem{};
 };
 
 /// By name. None where the kernel knows no such devices. An error is that of
@@ -82,8 +85,8 @@ absl::StatusOr<std::string> DaxNameOf(const DaxSystem& system,
 [[nodiscard]] absl::Status AddIdentity(const DaxSystem& system,
                                        DaxRecord& record);
 
-/// OK: programs can map it. FailedPrecondition, with what to run, when it has
-/// another mode, no memory, or an alignment or a size that makes no sense.
+/// OK: programs can map it. Unavailable, with what to run, when it has another
+/// mode, no memory, or an alignment or a size that makes no sense.
 /// `spec`: how it was named.
 [[nodiscard]] absl::Status CheckMappable(const DaxRecord& record,
                                          std::string_view spec);

@@ -112,9 +112,8 @@ absl::StatusOr<std::vector<DaxDevice::Medium>> DevdaxDevice::ListMedia() {
   if (::fstat(memory_.fd.get(), &node) != 0) {
     return ErrnoError(errno, fmt::format("stat {}", memory_.name));
   }
-  return std::vector<Medium>{{.device = node.st_dev,
-                              .inode = node.st_ino,
-                              .number = node.st_rdev}};
+  return std::vector<Medium>{
+      {.device = node.st_dev, .inode = node.st_ino, .number = node.st_rdev}};
 }
 
 absl::StatusOr<std::unique_ptr<Mapping>> DevdaxDevice::Map(std::uint64_t offset,
@@ -148,10 +147,11 @@ absl::StatusOr<std::unique_ptr<Mapping>> DevdaxDevice::Map(std::uint64_t offset,
   const std::uint64_t unit = memory_.align;
   const std::uint64_t begin = offset / unit * unit;
   const std::uint64_t end = (offset + length + unit - 1) / unit * unit;
-  FAMFS_ASSIGN_OR_RETURN(
-      MappedPages pages,
-      MappedPages::Map(memory_.fd.get(), begin, end - begin, access,
-                       memory_.name, unit));
+  // Opened anew: a descriptor may be of a node that the kernel has replaced.
+  FAMFS_ASSIGN_OR_RETURN(const UniqueFd fd, memory_.open(memory_.access));
+  FAMFS_ASSIGN_OR_RETURN(MappedPages pages,
+                         MappedPages::Map(fd.get(), begin, end - begin, access,
+                                          memory_.name, unit));
   return std::make_unique<DevdaxMapping>(std::move(pages), offset - begin,
                                          length, memory_, access, medium_);
 }
@@ -169,9 +169,8 @@ absl::Status DevdaxDevice::CreateExtent(Range range) {
 absl::StatusOr<std::unique_ptr<DaxDevice>> AdoptDevdax(DevdaxMemory memory) {
   FAMFS_ASSIGN_OR_RETURN(const DevdaxMemory::Now now, memory.look());
   if (now.size == 0 || now.size % memory.align != 0) {
-    return FailedPrecondition(
-        "{}: its {} bytes are no multiple of its alignment, {}", memory.name,
-        now.size, memory.align);
+    return Unavailable("{}: its {} bytes are no multiple of its alignment, {}",
+                       memory.name, now.size, memory.align);
   }
   return std::make_unique<DevdaxDevice>(std::move(memory), now);
 }

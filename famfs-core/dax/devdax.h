@@ -33,13 +33,13 @@ struct DevdaxMemory {
     std::uint64_t size = 0;  // bytes
   };
 
-  std::string spec;  // how it was named
-  std::string name;  // for messages
-  UniqueFd fd;       // opened as `access` says
+  std::string spec;         // how it was named
+  std::string name;         // for messages
+  UniqueFd fd;              // opened as `access` says
   std::uint64_t align = 0;  // bytes: a power of two, at least a page
   Uuid tag{};
   Access access = Access::kRead;
-  /// NotFound when it is gone, FailedPrecondition when it has another mode.
+  /// NotFound when it is gone, Unavailable when it has another mode.
   /// From any thread; may outlive the device.
   std::function<absl::StatusOr<Now>()> look;
   /// Another descriptor of the same memory; may outlive the device.
@@ -55,7 +55,7 @@ absl::StatusOr<std::unique_ptr<DaxDevice>> OpenDevdax(
     const DaxSystem& system = DaxSystem::Real());
 
 /// By its tag, under whichever name it is on this host. NotFound says which
-/// devices there are; FailedPrecondition when several have it.
+/// devices there are; Unavailable when several have it.
 absl::StatusOr<std::unique_ptr<DaxDevice>> OpenTagged(
     const Uuid& tag, Access access,
     const DaxSystem& system = DaxSystem::Real());

@@ -52,9 +52,8 @@ absl::StatusOr<std::unique_ptr<DaxDevice>> OpenRecord(const DaxSystem& system,
                                                       const std::string& spec,
                                                       Access access) {
   FAMFS_RETURN_IF_ERROR(CheckMappable(record, spec));
-  const std::string name = spec.starts_with("tag:")
-                               ? fmt::format("{} ({})", spec, path)
-                               : spec;
+  const std::string name =
+      spec.starts_with("tag:") ? fmt::format("{} ({})", spec, path) : spec;
   DevdaxMemory memory{.spec = spec,
                       .name = name,
                       .fd = {},
@@ -84,8 +83,7 @@ std::string NamesOf(const std::vector<DaxRecord>& records) {
     text += fmt::format("{}{} ({})", text.empty() ? "" : ", ", record.name,
                         record.tag.is_nil() ? "no tag" : record.tag.ToString());
   }
-  return text.empty() ? "this host has no dax device"
-                      : "this host has " + text;
+  return text.empty() ? "this host has no dax device" : "this host has " + text;
 }
 
 }  // namespace
@@ -132,7 +130,7 @@ absl::StatusOr<std::unique_ptr<DaxDevice>> OpenTagged(const Uuid& tag,
   for (const DaxRecord& record : *records) {
     if (record.tag != tag) continue;
     if (found != nullptr) {
-      return FailedPrecondition(
+      return Unavailable(
           "{}: the dax devices {} and {} both have this tag; name the one that "
           "is meant by its path, devdax:/dev/NAME",
           spec, found->name, record.name);

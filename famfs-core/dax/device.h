@@ -158,8 +158,8 @@ class DaxDevice {
   }
 
   /// A descriptor of its own of the file by which everybody opens the device:
-  /// emulated, device.yaml; image, its file; devdax, its node. Not for its contents: for locks
-  /// (dax/use_mark.h). Unimplemented where the kind has none.
+  /// emulated, device.yaml; image, its file; devdax, its node. For locks
+  /// (dax/use_mark.h), not for its contents. Unimplemented where it has none.
   virtual absl::StatusOr<UniqueFd> OpenKnownFile(Access /*access*/) {
     return Unimplemented("{}: no file that everybody finds", spec());
   }
@@ -358,7 +358,7 @@ class DaxDevice {
 [[nodiscard]] absl::Status CheckExtent(const DaxDevice& device, Range range);
 
 /// Errors name the spec and what to do (NotFound: create it with `famfs mkfs`,
-/// or attach the memory; FailedPrecondition: the dax device has another mode).
+/// or attach the memory; Unavailable: the dax device has another mode).
 absl::StatusOr<std::unique_ptr<DaxDevice>> OpenDevice(const DeviceSpec& spec,
                                                       Access access);
 /// The same by a text that DeviceSpec::Parse takes: for who has no use for the

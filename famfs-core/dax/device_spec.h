@@ -32,8 +32,8 @@ struct DeviceSpec {
 
   /// A colon behind a slash belongs to a path. InvalidArgument, which lists the
   /// kinds, for an empty text, another kind, a kind without a path, a tag that
-  /// is no UUID or the nil one, and a NUL byte. What lies there is not looked at. "--help" is a path: who hands a
-  /// spec to a program ends the options with "--" first.
+  /// is no UUID or the nil one, and a NUL byte. What lies there is not looked
+  /// at. "--help" is a path: who gives a spec to a program puts "--" before it.
   static absl::StatusOr<DeviceSpec> Parse(std::string_view text);
 
   /// What Parse takes for it: "image:/tmp/pool", or the path alone.

@@ -108,8 +108,8 @@ struct BusErrors {
   static bool MapZeros(std::uintptr_t at, std::size_t length, bool writable) {
     return ::syscall(SYS_mmap, at, length,
                      writable ? PROT_READ | PROT_WRITE : PROT_READ,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1,
-                     0) != -1;
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE,
+                     -1, 0) != -1;
   }
 
   /// One unit; all of the range where a single one cannot be replaced (huge

@@ -15,7 +15,9 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMostAttribute = 64 << 10;  // bytes; the kernel's: a page
 
-bool IsDigit(char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; }
+bool IsDigit(char c) {
+  return std::isdigit(static_cast<unsigned char>(c)) != 0;
+}
 
 /// The digits at the front, without zeros before them; they are taken off.
 std::string_view TakeNumber(std::string_view& text) {

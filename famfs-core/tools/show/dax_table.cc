@@ -26,9 +26,9 @@ Row RowOf(const ShownDax& device) {
           SizeText(record.align),
           std::string(ToString(record.mode)),
           record.numa_node ? std::to_string(*record.numa_node) : "-",
-          device.holders.empty() ? "-"
-                                 : fmt::format("{}", fmt::join(device.holders,
-                                                               ", ")),
+          device.holders.empty()
+              ? "-"
+              : fmt::format("{}", fmt::join(device.holders, ", ")),
           HealthOf(device)};
 }
 
@@ -43,6 +43,7 @@ std::string HealthOf(const ShownDax& device) {
   }
   if (record.mode == DaxMode::kNone) return "no driver";
   if (!device.has_node) return "no node in /dev";
+  if (!record.tag_problem.empty()) return record.tag_problem;
   return "ok";
 }
 
@@ -70,22 +71,21 @@ Json DaxJson(const std::vector<ShownDax>& devices) {
   Json json = Json::array();
   for (const ShownDax& device : devices) {
     const DaxRecord& record = device.record;
-    json.push_back(
-        {{"tag", record.tag.is_nil() ? Json(nullptr)
-                                     : Json(record.tag.ToString())},
-         {"tag_source", std::string(ToString(record.tag_source))},
-         {"path", record.path},
-         {"size", record.size},
-         {"align", record.align},
-         {"mode", std::string(ToString(record.mode))},
-         {"driver", JsonText(record.driver)},
-         {"numa_node",
-          record.numa_node ? Json(*record.numa_node) : Json(nullptr)},
-         {"holders", Json(device.holders)},
-         {"famfs", device.fs_uuid ? Json(device.fs_uuid->ToString())
-                                  : Json(nullptr)},
-         {"bad_bytes", record.bad_bytes},
-         {"health", HealthOf(device)}});
+    json.push_back({{"tag", record.tag.is_nil() ? Json(nullptr)
+                                                : Json(record.tag.ToString())},
+                    {"tag_source", std::string(ToString(record.tag_source))},
+                    {"path", record.path},
+                    {"size", record.size},
+                    {"align", record.align},
+                    {"mode", std::string(ToString(record.mode))},
+                    {"driver", JsonText(record.driver)},
+                    {"numa_node", record.numa_node ? Json(*record.numa_node)
+                                                   : Json(nullptr)},
+                    {"holders", Json(device.holders)},
+                    {"famfs", device.fs_uuid ? Json(device.fs_uuid->ToString())
+                                             : Json(nullptr)},
+                    {"bad_bytes", record.bad_bytes},
+                    {"health", HealthOf(device)}});
   }
   return json;
 }

@@ -14,9 +14,9 @@ namespace famfs {
 /// A device, and what is to be told of it beside.
 struct ShownDax {
   DaxRecord record{};
-  std::optional<Uuid> fs_uuid{};      // of the famfs on it
+  std::optional<Uuid> fs_uuid{};       // of the famfs on it
   std::vector<std::string> holders{};  // processes that have it open or mapped
-  bool has_node = true;               // `record.path` is there
+  bool has_node = true;                // `record.path` is there
 };
 
 /// "ok", or what is wrong with it, in a few words.

@@ -5,7 +5,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -22,36 +21,24 @@
 #include "tests/unit/base/status_matchers.h"
 #include "tests/unit/base/temporary_directory.h"
 #include "tests/unit/dax/dax_testing.h"
+#include "tests/unit/dax/devdax_stand_in.h"
 #include "tests/unit/dax/made_up_sysfs.h"
 
 namespace famfs {
 namespace {
 
 using absl::StatusCode;
-using ::testing::ElementsAre;
 using testing::AsBytes;
+using ::testing::ElementsAre;
 using testing::HasError;
 using testing::Holds;
 using testing::IsOk;
 using testing::MadeUpSysfs;
+using testing::OpenStandIn;
+using testing::StandIn;
 using testing::TextAt;
 
 constexpr std::uint64_t kSize = 64 * kMiB;
-
-/// The memory of a device, and the kernel's view of it.
-struct StandIn {
-  UniqueFd fd{::memfd_create("dax", MFD_CLOEXEC)};
-  std::uint64_t size = kSize;
-  DaxDevice::Medium medium{.device = 1, .inode = 2, .number = 3};
-  absl::Status gone;
-
-  [[nodiscard]] absl::StatusOr<UniqueFd> Open() const {
-    return OpenFile(fmt::format("/proc/self/fd/{}", fd.get()), O_RDWR);
-  }
-  void Cut(std::uint64_t at) const {
-    EXPECT_EQ(::ftruncate(fd.get(), static_cast<off_t>(at)), 0);
-  }
-};
 
 class DevdaxTest : public ::testing::TestWithParam<std::uint64_t> {
  protected:
@@ -62,20 +49,7 @@ class DevdaxTest : public ::testing::TestWithParam<std::uint64_t> {
     device_ = Open(Access::kReadWrite);
   }
   [[nodiscard]] std::unique_ptr<DaxDevice> Open(Access access) const {
-    auto fd = memory_->Open();
-    EXPECT_THAT(fd, IsOk());
-    auto device = AdoptDevdax(
-        {.spec = "devdax:/dev/dax0.0",
-         .name = "devdax:/dev/dax0.0",
-         .fd = *std::move(fd),
-         .align = GetParam(),
-         .tag = testing::SomeTag(),
-         .access = access,
-         .look = [memory = memory_]() -> absl::StatusOr<DevdaxMemory::Now> {
-           if (!memory->gone.ok()) return memory->gone;
-           return DevdaxMemory::Now{memory->medium, memory->size};
-         },
-         .open = [memory = memory_](Access) { return memory->Open(); }});
+    auto device = OpenStandIn(memory_, access, GetParam(), testing::SomeTag());
     EXPECT_THAT(device, IsOk());
     return *std::move(device);
   }
@@ -255,17 +229,8 @@ TEST(AdoptDevdaxTest, ASizeThatIsNoMultipleOfItsUnitIsRefused) {
   const auto memory = std::make_shared<StandIn>();
   memory->Cut(kSize);
   memory->size = kSize - 4096;
-  EXPECT_THAT(
-      AdoptDevdax({.spec = "it",
-                   .name = "it",
-                   .fd = *memory->Open(),
-                   .align = 2 * kMiB,
-                   .access = Access::kRead,
-                   .look = [memory]() -> absl::StatusOr<DevdaxMemory::Now> {
-                     return DevdaxMemory::Now{memory->medium, memory->size};
-                   },
-                   .open = [memory](Access) { return memory->Open(); }}),
-      HasError(StatusCode::kFailedPrecondition, "no multiple"));
+  EXPECT_THAT(OpenStandIn(memory, Access::kRead, 2 * kMiB),
+              HasError(StatusCode::kUnavailable, "no multiple"));
 }
 
 constexpr const char* kTag = "11111111-2222-4333-8444-55555555aaaa";
@@ -334,16 +299,16 @@ TEST_F(OpenDevdaxTest, WhatCannotBeOpenedIsSaidWithWhatToDo) {
   sysfs_.Set("dax0.0", "uuid", kTag);
   sysfs_.SetDriver("dax0.0", "kmem");
   for (const auto& device : {OpenPath("dax0.0"), OpenTag()}) {
-    EXPECT_THAT(device, HasError(StatusCode::kFailedPrecondition,
-                                 "is memory of the system"));
+    EXPECT_THAT(device,
+                HasError(StatusCode::kUnavailable, "is memory of the system"));
   }
   sysfs_.SetDriver("dax0.0", "device_dax");
   std::filesystem::remove(dev_.File("dax0.0"));
   EXPECT_THAT(OpenTag(), HasError(StatusCode::kNotFound,
                                   "there is no node " + dev_.File("dax0.0")));
   std::filesystem::create_symlink("/dev/null", dev_.File("dax0.0"));
-  EXPECT_THAT(OpenTag(), HasError(StatusCode::kUnavailable,
-                                  "is another device by now"));
+  EXPECT_THAT(OpenTag(),
+              HasError(StatusCode::kUnavailable, "is another device by now"));
 }
 
 TEST_F(OpenDevdaxTest, TwoDevicesOfOneTagAreAQuestion) {
@@ -353,7 +318,7 @@ TEST_F(OpenDevdaxTest, TwoDevicesOfOneTagAreAQuestion) {
     sysfs_.Set(name, "uuid", kTag);
     AddNode(name);
   }
-  EXPECT_THAT(OpenTag(), HasError(StatusCode::kFailedPrecondition,
+  EXPECT_THAT(OpenTag(), HasError(StatusCode::kUnavailable,
                                   "dax0.0 and dax1.0 both have this tag"));
 }
 

@@ -80,7 +80,8 @@ TEST(DeviceSpecTest, WhatNamesNoDeviceIsRefusedWithTheKindsThatThereAre) {
   for (const auto& c : cases) {
     const auto spec = DeviceSpec::Parse(c.text);
     EXPECT_THAT(spec, HasError(StatusCode::kInvalidArgument, c.why));
-    for (const char* kind : {"emulated:DIR", "image:FILE", "devdax:PATH", "tag:UUID"}) {
+    for (const char* kind :
+         {"emulated:DIR", "image:FILE", "devdax:PATH", "tag:UUID"}) {
       EXPECT_THAT(spec, HasError(StatusCode::kInvalidArgument, kind)) << c.text;
     }
   }
@@ -113,7 +114,12 @@ TEST(DeviceSpecTest, OneThatIsMadeByDefaultNamesNothing) {
 
 TEST(DeviceSpecTest, EqualTextsAreEqualAndSortedAlike) {
   const std::vector<std::string> sorted = {
-      "/a", "/b", "devdax:/a", "emulated:/a", "emulated:/b", "image:/a",
+      "/a",
+      "/b",
+      "devdax:/a",
+      "emulated:/a",
+      "emulated:/b",
+      "image:/a",
       "tag:3f2504e0-4f89-41d3-9a0c-0305e82c3301"};
   for (std::size_t i = 0; i < sorted.size(); ++i) {
     EXPECT_EQ(Spec(sorted[i]), Spec(sorted[i]));

@@ -52,7 +52,8 @@ class MadeUpSysfs {
   }
   void Set(const std::string& name, const std::string& attribute,
            std::string_view text) const {
-    Write("bus/dax/devices/" + name + "/" + attribute, std::string(text) + "\n");
+    Write("bus/dax/devices/" + name + "/" + attribute,
+          std::string(text) + "\n");
   }
   void Unset(const std::string& name, const std::string& attribute) const {
     std::filesystem::remove(Path("bus/dax/devices/" + name + "/" + attribute));

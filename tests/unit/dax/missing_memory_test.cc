@@ -169,8 +169,8 @@ void TellFailure(int code, const std::byte* at, short bits_of_the_page) {
   info.si_code = code;
   info.si_addr = const_cast<std::byte*>(at);
   info.si_addr_lsb = bits_of_the_page;
-  const long told = ::syscall(SYS_rt_tgsigqueueinfo, ::getpid(), ::gettid(),
-                              SIGBUS, &info);
+  const long told =
+      ::syscall(SYS_rt_tgsigqueueinfo, ::getpid(), ::gettid(), SIGBUS, &info);
   if (told != 0) ADD_FAILURE() << "no signal was sent";
 }
 
@@ -186,7 +186,7 @@ TEST(Guarded, AFailedHugePageIsAllOfIt) {
   const MemorySpan failed{memory.at(100 * kPage), kPage};
   EXPECT_EQ(Guarded({failed}, [&] { fail(21); }), memory.at(100 * kPage + 8));
   // Of a small page the touch was in that, and of its watcher's.
-  const WatchedMemory watched(memory.at(0), HugeMemory::kSize, true, "huge");
+  const WatchedMemory watched(memory.at(0), HugeMemory::kSize, true, "it");
   EXPECT_EQ(Guarded({touched}, [&] { fail(12); }), nullptr);
   EXPECT_EQ(watched.lost_at(), 100 * kPage + 8);
 }

@@ -40,6 +40,7 @@ void WriteTest::MakeDevice(Kind kind, std::uint64_t size) {
 }
 
 std::shared_ptr<DaxDevice> WriteTest::OpenAgain(Access access) {
+  if (open_again_) return open_again_(access);
   auto device = kind_ == Kind::kEmulated
                     ? OpenEmulatedDevice(Path("pool"), access)
                     : OpenImage(Path("pool.img"), access);

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -84,6 +85,8 @@ class WriteTest : public ::testing::Test {
   std::string directory_;  // everything of this test; removed at its end
   Kind kind_ = Kind::kImage;
   std::shared_ptr<DaxDevice> device_;
+  /// How OpenAgain opens a device that MakeDevice did not make.
+  std::function<std::shared_ptr<DaxDevice>(Access)> open_again_;
   Uuid system_uuid_ = Uuid::Random();
   std::unique_ptr<Writer> writer_;
 };
