@@ -22,7 +22,8 @@ absl::Status CheckDataPath(const csi::VolumeParameters& parameters,
   }
   if (parameters.data_path == DataPath::kFmap) {
     return InvalidArgument(
-        "dataPath fmap needs a devdax device, and pool {} is on {}: use "
+        "dataPath fmap needs a devdax device and a kernel with famfs' own "
+        "messages, which this release serves on none; pool {} is on {}: use "
         "dataPath auto",
         parameters.pool, device.spec);
   }

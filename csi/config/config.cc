@@ -69,7 +69,8 @@ absl::StatusOr<DeviceSpec> ParseDevice(std::string_view text) {
     return spec;
   }
   return InvalidArgument(
-      "\"{}\" is no device; write tag:UUID, emulated:/DIRECTORY, image:/FILE or "
+      "\"{}\" is no device; write tag:UUID, emulated:/DIRECTORY, image:/FILE "
+      "or "
       "the device's absolute path, such as /dev/dax0.0",
       Printable(text));
 }

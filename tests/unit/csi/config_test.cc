@@ -247,6 +247,25 @@ TEST(Config, OtherValuesAreChecked) {
   ExpectInvalid("pools: [{name: a, device: /x, systemUuid: 1}]", "systemUuid");
 }
 
+TEST(Config, DaxDevicesAreNamedByPathAndByTag) {
+  const auto config = ParseConfig(
+      "pools: [{name: a, device: 'tag:3F2504E0-4F89-41D3-9A0C-0305E82C3301', "
+      "devices: ['devdax:/dev/dax1.0', /dev/dax2.0]}]",
+      "c.yaml");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->pools[0].device,
+            testing::Spec("tag:3f2504e0-4f89-41d3-9a0c-0305e82c3301"));
+  EXPECT_EQ(config->pools[0].devices,
+            testing::Specs({"devdax:/dev/dax1.0", "/dev/dax2.0"}));
+  ExpectInvalid("pools: [{name: a, device: 'tag:fast'}]", "write tag:UUID");
+  ExpectInvalid("pools: [{name: a, device: 'devdax:dax0.0'}]", "is no device");
+  // However it is written.
+  ExpectInvalid(
+      "pools: [{name: a, device: 'tag:3f2504e0-4f89-41d3-9a0c-0305e82c3301', "
+      "devices: ['tag:3F2504E0-4f89-41d3-9a0c-0305e82c3301']}]",
+      "is named once");
+}
+
 TEST(Config, AnEmulatedDeviceToBeMadeIsDescribed) {
   const auto config = ParseConfig(
       "pools: [{name: a, device: 'emulated:/x', format: if-blank, "
