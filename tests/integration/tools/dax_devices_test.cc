@@ -58,6 +58,15 @@ TEST_F(DaxDevices, WhereThereIsNoneThatIsSaid) {
   EXPECT_EQ(JsonOf(json), nlohmann::json::array());
 }
 
+TEST_F(DaxDevices, AreAskedForWhereOneIsMissing) {
+  const Outcome missing = Famfs({"ls", "devdax:/dev/dax97.3"});
+  EXPECT_THAT(missing, Exits(kUsage));
+  ASSERT_THAT(missing.err, HasSubstr("`famfs devices` lists"));
+  const Outcome listed = Famfs({"devices"});  // of this machine
+  EXPECT_THAT(listed, Exits(kOk));
+  EXPECT_THAT(listed.out, Not(HasSubstr("dax97.3")));
+}
+
 TEST_F(DaxDevices, AreListedWithWhatTellsThem) {
   AddTagged();
   sysfs_.Add("dax1.0", "251:1");

@@ -329,6 +329,7 @@ TEST_F(RemediesOfMounts, OfAServerThatEndsAtOnce) {
 /// Each "famfs COMMAND [OPTIONS]" of a message, and the test that obeys it.
 const std::map<std::string, std::string> kObeyed = {
     {"famfs cp -r --salvage", "Remedies, OfDamageThatARepairLeaves"},
+    {"famfs devices", "DaxDevices, AreAskedForWhereOneIsMissing"},
     {"famfs df -v", "Remedies, OfATreeVolumeThatIsFull"},
     {"famfs du", "Remedies, OfATreeVolumeThatIsFull"},
     {"famfs devadd --force", "Remedies, OfADeviceThatIsNotBlank"},
