@@ -31,6 +31,7 @@
 #include "tests/bench/benches.h"
 #include "tests/bench/mapped_file.h"
 #include "tests/bench/stack.h"
+#include "tools/common/changer.h"
 #include "tools/copy/copy_files.h"
 #include "tools/copy/copy_run.h"
 
@@ -120,15 +121,16 @@ CopyResult Copy(std::unique_ptr<FileCopy> copy) {
   return result;
 }
 
-std::unique_ptr<Writer> OpenWriter(const rig::Device& device) {
-  return Must(Writer::Open(Must(device.Open(Access::kReadWrite), "Open"),
-                           {.system_uuid = device.system_uuid(),
-                            .lock_directory = device.lock_directory()}),
-              "Writer::Open");
+std::unique_ptr<Changer> OpenTarget(const rig::Device& device) {
+  return ChangerOf(
+      Must(Writer::Open(Must(device.Open(Access::kReadWrite), "Open"),
+                        {.system_uuid = device.system_uuid(),
+                         .lock_directory = device.lock_directory()}),
+           "Writer::Open"));
 }
 
-std::unique_ptr<FileCopy> NewCopy(Writer& writer, const std::string& source) {
-  return NewCopyIn(writer, source, kCopied, "copied",
+std::unique_ptr<FileCopy> NewCopy(Changer& changer, const std::string& source) {
+  return NewCopyIn(changer, source, kCopied, "copied",
                    {.uid = 0, .gid = 0, .mode = 0644}, CopyChoices{});
 }
 
@@ -138,8 +140,8 @@ std::unique_ptr<FileCopy> NewCopy(Writer& writer, const std::string& source) {
 double RunCp(const std::string& memory, const std::string& source) {
   const Target target(memory + "/target");
   return Rate(kCopied, [&] {
-    const auto writer = OpenWriter(target.device());
-    Copy(NewCopy(*writer, source));
+    const auto changer = OpenTarget(target.device());
+    Copy(NewCopy(*changer, source));
   });
 }
 
@@ -196,8 +198,8 @@ class BegunCopy final : public FileCopy {
 /// were touched by a copy before.
 double CopyToPages(const std::string& memory, const std::string& source) {
   const Target target(memory + "/target");
-  const auto writer = OpenWriter(target.device());
-  const auto copy = NewCopy(*writer, source);
+  const auto changer = OpenTarget(target.device());
+  const auto copy = NewCopy(*changer, source);
   Must(copy->Begin().status(), "Begin");
   InParts(kCopied, [&](std::uint64_t at) {
     Must(copy->Copy(at, kPart, [](std::uint64_t /*bytes*/) {}), "Copy");

@@ -180,7 +180,8 @@ void Copy(fuse_req_t request, OpenInode& from, std::uint64_t from_offset,
     fuse_reply_err(request, service.NoteMissing(from.shape(), read));
     return;
   }
-  WriteTreeFile(request, std::move(to), bytes, to_offset, false);
+  // The kernel copies to no descriptor that appends.
+  WriteTreeFile(request, std::move(to), bytes, to_offset, 0, false);
 }
 
 }  // namespace

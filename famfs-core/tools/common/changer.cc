@@ -38,10 +38,14 @@ class OwnChanger final : public Changer {
 
 }  // namespace
 
+std::unique_ptr<Changer> ChangerOf(std::unique_ptr<Writer> writer) {
+  return std::make_unique<OwnChanger>(std::move(writer));
+}
+
 absl::StatusOr<std::unique_ptr<Changer>> OpenChanger(
     const std::string& name, const WriteOptions& options) {
   auto writer = OpenWriter(name, options);
-  if (writer.ok()) return std::make_unique<OwnChanger>(*std::move(writer));
+  if (writer.ok()) return ChangerOf(*std::move(writer));
   const bool has_owner = absl::IsUnavailable(writer.status()) ||
                          absl::IsPermissionDenied(writer.status());
   if (!has_owner || options.take_over) return writer.status();

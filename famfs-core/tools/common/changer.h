@@ -47,6 +47,9 @@ class Changer {
   virtual absl::StatusOr<Writer*> WriterFor(std::string_view path) = 0;
 };
 
+/// That Writer.
+std::unique_ptr<Changer> ChangerOf(std::unique_ptr<Writer> writer);
+
 /// The Writer or, where that is refused because another program or another host
 /// has the instance, who asks. Errors else as OpenWriter.
 absl::StatusOr<std::unique_ptr<Changer>> OpenChanger(
