@@ -1,6 +1,7 @@
 #include "dax/devdax.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <utility>
