@@ -24,8 +24,9 @@ std::uintptr_t AddressOf(const void* pointer) {
 
 /// What a SIGBUS says.
 struct Missing {
-  std::uintptr_t at = 0;     // of failed memory, any byte of it
-  std::uintptr_t begin = 0;  // these two: all that cannot be touched
+  const void* address = nullptr;  // of failed memory, any byte of it
+  std::uintptr_t at = 0;          // the same
+  std::uintptr_t begin = 0;       // these two: all that cannot be touched
   std::uintptr_t end = 0;
 
   static Missing Of(const siginfo_t& info) {
@@ -39,7 +40,8 @@ struct Missing {
     }
     const std::uintptr_t at = AddressOf(info.si_addr);
     const std::uintptr_t begin = at / size * size;
-    return {.at = at, .begin = begin, .end = begin + size};
+    return {
+        .address = info.si_addr, .at = at, .begin = begin, .end = begin + size};
   }
 };
 
@@ -58,7 +60,7 @@ struct Guard {
       const std::uintptr_t end = begin + span.size();
       if (span.empty() || where.end <= begin || where.begin >= end) continue;
       if (where.at / kPage * kPage < end && where.at >= begin / kPage * kPage) {
-        return reinterpret_cast<const std::byte*>(where.at);
+        return static_cast<const std::byte*>(where.address);
       }
       return span.data() + (std::max(where.begin, begin) - begin);
     }
