@@ -117,9 +117,9 @@ absl::Status CheckMode(const DaxRecord& record, std::string_view spec) {
     case DaxMode::kFsdev:
       return Unavailable(
           "{0}: the dax device {1} is in fsdev mode, in which only the kernel "
-          "maps it; once nothing is mounted from it, run as root: echo {1} > "
-          "/sys/bus/dax/drivers/fsdev_dax/unbind; echo {1} > "
-          "/sys/bus/dax/drivers/device_dax/bind",
+          "maps it; once nothing is mounted from it, run as root: modprobe "
+          "device_dax; echo {1} > /sys/bus/dax/drivers/fsdev_dax/unbind; echo "
+          "{1} > /sys/bus/dax/drivers/device_dax/new_id",
           spec, record.name);
     case DaxMode::kSystemRam:
       return Unavailable(

@@ -101,8 +101,9 @@ TEST(DaxBusTest, TheDriverAloneTellsTheMode) {
        "modprobe device_dax; echo dax0.0 > "
        "/sys/bus/dax/drivers/device_dax/new_id"},
       {"fsdev_dax", DaxMode::kFsdev,
-       "echo dax0.0 > /sys/bus/dax/drivers/fsdev_dax/unbind; echo dax0.0 > "
-       "/sys/bus/dax/drivers/device_dax/bind"},
+       "modprobe device_dax; echo dax0.0 > "
+       "/sys/bus/dax/drivers/fsdev_dax/unbind; echo dax0.0 > "
+       "/sys/bus/dax/drivers/device_dax/new_id"},
       {"kmem", DaxMode::kSystemRam,
        "daxctl reconfigure-device --force --mode=devdax dax0.0"},
       {"new\x1b[2J", DaxMode::kOther, "\"new\\x1b[2J\", which is not known"},
