@@ -93,7 +93,8 @@ void Identify(const DaxSystem& system,
   }
   std::error_code error;
   const auto place = std::filesystem::canonical(directory, error);
-  if (error || !record.tag.is_nil()) return;
+  // A region's tag is that of the device with its memory, not of an empty one.
+  if (error || !record.tag.is_nil() || record.size == 0) return;
   TakeTag(CxlTagOf(system.sysfs, place).value_or(Uuid{}), TagSource::kCxlSerial,
           record);
 }

@@ -265,6 +265,19 @@ TEST_F(CxlTagTest, TwoRegionsOfOneMemoryDiffer) {
   EXPECT_NE(TagNow(), tag);
 }
 
+// The kernel keeps a region's first device when its memory goes to another one.
+TEST_F(CxlTagTest, ADeviceWithoutMemoryHasNone) {
+  const Uuid tag = TagNow();
+  sysfs_.Set("dax0.0", "size", "0");
+  EXPECT_TRUE(TagNow().is_nil());
+  sysfs_.Add("dax0.1", "251:1", "devices/root0/decoder0.0/region0/dax_region0");
+  const auto records = ListDax(sysfs_.system());
+  ASSERT_THAT(records, IsOk());
+  ASSERT_EQ(records->size(), 2U);
+  EXPECT_TRUE(records->at(0).tag.is_nil());
+  EXPECT_EQ(records->at(1).tag, tag);
+}
+
 TEST_F(CxlTagTest, AnInterleavedRegionIsAllOfItsMemories) {
   const Uuid tag = TagNow();
   const std::string region = "devices/root0/decoder0.0/region0";
