@@ -37,14 +37,7 @@ TreeRequest RequestFor(const TreePlace& place, const struct stat& asked,
     change.set |= kSetMode;
     change.mode = asked.st_mode & 07777;
   }
-  if ((to_set & FUSE_SET_ATTR_UID) != 0) {
-    change.set |= kSetUid;
-    change.uid = asked.st_uid;
-  }
-  if ((to_set & FUSE_SET_ATTR_GID) != 0) {
-    change.set |= kSetGid;
-    change.gid = asked.st_gid;
-  }
+  SetOwner(asked, to_set, change);
   if ((to_set & FUSE_SET_ATTR_SIZE) != 0) {
     change.set |= kSetSize;
     change.size = static_cast<std::uint64_t>(asked.st_size);

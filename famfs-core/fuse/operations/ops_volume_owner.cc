@@ -8,6 +8,7 @@
 
 #include "fuse/operations/ops.h"
 #include "fuse/operations/tree_ops.h"
+#include "fuse/operations/tree_places.h"
 
 namespace famfs {
 namespace {
@@ -49,14 +50,7 @@ int RequestFor(const VolumePlace& place, const struct stat& asked, int to_set,
     change.mode =
         place.is_file ? (place.owner.mode & ~kDataModeBits) | mode : mode;
   }
-  if ((to_set & FUSE_SET_ATTR_UID) != 0) {
-    change.set |= kSetUid;
-    change.uid = asked.st_uid;
-  }
-  if ((to_set & FUSE_SET_ATTR_GID) != 0) {
-    change.set |= kSetGid;
-    change.gid = asked.st_gid;
-  }
+  SetOwner(asked, to_set, change);
   return 0;
 }
 

@@ -175,6 +175,17 @@ constexpr int kMostFollows = 8;
 
 }  // namespace
 
+void SetOwner(const struct stat& asked, int to_set, TreeRequest& change) {
+  if ((to_set & FUSE_SET_ATTR_UID) != 0) {
+    change.set |= kSetUid;
+    change.uid = asked.st_uid;
+  }
+  if ((to_set & FUSE_SET_ATTR_GID) != 0) {
+    change.set |= kSetGid;
+    change.gid = asked.st_gid;
+  }
+}
+
 bool DropPrivileges(const TreePlace& place, TreeRequest& change) {
   const std::uint32_t mode =
       (change.set & kSetMode) != 0 ? change.mode : place.owner.mode;

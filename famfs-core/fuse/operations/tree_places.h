@@ -54,6 +54,8 @@ void NoteStored(Service& service, OpenInode& file, const PlaceOfOpen& place,
 void ApplyUnsettled(const Service& service, const Node& node,
                     struct stat& attr);
 
+/// Has the change give owner and group, as far as a setattr asks for them.
+void SetOwner(const struct stat& asked, int to_set, TreeRequest& change);
 /// Has the change also take away what a change of the file's bytes or owner
 /// does: setuid and setgid. Whether there was anything to take away.
 bool DropPrivileges(const TreePlace& place, TreeRequest& change);
