@@ -3,13 +3,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "instance/check/mkfs.h"
-#include "instance/devices/mailbox_store.h"
-#include "instance/log/layout.h"
-#include "media/region_tables.h"
-#include "media/tree_request.h"
+#include "tests/integration/support/mailbox.h"
 
 namespace famfs::itest {
 namespace {
@@ -105,17 +103,10 @@ void TreeFuseTest::StartOwner() {
 std::uint64_t TreeFuseTest::answered() const { return answerer_->answered(); }
 
 bool TreeFuseTest::IsAsked(std::string_view name) {
-  auto layout = Layout::Open(*writer_->device(), Access::kRead);
-  if (!layout.ok()) return false;
-  for (std::size_t row = 0; row < kHostRows; ++row) {
-    const auto message =
-        LoadMailboxMessage(layout->head(), row, MailboxSide::kRequest,
-                           layout->superblock().fs_uuid);
-    if (!message.ok() || !message->has_value()) continue;
-    const auto request = DecodeTreeRequest((*message)->bytes);
-    if (request.ok() && request->name == name) return true;
-  }
-  return false;
+  const auto requests = rig::StandingRequests(*writer_->device());
+  return std::any_of(
+      requests.begin(), requests.end(),
+      [&](const TreeRequest& request) { return request.name == name; });
 }
 
 int Write(const std::string& path, std::string_view text, int flags) {

@@ -7,12 +7,9 @@
 #include <filesystem>
 
 #include "base/units.h"
-#include "instance/devices/mailbox_store.h"
-#include "instance/log/layout.h"
 #include "instance/mailbox/answerer.h"
 #include "instance/writer/writer.h"
-#include "media/region_tables.h"
-#include "media/tree_request.h"
+#include "tests/integration/support/mailbox.h"
 #include "tests/integration/support/rig.h"
 #include "tests/integration/tools/famfs_command.h"
 
@@ -68,17 +65,7 @@ class BesideOwner : public ::testing::TestWithParam<const char*> {
     return rig::ReadWholeFile(to);
   }
   /// Whether some host's request stands in its mailbox.
-  bool IsAsked() {
-    auto layout = Layout::Open(*writer_->device(), Access::kRead);
-    if (!layout.ok()) return false;
-    for (std::size_t row = 0; row < kHostRows; ++row) {
-      const auto message =
-          LoadMailboxMessage(layout->head(), row, MailboxSide::kRequest,
-                             layout->superblock().fs_uuid);
-      if (message.ok() && message->has_value()) return true;
-    }
-    return false;
-  }
+  bool IsAsked() { return !rig::StandingRequests(*writer_->device()).empty(); }
 
   const Workplace place_;
   std::string device_;
