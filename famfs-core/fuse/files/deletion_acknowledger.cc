@@ -1,12 +1,11 @@
 #include "fuse/files/deletion_acknowledger.h"
 
-#include <absl/container/flat_hash_set.h>
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <cstring>
 #include <utility>
 
+#include "instance/deletion/space.h"
 #include "instance/devices/system_uuid.h"
 
 namespace famfs {
@@ -28,27 +27,6 @@ absl::StatusOr<HostIdentity> MakeHostIdentity(std::uint32_t connection) {
   return identity;
 }
 
-std::uint64_t DeletionAcknowledger::LetGoUpTo() const {
-  const std::uint64_t done = owned_->acknowledged();
-  const std::vector<PendingVolume> deletions = reader_.Deletions(done);
-  if (deletions.empty()) return done;
-  // After the deletions: a file opened later is checked against them.
-  const absl::flat_hash_set<std::pair<std::uint64_t, std::uint64_t>> open =
-      files_.OpenPlaces();
-  std::uint64_t newest = done;
-  std::uint64_t held = ~std::uint64_t{0};
-  for (const PendingVolume& volume : deletions) {
-    newest = std::max(newest, volume.deletion_number);
-    const bool is_held = std::any_of(
-        volume.extents.begin(), volume.extents.end(),
-        [&](const MediaExtent& extent) {
-          return open.contains(std::pair(extent.device_index, extent.offset));
-        });
-    if (is_held) held = std::min(held, volume.deletion_number);
-  }
-  return std::min(newest, held - 1);
-}
-
 absl::Status DeletionAcknowledger::TryAcknowledge() {
   FAMFS_RETURN_IF_ERROR(owned_->Check());
   const auto now = std::chrono::steady_clock::now();
@@ -56,7 +34,11 @@ absl::Status DeletionAcknowledger::TryAcknowledge() {
     owned_->ClosePredecessors();
     next_look_ = now + kBetweenLooks;
   }
-  return owned_->Acknowledge(LetGoUpTo());
+  const std::uint64_t done = owned_->acknowledged();
+  const std::vector<PendingVolume> deletions = reader_.Deletions(done);
+  if (deletions.empty()) return absl::OkStatus();
+  // After the deletions: a file opened later is checked against them.
+  return owned_->Acknowledge(LetGoUpTo(done, deletions, files_.OpenPlaces()));
 }
 
 void DeletionAcknowledger::AcknowledgeOnce() {

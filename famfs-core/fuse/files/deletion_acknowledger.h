@@ -60,8 +60,6 @@ class DeletionAcknowledger {
 
  private:
   [[nodiscard]] absl::Status TryAcknowledge();
-  /// Up to which number nothing is open.
-  [[nodiscard]] std::uint64_t LetGoUpTo() const;
 
   std::unique_ptr<HostSession> owned_;
   std::atomic<HostSession*> session_;  // the same, for any thread

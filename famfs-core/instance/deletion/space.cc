@@ -16,6 +16,23 @@ HostStanding StandingOf(const HostRow& row, const ThisHost& self,
 
 }  // namespace
 
+std::uint64_t LetGoUpTo(std::uint64_t done,
+                        std::span<const PendingVolume> deletions,
+                        const ExtentPlaces& open) {
+  std::uint64_t newest = done;
+  std::uint64_t held = ~std::uint64_t{0};
+  for (const PendingVolume& volume : deletions) {
+    newest = std::max(newest, volume.deletion_number);
+    const bool is_held = std::any_of(
+        volume.extents.begin(), volume.extents.end(),
+        [&](const MediaExtent& extent) {
+          return open.contains(std::pair(extent.device_index, extent.offset));
+        });
+    if (is_held) held = std::min(held, volume.deletion_number);
+  }
+  return std::min(newest, held - 1);
+}
+
 std::string_view ToString(DeletedState state) {
   switch (state) {
     case DeletedState::kQuarantined:

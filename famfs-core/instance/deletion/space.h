@@ -2,7 +2,11 @@
 // region's tables: for the figures of Reader and Writer.
 #pragma once
 
+#include <absl/container/flat_hash_set.h>
+
+#include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "instance/deletion/clean_ranges.h"
@@ -14,6 +18,17 @@
 namespace famfs {
 
 bool Overlap(const MediaExtent& a, const MediaExtent& b);
+
+/// Device index and offset of each of some extents.
+using ExtentPlaces =
+    absl::flat_hash_set<std::pair<std::uint64_t, std::uint64_t>>;
+
+/// The number up to which a host that had let go of all up to `done` may
+/// acknowledge by now: of these deletions, all above that, what is in `open`
+/// holds its own and the later ones. `open` is looked at after `deletions`.
+std::uint64_t LetGoUpTo(std::uint64_t done,
+                        std::span<const PendingVolume> deletions,
+                        const ExtentPlaces& open);
 
 /// Rows that are not closed, with what waits for them.
 std::vector<HostStatus> JudgeHosts(const std::vector<HostRow>& rows,

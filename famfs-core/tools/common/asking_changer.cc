@@ -5,10 +5,12 @@
 #include <optional>
 #include <random>
 #include <utility>
+#include <vector>
 
 #include "base/text.h"
 #include "base/units.h"
 #include "instance/deletion/host_table.h"
+#include "instance/mailbox/claims_writer.h"
 #include "tools/common/interrupt.h"
 
 namespace famfs {
@@ -88,38 +90,72 @@ absl::StatusOr<Writer*> AskingChanger::WriterFor(std::string_view path) {
 
 absl::Status AskingChanger::KeepRow() {
   const MutexLock lock(mutex_);
-  DaxDevice& primary = *reader_->device();
-  if (session_ == nullptr) {
-    // Another boot's rows of this host are closed: it has to be this one's.
-    FAMFS_ASSIGN_OR_RETURN(const std::uint64_t boot, LoadBoot());
-    auto session = HostSession::Register(
-        primary, {.host = host_, .boot = boot, .session = RandomSession()});
-    if (!session.ok()) {
-      return Annotate(session.status(),
-                      "this process cannot ask the program that has the "
-                      "instance open");
-    }
-    session_ = *std::move(session);
-    next_look_ = Clock::now() + kLookAtRow;
-    FAMFS_ASSIGN_OR_RETURN(
-        asker_,
-        Asker::Start(primary,
-                     [&row_of = *session_]() -> std::optional<SessionRow> {
-                       const auto row = row_of.row();
-                       if (!row.has_value()) return std::nullopt;
-                       return SessionRow{*row, row_of.session()};
-                     },
-                     // It is told here.
-                     {.complain_after = std::chrono::hours(24)}));
-    return absl::OkStatus();
-  }
+  if (session_ == nullptr) return TakeRow();
   if (asker_ == nullptr) return Internal("nobody can be asked");
   if (Clock::now() < next_look_) return absl::OkStatus();
   next_look_ = Clock::now() + kLookAtRow;
   const absl::Status stands = session_->Check();
   // Another row is taken by a later look, while requests wait.
   const bool is_over = absl::IsPermissionDenied(stands) || IsReplaced(stands);
+  if (stands.ok()) Acknowledge();
   return is_over ? stands : absl::OkStatus();
+}
+
+absl::Status AskingChanger::TakeRow() {
+  DaxDevice& primary = *reader_->device();
+  // Another boot's rows of this host are closed: it has to be this one's.
+  FAMFS_ASSIGN_OR_RETURN(const std::uint64_t boot, LoadBoot());
+  auto session = HostSession::Register(
+      primary, {.host = host_, .boot = boot, .session = RandomSession()});
+  if (!session.ok()) {
+    return Annotate(session.status(),
+                    "this process cannot ask the program that has the "
+                    "instance open");
+  }
+  session_ = *std::move(session);
+  next_look_ = Clock::now() + kLookAtRow;
+  Acknowledge();
+  FAMFS_ASSIGN_OR_RETURN(ClaimsWriter claims, ClaimsWriter::Open(primary));
+  // What stands in the row may be damaged, and would claim all files.
+  if (const auto row = session_->row(); row.has_value()) {
+    static_cast<void>(claims.Store(*row, session_->session(), {}));
+  }
+  FAMFS_ASSIGN_OR_RETURN(
+      asker_,
+      Asker::Start(primary,
+                   [&row_of = *session_]() -> std::optional<SessionRow> {
+                     const auto row = row_of.row();
+                     if (!row.has_value()) return std::nullopt;
+                     return SessionRow{*row, row_of.session()};
+                   },
+                   // It is told here.
+                   {.complain_after = std::chrono::hours(24)}));
+  return absl::OkStatus();
+}
+
+void AskingChanger::Acknowledge() {
+  IgnoreError(reader_->Refresh().status(), "what it would show waits longer");
+  const std::uint64_t done = session_->acknowledged();
+  const std::vector<PendingVolume> deletions = reader_->Deletions(done);
+  if (deletions.empty()) return;
+  // After the deletions: what they tell of is held by nobody later.
+  const MutexLock lock(held_mutex_);
+  IgnoreError(session_->Acknowledge(LetGoUpTo(done, deletions, held_)),
+              "the next look tells");
+}
+
+void AskingChanger::Hold(const Node& file) {
+  const MutexLock lock(held_mutex_);
+  for (const MediaExtent& extent : file.extents) {
+    held_.emplace(extent.device_index, extent.offset);
+  }
+}
+
+void AskingChanger::LetGo(const Node& file) {
+  const MutexLock lock(held_mutex_);
+  for (const MediaExtent& extent : file.extents) {
+    held_.erase(std::pair(extent.device_index, extent.offset));
+  }
 }
 
 absl::Status AskingChanger::CheckStanding() {

@@ -9,6 +9,7 @@
 
 #include "base/mutex.h"
 #include "instance/deletion/host_session.h"
+#include "instance/deletion/space.h"
 #include "instance/mailbox/asker.h"
 #include "tools/common/changer.h"
 
@@ -33,6 +34,8 @@ class AskingChanger final : public Changer {
       ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<TreeAnswer> TakeBack(const TreeRequest& request) override
       ABSL_LOCKS_EXCLUDED(mutex_);
+  void Hold(const Node& file) override ABSL_LOCKS_EXCLUDED(held_mutex_);
+  void LetGo(const Node& file) override ABSL_LOCKS_EXCLUDED(held_mutex_);
   [[nodiscard]] std::uint64_t largest_growth() const override;
   absl::StatusOr<Writer*> WriterFor(std::string_view path) override;
 
@@ -48,6 +51,10 @@ class AskingChanger final : public Changer {
 
   /// Takes the row, once, and looks after it once a second.
   absl::Status KeepRow() ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status TakeRow() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  /// So that deleted space waits for this process only where that stores.
+  void Acknowledge() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_)
+      ABSL_LOCKS_EXCLUDED(held_mutex_);
   /// `give_up` is asked now and then, and ends the wait with an error.
   absl::StatusOr<TreeAnswer> Await(const TreeRequest& request,
                                    const std::function<absl::Status()>& give_up)
@@ -62,6 +69,8 @@ class AskingChanger final : public Changer {
   Mutex mutex_;
   std::unique_ptr<HostSession> session_ ABSL_GUARDED_BY(mutex_);
   Clock::time_point next_look_ ABSL_GUARDED_BY(mutex_);
+  Mutex held_mutex_ ABSL_ACQUIRED_AFTER(mutex_);
+  ExtentPlaces held_ ABSL_GUARDED_BY(held_mutex_);
   std::atomic<bool> nobody_answers_{false};  // one wait was in vain: no more
   // Made with the session, under the mutex, and never replaced.
   std::unique_ptr<Asker> asker_;

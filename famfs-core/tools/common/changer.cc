@@ -25,6 +25,9 @@ class OwnChanger final : public Changer {
   absl::StatusOr<TreeAnswer> TakeBack(const TreeRequest& request) override {
     return writer_->ChangeTree(request);
   }
+  // A writer gives away nothing meanwhile.
+  void Hold(const Node& /*file*/) override {}
+  void LetGo(const Node& /*file*/) override {}
   std::uint64_t largest_growth() const override {
     return std::numeric_limits<std::uint64_t>::max();
   }

@@ -38,6 +38,11 @@ class Changer {
   /// To take back what a command has begun, although a signal has come or
   /// nobody has answered; waits a moment at most.
   virtual absl::StatusOr<TreeAnswer> TakeBack(const TreeRequest& request) = 0;
+  /// The file's extents are stored to until LetGo: they are nobody else's until
+  /// then, even when the file is removed. While the Tree() that shows it
+  /// stands.
+  virtual void Hold(const Node& file) = 0;
+  virtual void LetGo(const Node& file) = 0;
   /// No more than so many bytes are to be asked for at once: the owner answers
   /// when they are there.
   [[nodiscard]] virtual std::uint64_t largest_growth() const = 0;

@@ -237,6 +237,7 @@ class NewTreeFile final : public PendingFile {
         path_(std::move(path)) {}
   ~NewTreeFile() override {
     file_.reset();
+    editor_.changer_.LetGo(shape_);
     if (committed_) return;
     IgnoreError(
         editor_.changer_.TakeBack(TreeEditor::RemovalOf(part_)).status(),
@@ -248,7 +249,6 @@ class NewTreeFile final : public PendingFile {
   /// The node is there: gives it its size, and maps it.
   absl::Status Open(TreeId id, std::uint64_t size) {
     FAMFS_RETURN_IF_ERROR(editor_.SetSize(part_.volume, id, size, path_));
-    Node shape;
     std::string node_file;
     {
       const auto tree = editor_.changer_.Tree();
@@ -256,12 +256,13 @@ class NewTreeFile final : public PendingFile {
       const Node* const node =
           volume == nullptr ? nullptr : tree->FindTreeNode(*volume, id);
       if (node == nullptr) return Refused(ESTALE, path_, editor_.changer_);
-      shape.size = node->size;
-      shape.extents = node->extents;
+      shape_.size = node->size;
+      shape_.extents = node->extents;
+      editor_.changer_.Hold(shape_);
       node_file = tree->NodeFileOf(*node);
     }
     FAMFS_ASSIGN_OR_RETURN(MappedFile file,
-                           MappedFile::Map(*editor_.changer_.devices(), shape,
+                           MappedFile::Map(*editor_.changer_.devices(), shape_,
                                            Access::kReadWrite, node_file));
     file_.emplace(std::move(file));
     return absl::OkStatus();
@@ -309,6 +310,7 @@ class NewTreeFile final : public PendingFile {
   const TreeEditor::Place part_;  // where it is until then
   const std::string name_;
   const std::string path_;
+  Node shape_;  // as it was mapped
   std::optional<MappedFile> file_;
   std::atomic<std::uint64_t> streamed_{0};  // bytes, each once
   bool committed_ = false;
