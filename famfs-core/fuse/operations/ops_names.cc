@@ -156,6 +156,9 @@ void SetAttributes(fuse_req_t request, fuse_ino_t id, struct stat* asked,
     SetTreeAttributes(request, id, *asked, to_set);
     return;
   }
+  const bool in_volume = IsInFileVolume(service, id);
+  // What another node has changed is no "as it is already".
+  if (in_volume) IgnoreError(service.follower->CatchUp(), "it was logged");
   std::optional<struct stat> attr = StatOf(service, id);
   if (!attr.has_value()) {
     fuse_reply_err(request, ESTALE);
@@ -164,8 +167,8 @@ void SetAttributes(fuse_req_t request, fuse_ino_t id, struct stat* asked,
   constexpr int kOther = FUSE_SET_ATTR_SIZE | FUSE_SET_ATTR_ATIME |
                          FUSE_SET_ATTR_ATIME_NOW | FUSE_SET_ATTR_MTIME |
                          FUSE_SET_ATTR_MTIME_NOW;
-  if ((to_set & kOther) == 0 && IsOwnerChange(*attr, *asked, to_set) &&
-      IsInFileVolume(service, id)) {
+  if (in_volume && (to_set & kOther) == 0 &&
+      IsOwnerChange(*attr, *asked, to_set)) {
     SetVolumeOwner(request, id, *asked, to_set);
     return;
   }

@@ -102,6 +102,26 @@ TEST_F(Semantics, FsGroupOfAVolumeWithOneFile) {
   EXPECT_THAT(Create("claim", options).status(), IsOk());
 }
 
+/// Of two nodes, the second before it has heard of the first one's.
+TEST_F(Semantics, TheLastChmodOfAVolumeStands) {
+  const std::string id =
+      NewVolume("claim", {.parameters = {{"mode", "0750"}},
+                          .mode = Mode::MULTI_NODE_MULTI_WRITER});
+  const PublishOptions shared = {.mode = cluster().passes_through()
+                                             ? Mode::MULTI_NODE_MULTI_WRITER
+                                             : Mode::SINGLE_NODE_MULTI_WRITER};
+  const std::string volume = Mount(a(), id, "pod", shared);
+  const std::string other = Mount(b(), id, "other", shared);
+  for (int i = 0; i < 10 && !HasFailure(); ++i) {
+    a().Run([&] { EXPECT_EQ(ErrnoOf(::chmod(volume.c_str(), 0700)), 0); });
+    b().Run([&] { EXPECT_EQ(ErrnoOf(::chmod(other.c_str(), 0750)), 0); });
+    a().Run([&] {
+      EXPECT_TRUE(rig::Eventually(
+          [&] { return (Look(volume).st_mode & 07777) == 0750; }));
+    });
+  }
+}
+
 /// Ten thousand entries; how long kubelet would take is printed.
 TEST_F(Semantics, FsGroupOfATreeOfTenThousandEntries) {
   constexpr int kDirectories = 100;
