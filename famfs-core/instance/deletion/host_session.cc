@@ -71,7 +71,6 @@ std::optional<bool> HostSession::HasEnded(const HostRecord& record) const {
 }
 
 void HostSession::ClosePredecessors() {
-  if (!predecessors_left_) return;
   const Uuid& fs_uuid = layout_.superblock().fs_uuid;
   std::vector<HostRow> over;
   std::vector<HostRow> in_question;
@@ -92,20 +91,20 @@ void HostSession::ClosePredecessors() {
   }
   const std::vector<std::uint32_t> gone =
       find_gone_ ? find_gone_(asked) : std::vector<std::uint32_t>{};
-  predecessors_left_ = false;
   for (const HostRow& row : in_question) {
     if (std::count(gone.begin(), gone.end(), row.record.session) > 0) {
       over.push_back(row);
-    } else {
-      predecessors_left_ = true;
     }
   }
   for (const HostRow& row : over) {
     HostRecord next = row.record;
+    // It may have left a moment ago, and the row be somebody's.
+    const auto now = LoadHost(layout_.head(), row.row, fs_uuid);
+    if (!now || now->damaged || now->record.sequence != next.sequence) continue;
     ++next.sequence;
     next.state = HostState::kClosed;
     StoreHost(layout_.head(), row.row, next, fs_uuid);
-    spdlog::info("closed the host row of an earlier server (session {:08x})",
+    spdlog::info("closed the host row of a session that is over ({:08x})",
                  next.session);
   }
 }

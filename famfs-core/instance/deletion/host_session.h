@@ -52,11 +52,12 @@ class HostSession {
   static absl::StatusOr<std::unique_ptr<HostSession>> Register(
       DaxDevice& device, const HostIdentity& identity, FindGone find_gone = {});
 
-  /// Closes the rows of earlier sessions of this host that are surely over:
-  /// those of another boot, and those of this boot whose process has dropped
-  /// its mark or, where it had none, whose connection is gone. That lasts as
-  /// long as a mount or a mapping of it, so this is to be called now and then.
-  /// Costs nothing when no row is left.
+  /// Closes the rows of other sessions of this host that are surely over, such
+  /// as of a killed server or `famfs`: those of another boot, and those of this
+  /// boot whose process has dropped its mark or, where it had none, whose
+  /// connection is gone. That lasts as long as a mount or a mapping of it, and
+  /// others come later, so this is to be called now and then. Reads the host
+  /// table.
   void ClosePredecessors();
   /// Looks at the row; takes another one when it was lost. PermissionDenied
   /// when this host was evicted, IsReplaced when the device holds another
@@ -98,8 +99,7 @@ class HostSession {
   UseMark mark_;
   const FindGone find_gone_;
   const std::uint32_t session_;
-  bool predecessors_left_ = true;  // as far as is known
-  HostRecord record_;              // as last stored
+  HostRecord record_;  // as last stored
   std::size_t row_ = 0;
   bool stood_ = false;  // a Check found it: nobody took it at the same moment
   std::atomic<bool> evicted_{false};

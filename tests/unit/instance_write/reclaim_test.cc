@@ -198,6 +198,19 @@ TEST_F(ReclaimTest, APredecessorThatEndedWithoutLeavingIsClosed) {
   EXPECT_OK(of_another_host->Check());
 }
 
+// Such as a `famfs cp` that was killed beside a server.
+TEST_F(ReclaimTest, ALaterOneThatEndedWithoutLeavingIsClosed) {
+  const auto server = Join(a_, 1, kBoot, 40);
+  server->ClosePredecessors();
+  auto command = Join(a_, 2, kBoot, 0);
+  server->ClosePredecessors();
+  EXPECT_EQ(writer_->Hosts().size(), 2U) << "it lives";
+  command.reset();
+  server->ClosePredecessors();
+  EXPECT_EQ(writer_->Hosts().size(), 1U);
+  EXPECT_OK(server->Check());
+}
+
 // Of what reaches the memory without its process.
 TEST_F(ReclaimTest, WithoutAMarkItsConnectionDecides) {
   auto first = Join(a_, 1, kBoot, 40);
