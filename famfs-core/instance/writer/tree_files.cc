@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 
 #include "base/units.h"
 #include "instance/devices/mapped_file.h"
@@ -24,6 +25,9 @@ constexpr std::uint64_t kMaxFile = ~std::uint64_t{0} >> 1;
 
 /// The piece, and the revision.
 constexpr std::uint64_t kGrowthSlots = 2;
+
+constexpr std::uint32_t kLastRevision =
+    std::numeric_limits<std::uint32_t>::max();
 
 /// Bytes; who wants the lock waits as long.
 constexpr std::uint64_t kZeroAtOnce = 8 * kMiB;
@@ -62,9 +66,11 @@ int TreeChanges::PlanVolumeAttributes(const Node& volume, Step& step) const {
   Ownership owner = volume.owner;
   SetOwner(step.request, owner);
   VolumeAttributes attributes = *volume.volume;
-  if (++attributes.revision == 0) {
+  // The last one is that of its deletion.
+  if (attributes.revision >= kLastRevision - 1) {
     return UsedUp(volume.name, "its revision");
   }
+  ++attributes.revision;
   MediaEntry entry = NewMkdirEntry(volume.name, owner);
   if (!EncodeVolumeAttributes(attributes, entry.mkdir).ok()) return EINVAL;
   step.entries.push_back(entry);

@@ -1,6 +1,7 @@
 // Owner and mode of volumes after chmod and chown, which kubelet does to each
 // of its entries for a pod's fsGroup.
 #include <cerrno>
+#include <limits>
 #include <string>
 
 #include "fixture.h"
@@ -74,6 +75,21 @@ TEST_P(VolumeOwnerTest, TheFileOfAVolumeFollowsItsDirectory) {
   EXPECT_EQ(Fsck(), "");
   ASSERT_OK(writer_->DeleteVolume("v"));
   EXPECT_EQ(Set("v", kVolumeRoot, kSetGid, 7), ESTALE);
+  EXPECT_EQ(Fsck(), "");
+}
+
+/// However often a pod has changed it.
+TEST_P(VolumeOwnerTest, TheLastRevisionIsThatOfTheDeletion) {
+  ASSERT_NO_FATAL_FAILURE(MakeDevice(GetParam()));
+  ASSERT_NO_FATAL_FAILURE(Mkfs());
+  VolumeAttributes attributes = Attributes("tree", 64 * kMiB);
+  attributes.layout = VolumeLayout::kTree;
+  attributes.revision = std::numeric_limits<std::uint32_t>::max() - 2;
+  AppendRaw({VolumeEntry("t", attributes)});
+  ASSERT_NO_FATAL_FAILURE(Open());
+  EXPECT_EQ(Set("t", kVolumeRoot, kSetMode, 0700), 0);
+  EXPECT_EQ(Set("t", kVolumeRoot, kSetMode, 0750), EOVERFLOW);
+  ASSERT_OK(writer_->DeleteVolume("t"));
   EXPECT_EQ(Fsck(), "");
 }
 
