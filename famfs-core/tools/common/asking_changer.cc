@@ -95,10 +95,15 @@ absl::Status AskingChanger::KeepRow() {
   if (Clock::now() < next_look_) return absl::OkStatus();
   next_look_ = Clock::now() + kLookAtRow;
   const absl::Status stands = session_->Check();
-  // Another row is taken by a later look, while requests wait.
-  const bool is_over = absl::IsPermissionDenied(stands) || IsReplaced(stands);
   if (stands.ok()) Acknowledge();
-  return is_over ? stands : absl::OkStatus();
+  if (absl::IsPermissionDenied(stands)) {
+    return PermissionDenied(
+        "this command lost its row of the host table: by famfs evict, or to "
+        "another one with the same --system-uuid on another machine; it does "
+        "nothing more: run it again");
+  }
+  // Another row is taken by a later look, while requests wait.
+  return IsReplaced(stands) ? stands : absl::OkStatus();
 }
 
 absl::Status AskingChanger::TakeRow() {

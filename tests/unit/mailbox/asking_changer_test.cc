@@ -97,6 +97,19 @@ TEST_P(AskingChangerTest, DeletedSpaceWaitsForItOnlyWhereItStores) {
   EXPECT_TRUE(Passes(before + 1, seconds(20)));
 }
 
+TEST_P(AskingChangerTest, AnEvictedCommandIsToldToRunAgain) {
+  ASSERT_OK(TreeEditor(*changer_).Mkdir("tree/d", {.mode = 0755}));
+  ASSERT_EQ(writer_->Hosts().size(), 1U);
+  ASSERT_OK(EvictHost(*device_, writer_->Hosts().front().host));
+  absl::Status stands;
+  const auto end = std::chrono::steady_clock::now() + seconds(20);
+  while (stands.ok() && std::chrono::steady_clock::now() < end) {
+    stands = changer_->CheckStanding();
+  }
+  EXPECT_TRUE(absl::IsPermissionDenied(stands)) << stands;
+  EXPECT_THAT(Say(stands), ::testing::HasSubstr("run it again"));
+}
+
 /// Which would have every append of the pool wait for it.
 TEST_P(AskingChangerTest, DamagedAppendClaimsInItsRowAreReplaced) {
   Layout layout = OpenLayout();
