@@ -308,11 +308,18 @@ class DaxDevice {
   /// Sets its size. Shrinking gives the memory behind the new size back but has
   /// it again up to byte `allocated`, zeroed, when this returns; if there was
   /// no room, ResourceExhausted, and the size is the new one all the same.
-  /// Growing only changes the size: what lay behind it becomes readable, which
-  /// is zero unless it was stored there through a mapping.
+  /// Growing is LengthenNodeFile: what lay behind it becomes readable, which is
+  /// zero unless it was stored there through a mapping.
   [[nodiscard]] virtual absl::Status ResizeNodeFile(
       std::string_view /*name*/, std::uint64_t /*size*/,
       std::uint64_t /*allocated*/) {
+    return NoNodeFiles();
+  }
+  /// Makes its size at least that. What others store meanwhile stays, and it is
+  /// never made shorter. ResourceExhausted where its last byte has no memory
+  /// and there is none.
+  [[nodiscard]] virtual absl::Status LengthenNodeFile(std::string_view /*name*/,
+                                                      std::uint64_t /*size*/) {
     return NoNodeFiles();
   }
   /// Gives memory beyond byte `allocated` back, as far as its file system can,

@@ -97,6 +97,8 @@ class EmulatedDevice final : public DaxDevice {
   absl::Status AllocateNodeFile(std::string_view name, Range range) override;
   absl::Status ResizeNodeFile(std::string_view name, std::uint64_t size,
                               std::uint64_t allocated) override;
+  absl::Status LengthenNodeFile(std::string_view name,
+                                std::uint64_t size) override;
   absl::Status TrimNodeFile(std::string_view name,
                             std::uint64_t allocated) override;
   absl::Status RemoveNodeFile(std::string_view name) override;
@@ -446,6 +448,12 @@ absl::Status EmulatedDevice::ResizeNodeFile(std::string_view name,
                                             std::uint64_t allocated) {
   FAMFS_RETURN_IF_ERROR(RequireWriter("resizing a node file"));
   return node_files_.Resize(name, size, allocated);
+}
+
+absl::Status EmulatedDevice::LengthenNodeFile(std::string_view name,
+                                              std::uint64_t size) {
+  FAMFS_RETURN_IF_ERROR(RequireWriter("resizing a node file"));
+  return node_files_.Lengthen(name, size);
 }
 
 absl::Status EmulatedDevice::TrimNodeFile(std::string_view name,

@@ -218,6 +218,13 @@ absl::Status NodeFiles::Resize(std::string_view name, std::uint64_t size,
   if (size > kMaxOffset) {
     return InvalidArgument("{}: no file has {} bytes", path, size);
   }
+  struct stat now {};
+  if (::lstat(path.c_str(), &now) != 0) {
+    return ErrnoError(errno, fmt::format("stat {}", path));
+  }
+  if (static_cast<std::uint64_t>(now.st_size) < size) {
+    return Lengthen(name, size);
+  }
   bool shrunk = false;
   const auto resize = [&](int fd) -> absl::Status {
     FAMFS_ASSIGN_OR_RETURN(const struct stat info, Inspect(fd, path));
@@ -232,6 +239,32 @@ absl::Status NodeFiles::Resize(std::string_view name, std::uint64_t size,
   FAMFS_RETURN_IF_ERROR(OpenDespitePin(path, Opener(path), resize).status());
   if (!shrunk || allocated <= size) return absl::OkStatus();
   return Allocate(name, {size, allocated - size});
+}
+
+absl::Status NodeFiles::Lengthen(std::string_view name,
+                                 std::uint64_t size) const {
+  FAMFS_ASSIGN_OR_RETURN(const std::string path, Find(name));
+  if (size > kMaxOffset) {
+    return InvalidArgument("{}: no file has {} bytes", path, size);
+  }
+  if (size == 0) return absl::OkStatus();
+  // Not by ftruncate: somebody may have made it longer than that meanwhile.
+  const auto lengthen = [&](int fd) -> absl::Status {
+    const SignalsLater later;
+    if (::fallocate(fd, 0, static_cast<off_t>(size - 1), 1) == 0) {
+      return absl::OkStatus();
+    }
+    if (errno != EOPNOTSUPP) {
+      return ErrnoError(errno, fmt::format("size {}", path));
+    }
+    FAMFS_ASSIGN_OR_RETURN(const struct stat info, Inspect(fd, path));
+    if (static_cast<std::uint64_t>(info.st_size) >= size ||
+        ::ftruncate(fd, static_cast<off_t>(size)) == 0) {
+      return absl::OkStatus();
+    }
+    return ErrnoError(errno, fmt::format("size {}", path));
+  };
+  return FillDespitePin(path, Opener(path), lengthen);
 }
 
 absl::Status NodeFiles::Trim(std::string_view name,

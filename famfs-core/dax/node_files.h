@@ -58,6 +58,8 @@ class NodeFiles {
   [[nodiscard]] absl::Status Allocate(std::string_view name, Range range) const;
   [[nodiscard]] absl::Status Resize(std::string_view name, std::uint64_t size,
                                     std::uint64_t allocated) const;
+  [[nodiscard]] absl::Status Lengthen(std::string_view name,
+                                      std::uint64_t size) const;
   [[nodiscard]] absl::Status Trim(std::string_view name,
                                   std::uint64_t allocated) const;
   [[nodiscard]] absl::Status Remove(std::string_view name) const;

@@ -196,8 +196,7 @@ absl::Status Admission::ReconcileNodeFiles(DaxDevice& device) {
     // A host that still writes it settles its size later: never cut below that
     // here.
     if (file.size < it->second.size) {
-      IgnoreError(device.ResizeNodeFile(file.name, it->second.size,
-                                        it->second.allocated),
+      IgnoreError(device.LengthenNodeFile(file.name, it->second.size),
                   "it reads short until the next opening");
     }
     named.erase(it);

@@ -65,6 +65,10 @@ class GatedDevice final : public DaxDevice {
                               std::uint64_t allocated) override {
     return device_->ResizeNodeFile(name, size, allocated);
   }
+  absl::Status LengthenNodeFile(std::string_view name,
+                                std::uint64_t size) override {
+    return device_->LengthenNodeFile(name, size);
+  }
   absl::Status TrimNodeFile(std::string_view name,
                             std::uint64_t allocated) override {
     return device_->TrimNodeFile(name, allocated);

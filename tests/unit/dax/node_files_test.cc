@@ -349,6 +349,32 @@ TEST_F(NodeFilesTest, ShrinkingKeepsTheMemoryAndForgetsTheBytes) {
               HasError(StatusCode::kInvalidArgument, File()));
 }
 
+TEST_F(NodeFilesTest, LengtheningNeverShortens) {
+  for (const std::string name : {kName, kOther}) {
+    UniqueFd fd = Create(name);
+    if (name == kOther) {  // not served
+      fd.reset();
+      ASSERT_TRUE(EndServing(name));
+      fd.reset(::open(File(name).c_str(), O_RDWR | O_CLOEXEC));
+    }
+    ASSERT_THAT(device_->AllocateNodeFile(name, {0, 4 * kMiB}), IsOk());
+    ASSERT_THAT(device_->LengthenNodeFile(name, 0), IsOk());
+    EXPECT_EQ(Look(name), (NodeFile{name, 0, 4 * kMiB}));
+    ASSERT_EQ(::pwrite(fd.get(), "x", 1, kMiB - 1), 1);
+    ASSERT_THAT(device_->LengthenNodeFile(name, 3), IsOk());
+    EXPECT_EQ(Look(name), (NodeFile{name, kMiB, 4 * kMiB}));
+    ASSERT_THAT(device_->LengthenNodeFile(name, 3 * kMiB + 1), IsOk());
+    EXPECT_EQ(Look(name), (NodeFile{name, 3 * kMiB + 1, 4 * kMiB}));
+    char text[1];
+    ASSERT_EQ(::pread(fd.get(), text, 1, kMiB - 1), 1);
+    EXPECT_EQ(text[0], 'x');
+  }
+  EXPECT_THAT(device_->LengthenNodeFile(kName, UINT64_MAX),
+              HasError(StatusCode::kInvalidArgument, File()));
+  EXPECT_THAT(device_->LengthenNodeFile("v.0000000000000099", 1),
+              HasError(StatusCode::kNotFound, "v.0000000000000099"));
+}
+
 TEST_F(NodeFilesTest, TrimmingTakesWhatLiesBehindAndNothingElse) {
   {
     const UniqueFd fd = Create();

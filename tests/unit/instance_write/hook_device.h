@@ -23,6 +23,7 @@ struct Hooks {
   std::function<absl::Status(std::uint64_t)> remove_extent;  // not OK: fails
   std::function<absl::Status(Range)> refill;
   std::function<void(std::string_view)> after_allocate_node_file;
+  std::function<void()> after_list_node_files;
   std::function<absl::Status(std::string_view)> remove_node_file;
   std::vector<DaxDevice::Lacking> given_back;
   std::optional<DaxDevice::Capabilities> capabilities;  // absent: its own
@@ -101,6 +102,10 @@ class HookDevice final : public DaxDevice {
                               std::uint64_t allocated) override {
     return inner_->ResizeNodeFile(name, size, allocated);
   }
+  absl::Status LengthenNodeFile(std::string_view name,
+                                std::uint64_t size) override {
+    return inner_->LengthenNodeFile(name, size);
+  }
   absl::Status TrimNodeFile(std::string_view name,
                             std::uint64_t allocated) override {
     return inner_->TrimNodeFile(name, allocated);
@@ -112,7 +117,9 @@ class HookDevice final : public DaxDevice {
     return inner_->RemoveNodeFile(name);
   }
   absl::StatusOr<std::vector<NodeFile>> ListNodeFiles() override {
-    return inner_->ListNodeFiles();
+    auto files = inner_->ListNodeFiles();
+    if (hooks_.after_list_node_files) hooks_.after_list_node_files();
+    return files;
   }
   absl::StatusOr<std::uint64_t> NodeFileLacking(
       std::string_view name, std::uint64_t allocated) override {

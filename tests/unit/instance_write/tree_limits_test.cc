@@ -2,6 +2,7 @@
 // half-way, and logs whose numbers are at their ends.
 #include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -316,6 +317,45 @@ TEST_F(NodeFileTest, AnOpeningTrimsWhatTheRecordDoesNotSay) {
   ASSERT_GT(MemoryOf(f), 2 * kMiB);
   ASSERT_NO_FATAL_FAILURE(Open());
   EXPECT_EQ(MemoryOf(f), 2 * kMiB);
+}
+
+/// A range that was given to an append is the file's before anybody stores
+/// there, and who stores does so while an owner opens, too.
+TEST_F(NodeFileTest, AnOpeningCutsNothingThatIsStoredMeanwhile) {
+  constexpr std::uint64_t kGiven = 5000;
+  const TreeId f = MustCreate("f");
+  ASSERT_EQ(Extend(f, 2 * kMiB).error, 0);
+  TreeRequest append = Request(TreeOp::kAppend);
+  append.node = f;
+  append.size = kGiven;
+  ASSERT_EQ(writer_->ChangeTree(append).error, 0);
+  const std::string file = NodeFileName("v1", f);
+  auto fd = device_->OpenNodeFile(file, Access::kReadWrite);
+  ASSERT_OK(fd);
+  hooks_.after_list_node_files = [&] {
+    EXPECT_EQ(::pwrite(fd->get(), "stored", 6, kGiven + 10), 6);
+  };
+  ASSERT_NO_FATAL_FAILURE(Hook());
+  hooks_.after_list_node_files = {};
+  std::array<char, 16> bytes{};
+  EXPECT_EQ(::pread(fd->get(), bytes.data(), bytes.size(), kGiven + 10), 6);
+  EXPECT_STREQ(bytes.data(), "stored");
+  fd->reset();
+  EXPECT_OK(device_->EndServingNodeFile(file));
+}
+
+TEST_F(NodeFileTest, AnOpeningMakesAFileAsLongAsItsRecordSays) {
+  const TreeId f = MustCreate("f");
+  ASSERT_EQ(Extend(f, 2 * kMiB).error, 0);
+  TreeRequest append = Request(TreeOp::kAppend);
+  append.node = f;
+  append.size = 5000;
+  ASSERT_EQ(writer_->ChangeTree(append).error, 0);
+  ASSERT_NO_FATAL_FAILURE(Reopen());
+  const auto files = device_->ListNodeFiles();
+  ASSERT_OK(files);
+  ASSERT_EQ(files->size(), 1U);
+  EXPECT_EQ(files->front().size, 5000U);
 }
 
 TEST_F(NodeFileTest, ALeftoverThatCannotBeRemovedIsNoReasonNotToOpen) {

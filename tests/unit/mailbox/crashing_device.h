@@ -79,6 +79,11 @@ class CrashingDevice final : public DaxDevice {
     if (!crash_.Arrives()) return Gone();
     return inner_->ResizeNodeFile(name, size, allocated);
   }
+  absl::Status LengthenNodeFile(std::string_view name,
+                                std::uint64_t size) override {
+    if (!crash_.Arrives()) return Gone();
+    return inner_->LengthenNodeFile(name, size);
+  }
   absl::Status RemoveNodeFile(std::string_view name) override {
     if (!crash_.Arrives()) return Gone();
     return inner_->RemoveNodeFile(name);
