@@ -217,12 +217,15 @@ absl::Status RemoveDespitePin(const std::string& path) {
   if (!absl::IsPermissionDenied(status)) return status;
   const auto file = PinnedFile::Lock(path);
   if (absl::IsUnavailable(file.status())) return file.status();
-  if (!file.ok() || !file->pinned()) return status;
+  if (!file.ok()) return status;
   // Whoever has it open may do with its memory what he likes from now on: it is
-  // nobody's volume.
-  FAMFS_RETURN_IF_ERROR(file->Set(kUnpinned));
+  // nobody's volume. A server that lets go of it may have been first.
+  const bool pinned = file->pinned();
+  if (pinned) FAMFS_RETURN_IF_ERROR(file->Set(kUnpinned));
   status = remove();
-  if (!status.ok()) IgnoreError(file->Set(kServed), "it was set before");
+  if (!status.ok() && pinned) {
+    IgnoreError(file->Set(kServed), "it was set before");
+  }
   return status;
 }
 

@@ -17,6 +17,8 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <filesystem>
 #include <optional>
 #include <thread>
 
@@ -65,6 +67,17 @@ bool Drop(unsigned capability) {
 }
 
 /// A tmpfs of its own with one file of kSize bytes.
+/// How many descriptors of this process are of that file.
+int Openings(const std::string& path) {
+  int found = 0;
+  std::error_code gone;
+  for (const auto& entry :
+       std::filesystem::directory_iterator("/proc/self/fd")) {
+    if (std::filesystem::read_symlink(entry, gone) == path) ++found;
+  }
+  return found;
+}
+
 class ExtentPinTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -293,6 +306,25 @@ TEST_F(ExtentPinTest, TheFileIsRemovedAllTheSame) {
   EXPECT_TRUE(absl::IsNotFound(RemoveDespitePin(file_)));
   EXPECT_TRUE(Unpin());
   EXPECT_EQ(::pwrite(fd.get(), "x", 1, 0), 1);
+}
+
+/// By a server that lets go of the file.
+TEST_F(ExtentPinTest, TheFileIsRemovedAlsoWhenItsPinGoesMeanwhile) {
+  Pin().reset();
+  UniqueFd server(::open(file_.c_str(), O_RDONLY | O_CLOEXEC));
+  ASSERT_EQ(::flock(server.get(), LOCK_EX), 0);
+  absl::Status removed;
+  std::thread remover([&] { removed = RemoveDespitePin(file_); });
+  // It has been refused once it has opened the file, to lock it.
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (Openings(file_) < 2 && std::chrono::steady_clock::now() < end) {
+    std::this_thread::yield();
+  }
+  const int no_flags = 0;
+  EXPECT_EQ(::ioctl(server.get(), FS_IOC_SETFLAGS, &no_flags), 0);
+  server.reset();
+  remover.join();
+  EXPECT_TRUE(removed.ok()) << removed;
 }
 
 TEST_F(ExtentPinTest, WithoutTheCapabilityWhatToDoIsTold) {
