@@ -23,8 +23,21 @@ constexpr std::uint64_t kMostLength = 60'000;    // bytes, of one write
 constexpr std::uint64_t kMostSize = 3ULL << 20;  // bytes
 constexpr std::size_t kKeptLines = 40;
 
-/// Whose server has died.
-bool IsLost(int error) { return error == ENOTCONN || error == ECONNABORTED; }
+/// A call that is about to be made on a host.
+class Watch {
+ public:
+  explicit Watch(const Host& host) : host_(host), before_(host.kills()) {}
+  /// Whether it ended as its server died. A request that the server was about
+  /// to take then ends with EIO: the kernel could not copy it.
+  [[nodiscard]] bool IsLost(int error) const {
+    return error == ENOTCONN || error == ECONNABORTED ||
+           (error == EIO && (before_ % 2 == 1 || host_.kills() != before_));
+  }
+
+ private:
+  const Host& host_;
+  const std::uint64_t before_;
+};
 
 /// What stands at a place says the file's seed alone.
 void FillPattern(std::uint64_t seed, std::uint64_t at,
@@ -154,6 +167,7 @@ std::string Client::Diary() const {
 
 Client::Result Client::Call(const char* what,
                             const std::function<long()>& call) {
+  const Watch watch(here_);
   const auto start = std::chrono::steady_clock::now();
   const long result = call();
   const int error = result == -1 ? errno : 0;
@@ -162,7 +176,7 @@ Client::Result Client::Call(const char* what,
     ++traffic_.calls;
     return Result::kDone;
   }
-  if (IsLost(error)) {
+  if (watch.IsLost(error)) {
     ++traffic_.lost;
     Note(fmt::format("  {}: {}", what, strerrorname_np(error)));
     return Result::kLost;
@@ -176,8 +190,9 @@ bool Client::Resolve(const std::string& name, bool& is_there,
   struct stat info = {};
   int error = 0;
   const bool answered = rig::Eventually([&] {
+    const Watch watch(here_);
     error = ::lstat(Path(name).c_str(), &info) == 0 ? 0 : errno;
-    return !IsLost(error) || traffic_.failed();
+    return !watch.IsLost(error) || traffic_.failed();
   });
   if (traffic_.failed()) return false;
   if (!answered) return Over("no other server came");
@@ -368,17 +383,19 @@ bool Client::LookFromThere() {
   const std::string* const any = AnyFile();
   if (any == nullptr) return true;
   Note("look at " + *any + " from " + there_.name());
-  const absl::Status same = Compare(Directory(there_), *any, files_[*any]);
+  const absl::Status same = Compare(there_, *any, files_[*any]);
   if (absl::IsUnavailable(same)) return true;  // its server is away
   if (!same.ok()) return Over(std::string(Message(same)));
   ++traffic_.looks;
   return true;
 }
 
-absl::Status Client::Compare(const std::string& root, const std::string& name,
+absl::Status Client::Compare(const Host& host, const std::string& name,
                              const File& file) const {
+  const std::string root = Directory(host);
+  const Watch watch(host);
   const auto failed = [&](const char* what) -> absl::Status {
-    if (IsLost(errno)) return Unavailable("{}", name);
+    if (watch.IsLost(errno)) return Unavailable("{}", name);
     return DataLoss("{}{}: {}: {}", root, name, what, strerrorname_np(errno));
   };
   const UniqueFd fd(::open((root + name).c_str(), O_RDONLY | O_CLOEXEC));
@@ -406,7 +423,7 @@ absl::Status Client::Verify(const Host& host) const {
   const std::string root = Directory(host);
   std::set<std::string> expected = directories_;
   for (const auto& [name, file] : files_) {
-    FAMFS_RETURN_IF_ERROR(Compare(root, name, file));
+    FAMFS_RETURN_IF_ERROR(Compare(host, name, file));
     expected.insert(name);
   }
   std::set<std::string> seen;

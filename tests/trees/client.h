@@ -91,8 +91,7 @@ class Client {
   /// A file that may be of any size from `least` to `most` now.
   bool ResolveSize(const std::string& name, std::uint64_t least,
                    std::uint64_t most);
-  [[nodiscard]] absl::Status Compare(const std::string& root,
-                                     const std::string& name,
+  [[nodiscard]] absl::Status Compare(const Host& host, const std::string& name,
                                      const File& file) const;
 
   [[nodiscard]] std::string Directory(const Host& host) const;

@@ -148,7 +148,9 @@ absl::Status Host::Serve() {
 
 void Host::Kill() {
   rig::Process& server = *served_.back()->server;
+  ++kills_;
   server.Kill();
+  ++kills_;
   Keep(log_, server.output() + "---- killed\n");
 }
 

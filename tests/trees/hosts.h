@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -97,6 +98,8 @@ class Host {
 
   /// The volume's directory under the newest mount; ends with "/".
   [[nodiscard]] std::string Root() const;
+  /// Beginnings and ends of kills: odd while one is under way.
+  [[nodiscard]] std::uint64_t kills() const { return kills_; }
 
  private:
   struct Served;
@@ -105,6 +108,7 @@ class Host {
   const std::string data_path_;
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<Served>> served_;
+  std::atomic<std::uint64_t> kills_ = 0;
   std::string log_;
 };
 
