@@ -75,9 +75,10 @@ void Judge(DaxDevice& device, const LogPlayer& player, const Node& node,
        .rule = "memory",
        .message = fmt::format(
            "file '{}' lacks {} bytes of the memory of its node file {}: a "
-           "program gave them back (MADV_REMOVE, or a hole punched into it). "
-           "They are zero now; the next writer's opening gives them memory "
-           "again",
+           "program gave them back (MADV_REMOVE, or a hole punched into it), "
+           "or "
+           "its writer ended while it was cut. They are zero now; the next "
+           "writer's opening gives them memory again",
            path, *lacking, file.name)});
 }
 

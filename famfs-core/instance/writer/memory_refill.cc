@@ -2,6 +2,9 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
+#include "base/page.h"
 #include "base/text.h"
 #include "base/units.h"
 
@@ -55,7 +58,9 @@ MemoryRefill::NodeFileOwner MemoryRefill::FindNodeFile(NodeId id) const {
   if (node == nullptr || node->tree == nullptr || node->tree->allocated == 0) {
     return {};
   }
-  return {.file = tree.NodeFileOf(*node), .allocated = node->tree->allocated};
+  return {.file = tree.NodeFileOf(*node),
+          .size = node->size,
+          .allocated = node->tree->allocated};
 }
 
 std::string MemoryRefill::PathOf(NodeId id) const {
@@ -84,6 +89,8 @@ absl::Status MemoryRefill::RefillNodeFiles(DaxDevice& device) {
     const auto lacking = device.NodeFileLacking(one.file, one.allocated);
     // Admission tells of a file that is missing.
     if (!lacking.ok() || *lacking == 0) continue;
+    // It was cut meanwhile, say, and what was seen tells nothing of it.
+    if (FindNodeFile(id) != one) continue;
     const absl::Status filled =
         device.AllocateNodeFile(one.file, {0, one.allocated});
     if (!filled.ok()) {
@@ -96,13 +103,32 @@ absl::Status MemoryRefill::RefillNodeFiles(DaxDevice& device) {
       continue;
     }
     bytes_ += *lacking;
-    spdlog::error(
-        "{}: a program gave back {} of the memory of file '{}' (MADV_REMOVE, "
-        "or a hole punched into {}); it has memory again, and zeros where that "
-        "was",
-        device.spec(), FormatSize(*lacking), PathOf(id), one.file);
+    TellOfNodeFile(device, id, one, *lacking);
   }
   return first;
+}
+
+// A cut takes along what lies behind the new end, which it is given again
+// (DaxDevice::ResizeNodeFile): an owner that dies in between leaves that, and
+// nothing was lost.
+void MemoryRefill::TellOfNodeFile(const DaxDevice& device, NodeId id,
+                                  const NodeFileOwner& one,
+                                  std::uint64_t lacking) const {
+  const std::uint64_t used = RoundUp(std::min(one.size, one.allocated), kPage);
+  if (lacking <= one.allocated - std::min(used, one.allocated)) {
+    spdlog::warn(
+        "{}: {} of the memory of file '{}' were missing, no more than lie "
+        "behind its end, and are there again: it was being cut as its owner "
+        "ended, or a program gave them back (MADV_REMOVE, or a hole punched "
+        "into {}), and then it has zeros there",
+        device.spec(), FormatSize(lacking), PathOf(id), one.file);
+    return;
+  }
+  spdlog::error(
+      "{}: a program gave back {} of the memory of file '{}' (MADV_REMOVE, "
+      "or a hole punched into {}); it has memory again, and zeros where that "
+      "was",
+      device.spec(), FormatSize(lacking), PathOf(id), one.file);
 }
 
 absl::Status MemoryRefill::Run() {

@@ -34,9 +34,14 @@ class MemoryRefill {
   /// As the log has it now; no file: there is none.
   struct NodeFileOwner {
     std::string file;
+    std::uint64_t size = 0;       // bytes
     std::uint64_t allocated = 0;  // bytes
+    bool operator==(const NodeFileOwner&) const = default;
   };
   [[nodiscard]] NodeFileOwner FindNodeFile(NodeId id) const
+      ABSL_LOCKS_EXCLUDED(state_.mutex);
+  void TellOfNodeFile(const DaxDevice& device, NodeId id,
+                      const NodeFileOwner& one, std::uint64_t lacking) const
       ABSL_LOCKS_EXCLUDED(state_.mutex);
   /// For messages.
   [[nodiscard]] std::string PathOf(NodeId id) const

@@ -1,6 +1,7 @@
 // A device that calls a test at the moments it names, and fails where it says.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -26,6 +27,7 @@ struct Hooks {
   std::function<void()> after_list_node_files;
   std::function<absl::Status(std::string_view)> remove_node_file;
   std::vector<DaxDevice::Lacking> given_back;
+  std::uint64_t node_file_lacking = 0;  // bytes, of each; 0: what it lacks
   std::optional<DaxDevice::Capabilities> capabilities;  // absent: its own
 };
 
@@ -123,6 +125,7 @@ class HookDevice final : public DaxDevice {
   }
   absl::StatusOr<std::uint64_t> NodeFileLacking(
       std::string_view name, std::uint64_t allocated) override {
+    if (hooks_.node_file_lacking > 0) return hooks_.node_file_lacking;
     return inner_->NodeFileLacking(name, allocated);
   }
 

@@ -358,6 +358,27 @@ TEST_F(NodeFileTest, AnOpeningMakesAFileAsLongAsItsRecordSays) {
   EXPECT_EQ(files->front().size, 5000U);
 }
 
+/// As an owner leaves it that dies between the two halves of a cut.
+TEST_F(NodeFileTest, WhatLacksBehindAFilesEndIsNobodysFault) {
+  const TreeId f = MustCreate("f");
+  ASSERT_EQ(Extend(f, 2 * kMiB).error, 0);
+  ASSERT_EQ(Truncate(f, 4097), 0);
+  ASSERT_NO_FATAL_FAILURE(Hook());
+  const auto before = spdlog::default_logger();
+  const auto told_of = [&](std::uint64_t lacking) {
+    std::ostringstream text;
+    spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+        "refill", std::make_shared<spdlog::sinks::ostream_sink_st>(text)));
+    hooks_.node_file_lacking = lacking;
+    EXPECT_OK(writer_->RefillMemory());
+    spdlog::set_default_logger(before);
+    return text.str();
+  };
+  EXPECT_THAT(told_of(2 * kMiB - 8192), HasSubstr("it was being cut as its"));
+  EXPECT_THAT(told_of(2 * kMiB - 4096), HasSubstr(": a program gave back"));
+  hooks_.node_file_lacking = 0;
+}
+
 TEST_F(NodeFileTest, ALeftoverThatCannotBeRemovedIsNoReasonNotToOpen) {
   ASSERT_OK(device_->CreateNodeFile(NodeFileName("v1", 77)));
   hooks_.remove_node_file = [](std::string_view) {
