@@ -41,7 +41,7 @@ bool AppendRights::Holds(NodeId id, const MailboxPlace& place,
   return false;
 }
 
-void AppendRights::BeginAsking(NodeId id, TreeId node,
+bool AppendRights::BeginAsking(NodeId id, TreeId node,
                                const std::optional<MailboxPlace>& place,
                                const Store& store) {
   const MutexLock lock(mutex_);
@@ -51,9 +51,11 @@ void AppendRights::BeginAsking(NodeId id, TreeId node,
     stored_ = {};
   }
   Entry& entry = files_[id];
+  if (entry.is_held && place.has_value()) return false;
   entry.node = node;
   if (entry.asking++ == 0) entry.is_spoiled = false;
   entry.is_claimed = place.has_value() && StoreAll(store);
+  return true;
 }
 
 void AppendRights::EndAsking(NodeId id, std::optional<std::uint32_t> alone_from,

@@ -47,10 +47,12 @@ class AppendRights {
   bool Holds(NodeId id, const MailboxPlace& place, const Revision& now);
 
   /// Claims the file. The owner may be asked all the same when that could not
-  /// be written. Ends with EndAsking.
-  void BeginAsking(NodeId id, TreeId node,
-                   const std::optional<MailboxPlace>& place,
-                   const Store& store);
+  /// be written. Ends with EndAsking. False: it is this host's alone by now, so
+  /// the owner must not be asked, who takes that for a word that it is no
+  /// longer.
+  [[nodiscard]] bool BeginAsking(NodeId id, TreeId node,
+                                 const std::optional<MailboxPlace>& place,
+                                 const Store& store);
   /// `alone_from`: the revision from which the owner gives the file to this
   /// host alone, which does not take it where anything came in between.
   void EndAsking(NodeId id, std::optional<std::uint32_t> alone_from,

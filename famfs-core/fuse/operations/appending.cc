@@ -132,8 +132,11 @@ void AskToAppend(fuse_req_t request, std::shared_ptr<OpenInode> file,
                  const PlaceOfOpen& place, std::uint64_t bytes,
                  AppendThen then) {
   Service& service = Service::Of(request);
-  service.appends.BeginAsking(place.node, place.id, service.owner->Place(),
-                              StoreOf(service));
+  if (!service.appends.BeginAsking(place.node, place.id, service.owner->Place(),
+                                   StoreOf(service))) {
+    then(0, std::nullopt);
+    return;
+  }
   TreeRequest append = place.Request(TreeOp::kAppend);
   append.size = bytes;
   service.asking.load()->Ask(

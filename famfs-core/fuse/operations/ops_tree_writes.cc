@@ -214,10 +214,10 @@ bool StoreAtEnd(const std::shared_ptr<Write>& write) {
   if (!done.has_value()) return false;
   if (done->bytes > 0) {
     ReplyWritten(*write, done->bytes);
+  } else if (done->status.ok()) {
+    return false;  // it has more pieces by now than were mapped
   } else {
-    write->Refuse(done->status.ok() ? EIO
-                                    : service.NoteMissing(write->file->shape(),
-                                                          done->status));
+    write->Refuse(service.NoteMissing(write->file->shape(), done->status));
   }
   return true;
 }

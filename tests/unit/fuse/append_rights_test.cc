@@ -16,7 +16,7 @@ constexpr MailboxPlace kHere{.row = 3, .session = kMine};
 class AppendRightsTest : public ::testing::Test {
  protected:
   void Begin(const std::optional<MailboxPlace>& place = kHere) {
-    rights_.BeginAsking(kLog, kLogId, place, store_);
+    EXPECT_TRUE(rights_.BeginAsking(kLog, kLogId, place, store_));
   }
   void Grant(std::uint32_t revision) {
     Begin();
@@ -116,13 +116,27 @@ TEST_F(AppendRightsTest, TheLastOfThoseThatAskCounts) {
   EXPECT_TRUE(Holds(1, kOthers));
 }
 
+/// Who found out that he has to ask may be overtaken by the answer to another
+/// one's question: to the owner his own would be a word that nobody here
+/// appends any more.
+TEST_F(AppendRightsTest, WhoHasTheFileDoesNotAsk) {
+  Grant(1);
+  EXPECT_FALSE(rights_.BeginAsking(kLog, kLogId, kHere, store_));
+  EXPECT_TRUE(Holds(1, kOthers));
+  EXPECT_FALSE(Holds(2, kOthers));
+  Begin();
+  rights_.EndAsking(kLog, 2, {2, kOthers});
+  EXPECT_TRUE(Holds(2, kOthers));
+  Begin(std::nullopt);  // it has no row to append by
+}
+
 TEST_F(AppendRightsTest, WithItsRowAHostLosesAll) {
   Grant(1);
   const MailboxPlace there{.row = 9, .session = kMine};
   EXPECT_FALSE(rights_.Holds(kLog, there, {1, kOthers}));
   Grant(1);
   ASSERT_TRUE(Holds(1, kOthers));
-  rights_.BeginAsking(8, 8, there, store_);
+  EXPECT_TRUE(rights_.BeginAsking(8, 8, there, store_));
   EXPECT_EQ(written_in_, there);
   EXPECT_TRUE(written_.Contains(8));
   EXPECT_FALSE(rights_.Holds(kLog, there, {1, kOthers}));
