@@ -21,13 +21,16 @@ void Appenders::LookAtClaims() {
   has_looked_ = true;
   const Uuid& fs_uuid = layout_.superblock().fs_uuid;
   for (const HostRow& row : LoadHosts(layout_.head(), fs_uuid)) {
-    if (row.damaged || row.record.state != HostState::kLive) continue;
+    if (!row.damaged && row.record.state != HostState::kLive) continue;
     const auto claims = LoadAppendClaims(layout_.head(), row.row, fs_uuid);
-    if (claims.ok() && !claims->has_value()) continue;
-    if (claims.ok() && ((*claims)->session != row.record.session ||
-                        (*claims)->files.empty())) {
+    if (claims.ok() && (!claims->has_value() || (*claims)->files.empty())) {
       continue;
     }
+    if (row.damaged) {  // whose it is they tell, too
+      if (claims.ok()) earlier_.push_back((*claims)->session);
+      continue;
+    }
+    if (claims.ok() && (*claims)->session != row.record.session) continue;
     earlier_.push_back(row.record.session);
   }
 }
@@ -53,7 +56,9 @@ const Appenders::File* Appenders::Find(std::string_view volume,
 // What cannot be read counts as claimed: everything waits for such a row.
 bool Appenders::MayAppend(const std::vector<HostRow>& rows,
                           std::uint32_t session, TreeId node) const {
+  bool is_unknown = false;  // it may be that host's
   for (const HostRow& row : rows) {
+    is_unknown = is_unknown || row.damaged;
     if (row.damaged || row.record.state != HostState::kLive ||
         row.record.session != session) {
       continue;
@@ -64,7 +69,7 @@ bool Appenders::MayAppend(const std::vector<HostRow>& rows,
     return claims->has_value() && (*claims)->session == session &&
            (*claims)->files.Contains(node);
   }
-  return false;
+  return is_unknown;
 }
 
 bool Appenders::IsTaken(File& file, TreeId node) const {

@@ -121,6 +121,29 @@ TEST_P(AppendTest, WithItsRowAHostLosesTheFile) {
   EXPECT_EQ(Append(*b_, 10).error, 0);
 }
 
+/// Whoever cannot be seen is there, also for the next owner.
+TEST_P(AppendTest, ARowThatCannotBeReadMayBeThatOfWhoAppends) {
+  Claim(*a_, 1, true);
+  ASSERT_TRUE(IsAlone(Append(*a_, 100)));
+  auto head = device_->Map(0, 2 * kMiB, Access::kReadWrite);
+  ASSERT_OK(head);
+  const auto flip = [&] {
+    std::byte* const pair =
+        (*head)->mutable_data() + kRegionOffset + HostAt(a_->row());
+    for (const std::size_t copy : {0, 1}) {
+      pair[copy * kLineSize + 20] ^= std::byte{1};
+    }
+  };
+  flip();
+  ExpectWaits(*b_);
+  RestartOwner();
+  ExpectWaits(*b_);
+  flip();
+  ExpectWaits(*b_);
+  Claim(*a_, 1, false);
+  EXPECT_EQ(Append(*b_, 10).error, 0);
+}
+
 /// What the last owner gave is known by the claims.
 TEST_P(AppendTest, TheNextOwnerTakesNothingAway) {
   Claim(*a_, 1, true);
