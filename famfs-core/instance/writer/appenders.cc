@@ -11,9 +11,6 @@ namespace {
 constexpr std::chrono::seconds kSharedFor{1};
 /// A host sees within its poll interval that it is to stop.
 constexpr std::chrono::seconds kLongForAHost{5};
-/// Of so many it is looked which are still somebody's.
-constexpr std::size_t kMostFiles = 4096;
-
 }  // namespace
 
 void Appenders::LookAtClaims() {
@@ -37,10 +34,12 @@ void Appenders::LookAtClaims() {
 
 Appenders::File& Appenders::FindOrAdd(std::string_view volume, TreeId node) {
   LookAtClaims();
-  if (files_.size() >= kMostFiles) {
+  if (files_.size() >= forgets_at_) {
     absl::erase_if(files_, [&](auto& entry) {
       return !IsTaken(entry.second, entry.first.second);
     });
+    // Those that stay may be many: a host's bit is that of other files, too.
+    forgets_at_ = std::max(kMostFiles, 2 * files_.size());
   }
   const auto [it, is_new] = files_.try_emplace(Key(volume, node));
   if (is_new) it->second.earlier = earlier_;

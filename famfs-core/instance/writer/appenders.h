@@ -85,6 +85,9 @@ class Appenders {
   /// Sessions that claimed any file when this owner was first asked.
   std::vector<std::uint32_t> earlier_;
   absl::flat_hash_map<Key, File> files_;
+  /// Of so many it is looked which are still somebody's.
+  static constexpr std::size_t kMostFiles = 4096;
+  std::size_t forgets_at_ = kMostFiles;
 };
 
 }  // namespace famfs
