@@ -3,6 +3,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <functional>
+#include <utility>
+
 #include "tests/integration/posix/calls.h"
 
 namespace famfs::posix {
@@ -11,7 +14,7 @@ namespace {
 struct PathKind {
   std::string name;
   void (*make)(const Room& room);
-  std::string (*path)(const Room& room);
+  std::function<std::string(const Room& room)> path;
 };
 
 void Nothing(const Room&) {}
@@ -35,6 +38,10 @@ void ALoop(const Room& room) {
   room.Link("m", "l");
 }
 
+std::function<std::string(const Room&)> At(std::string name) {
+  return [name = std::move(name)](const Room& room) { return room / name; };
+}
+
 /// Of that many bytes, of the name f.
 std::string LongPath(const Room& room, std::size_t length) {
   std::string path = room.path();
@@ -45,65 +52,43 @@ std::string LongPath(const Room& room, std::size_t length) {
 
 std::vector<PathKind> Simple() {
   return {
-      {"a name that is missing", Nothing,
-       [](const Room& room) { return room / "n"; }},
-      {"a missing name with a slash", Nothing,
-       [](const Room& room) { return room / "n/"; }},
-      {"a name below a missing one", Nothing,
-       [](const Room& room) { return room / "n/x"; }},
-      {"a file", AFile, [](const Room& room) { return room / "f"; }},
-      {"a file with a slash", AFile,
-       [](const Room& room) { return room / "f/"; }},
-      {"a name below a file", AFile,
-       [](const Room& room) { return room / "f/x"; }},
-      {"the parent of a file", AFile,
-       [](const Room& room) { return room / "f/.."; }},
-      {"an empty directory", ADirectory,
-       [](const Room& room) { return room / "d"; }},
-      {"an empty directory with a slash", ADirectory,
-       [](const Room& room) { return room / "d/"; }},
-      {"a directory and a dot", ADirectory,
-       [](const Room& room) { return room / "d/."; }},
-      {"a directory and two dots", ADirectory,
-       [](const Room& room) { return room / "d/.."; }},
-      {"a full directory", AFullDirectory,
-       [](const Room& room) { return room / "d"; }},
+      {"a name that is missing", Nothing, At("n")},
+      {"a missing name with a slash", Nothing, At("n/")},
+      {"a name below a missing one", Nothing, At("n/x")},
+      {"a file", AFile, At("f")},
+      {"a file with a slash", AFile, At("f/")},
+      {"a name below a file", AFile, At("f/x")},
+      {"the parent of a file", AFile, At("f/..")},
+      {"an empty directory", ADirectory, At("d")},
+      {"an empty directory with a slash", ADirectory, At("d/")},
+      {"a directory and a dot", ADirectory, At("d/.")},
+      {"a directory and two dots", ADirectory, At("d/..")},
+      {"a full directory", AFullDirectory, At("d")},
       {"no name at all", Nothing, [](const Room&) { return std::string(); }},
   };
 }
 
 std::vector<PathKind> Links() {
   return {
-      {"a link to a file", ALinkToAFile,
-       [](const Room& room) { return room / "l"; }},
-      {"a link to a file with a slash", ALinkToAFile,
-       [](const Room& room) { return room / "l/"; }},
-      {"a link to a directory", ALinkToADirectory,
-       [](const Room& room) { return room / "l"; }},
-      {"a link to a directory with a slash", ALinkToADirectory,
-       [](const Room& room) { return room / "l/"; }},
-      {"a name below a link to a directory", ALinkToADirectory,
-       [](const Room& room) { return room / "l/x"; }},
-      {"a dangling link", ADanglingLink,
-       [](const Room& room) { return room / "l"; }},
-      {"a dangling link with a slash", ADanglingLink,
-       [](const Room& room) { return room / "l/"; }},
-      {"a name below a dangling link", ADanglingLink,
-       [](const Room& room) { return room / "l/x"; }},
-      {"a link in a loop", ALoop, [](const Room& room) { return room / "l"; }},
-      {"a name below a loop", ALoop,
-       [](const Room& room) { return room / "l/x"; }},
+      {"a link to a file", ALinkToAFile, At("l")},
+      {"a link to a file with a slash", ALinkToAFile, At("l/")},
+      {"a link to a directory", ALinkToADirectory, At("l")},
+      {"a link to a directory with a slash", ALinkToADirectory, At("l/")},
+      {"a name below a link to a directory", ALinkToADirectory, At("l/x")},
+      {"a dangling link", ADanglingLink, At("l")},
+      {"a dangling link with a slash", ADanglingLink, At("l/")},
+      {"a name below a dangling link", ADanglingLink, At("l/x")},
+      {"a link in a loop", ALoop, At("l")},
+      {"a name below a loop", ALoop, At("l/x")},
   };
 }
 
 std::vector<PathKind> LongOnes() {
   return {
-      {"a name of 255 bytes", Nothing,
-       [](const Room& room) { return room / std::string(255, 'n'); }},
-      {"a name of 256 bytes", Nothing,
-       [](const Room& room) { return room / std::string(256, 'n'); }},
+      {"a name of 255 bytes", Nothing, At(std::string(255, 'n'))},
+      {"a name of 256 bytes", Nothing, At(std::string(256, 'n'))},
       {"a name below one of 256 bytes", Nothing,
-       [](const Room& room) { return room / (std::string(256, 'n') + "/x"); }},
+       At(std::string(256, 'n') + "/x")},
       {"a path of 4095 bytes", AFile,
        [](const Room& room) { return LongPath(room, 4095); }},
       {"a path of 4096 bytes", AFile,
