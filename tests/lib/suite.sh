@@ -44,6 +44,8 @@ count() {
 }
 
 # Runs one GoogleTest program; tells failures whole and skips with their reasons.
+# It has SUITE_TIMEOUT seconds (900), on a slower machine as many times more as a
+# suite has (tests/run).
 run_gtest() {
   local binary=$1
   shift
@@ -53,7 +55,8 @@ run_gtest() {
   output=$RESULTS/$name.log
   rm -f "$report"
   local status=0
-  (cd "$ROOT" && timeout --kill-after=10 "${SUITE_TIMEOUT:-900}" "$binary" \
+  (cd "$ROOT" && timeout --kill-after=10 \
+    $((${SUITE_TIMEOUT:-900} * ${FAMFS_BUDGET_FACTOR:-1})) "$binary" \
     --gtest_output="json:$report" "$@") >"$output" 2>&1 || status=$?
   if [[ ! -s $report ]]; then
     echo "FAILED  $name: ended with status $status before it could report" | tee -a "$FAILURES"
