@@ -88,13 +88,16 @@ void Answered(Service& service, OpenInode& file, std::uint64_t bytes,
 
 AppendTurn FindTurn(Service& service, OpenInode& file, PlaceOfOpen& place) {
   // Of a node file the size, before others store what the log then shows.
-  std::uint64_t known = FindOpen(service, file).own_size;
+  const PlaceOfOpen before = FindOpen(service, file);
+  std::uint64_t known = before.own_size;
   IgnoreError(service.follower->CatchUp(), "the owner looks, too");
   {
     // None stores here any more when this finds out that it must not.
     const MutexLock lock(file.growing);
     place = FindOpen(service, file);
     if (place.is_removed || HoldsNow(service, place)) return AppendTurn::kHere;
+    // What another host has cut off must not come back.
+    if (place.truncation != before.truncation) known = 0;
     if (const auto stored = service.unsettled.Find(place.node);
         stored.has_value() && stored->truncation >= place.truncation) {
       known = std::max(known, stored->size);

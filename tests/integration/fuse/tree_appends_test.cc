@@ -198,6 +198,22 @@ TEST_P(TreeAppendsTest, ComeBehindWhatAnotherHostHasClosed) {
   EXPECT_EQ(rig::ReadWholeFile(there_), "a" + std::string(99, '\0') + "b");
 }
 
+// What the host knew of the size is of before the cut.
+TEST_P(TreeAppendsTest, ComeBehindACutOfAnotherHost) {
+  const UniqueFd fd(::open(here_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
+  const std::string text(5000, 't');
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_EQ(::write(fd.get(), text.data(), text.size()),
+              static_cast<ssize_t>(text.size()));
+    ASSERT_EQ(::fsync(fd.get()), 0);
+    ASSERT_EQ(::truncate(there_.c_str(), 5), 0);
+    ASSERT_EQ(::write(fd.get(), "end", 3), 3);
+    ASSERT_EQ(::fsync(fd.get()), 0);
+    ASSERT_EQ(rig::ReadWholeFile(there_), "tttttend") << "round " << i;
+    ASSERT_EQ(::truncate(there_.c_str(), 0), 0);
+  }
+}
+
 TEST_P(TreeAppendsTest, GoOnWhenAHostIsGone) {
   const UniqueFd b = OpenOrFail(there_, O_WRONLY | O_APPEND);
   ASSERT_EQ(::write(b.get(), "gone", 4), 4);
