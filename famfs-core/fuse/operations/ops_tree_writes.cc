@@ -141,6 +141,10 @@ bool AsksForRoom(const std::shared_ptr<Write>& write,
 
 void Go(const std::shared_ptr<Write>& write) {
   Service& service = Service::Of(write->request);
+  // What is stored counts as of the last cut, whichever host made it.
+  if (write->file->tree()->fd() < 0) {
+    IgnoreError(service.follower->CatchUp(), "it was logged");
+  }
   do {
     const PlaceOfOpen place = FindOpen(service, *write->file);
     if (++write->tries > kMostTries) {

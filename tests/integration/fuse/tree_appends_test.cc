@@ -214,6 +214,21 @@ TEST_P(TreeAppendsTest, ComeBehindACutOfAnotherHost) {
   }
 }
 
+// What is written to a file that another host has cut before is there.
+TEST_P(TreeAppendsTest, AWriteAfterACutOfAnotherHostCounts) {
+  const UniqueFd fd(::open(here_.c_str(), O_WRONLY | O_CLOEXEC));
+  const std::string text(5000, 't');
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_EQ(::pwrite(fd.get(), text.data(), text.size(), 0),
+              static_cast<ssize_t>(text.size()));
+    ASSERT_EQ(::fsync(fd.get()), 0);
+    ASSERT_EQ(::truncate(there_.c_str(), 5), 0);
+    ASSERT_EQ(::pwrite(fd.get(), "12345678", 8, 0), 8);
+    ASSERT_EQ(::fsync(fd.get()), 0);
+    ASSERT_EQ(rig::ReadWholeFile(there_), "12345678") << "round " << i;
+  }
+}
+
 TEST_P(TreeAppendsTest, GoOnWhenAHostIsGone) {
   const UniqueFd b = OpenOrFail(there_, O_WRONLY | O_APPEND);
   ASSERT_EQ(::write(b.get(), "gone", 4), 4);
