@@ -144,7 +144,10 @@ bool Answerer::ServeRequest(std::size_t row, const MailboxHead& head) {
     }
     return false;
   }
-  if (head.number == done.number) return Answer(row, head, done.answer);
+  if (head.number == done.number) {
+    Finish(row, head);
+    return Answer(row, head, done.answer);
+  }
   const auto message = LoadMailboxMessage(
       layout_.head(), row, MailboxSide::kRequest, layout_.superblock().fs_uuid);
   if (!layout_.head().Check().ok()) return false;
@@ -164,6 +167,20 @@ bool Answerer::ServeRequest(std::size_t row, const MailboxHead& head) {
   const TreeAnswer answer = Do(head, (*message)->bytes);
   ++answered_;
   return Answer(row, head, answer);
+}
+
+void Answerer::Finish(std::size_t row, const MailboxHead& head) {
+  const Row& known = rows_[row];
+  if (known.session == head.session && known.number == head.number) return;
+  const auto message = LoadMailboxMessage(
+      layout_.head(), row, MailboxSide::kRequest, layout_.superblock().fs_uuid);
+  if (!message.ok() || !message->has_value() ||
+      (*message)->session != head.session ||
+      (*message)->number != head.number) {
+    return;
+  }
+  const auto request = DecodeTreeRequest((*message)->bytes);
+  if (request.ok()) writer_.FinishChange(*request);
 }
 
 TreeAnswer Answerer::Do(const MailboxHead& head,
@@ -187,6 +204,8 @@ bool Answerer::Answer(std::size_t row, const MailboxHead& head,
   Row& known = rows_[row];
   known.settled = true;
   known.warned = false;
+  known.session = head.session;
+  known.number = head.number;
   known.answer = EncodeMailboxMessage(MailboxSide::kAnswer, head.session,
                                       head.number, EncodeTreeAnswer(answer),
                                       layout_.superblock().fs_uuid);

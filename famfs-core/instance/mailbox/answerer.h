@@ -83,6 +83,8 @@ class Answerer {
     bool settled = false;  // `seen` was answered, or needs no answer
     Line seen{};           // the head line of its request
     std::vector<Line> answer;
+    std::uint32_t session = 0;  // of the request that was answered last here
+    std::uint64_t number = 0;
     bool warned = false;  // that what stands there is no request
   };
 
@@ -98,6 +100,8 @@ class Answerer {
   bool Serve(std::size_t row);
   bool ServeRequest(std::size_t row, const MailboxHead& head);
   [[nodiscard]] bool IsLive(std::size_t row, std::uint32_t session) const;
+  /// Before one that an earlier owner did is answered here.
+  void Finish(std::size_t row, const MailboxHead& head);
   TreeAnswer Do(const MailboxHead& head, std::span<const std::byte> message);
   bool Answer(std::size_t row, const MailboxHead& head,
               const TreeAnswer& answer);

@@ -107,6 +107,10 @@ TreeAnswer Writer::ChangeTree(const TreeRequest& request,
   return parts_->trees.Apply(request, mark);
 }
 
+void Writer::FinishChange(const TreeRequest& request) {
+  parts_->trees.Finish(request);
+}
+
 std::optional<DoneRequest> Writer::LastRequestOf(std::uint32_t session) const {
   const ReaderMutexLock lock(parts_->state.mutex);
   const auto& done = parts_->state.log.player().done();

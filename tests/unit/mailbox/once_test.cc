@@ -151,6 +151,32 @@ TEST_P(OnceTest, ASizeThatNeedsSpace) {
 }
 
 /// The place of an append is its answer, which the log alone does not say.
+/// Also the file of the device's own is as long as the answer says.
+TEST_P(OnceTest, ACut) {
+  constexpr std::uint64_t kBefore = 60'000;
+  constexpr std::uint64_t kAfter = 27'000;
+  TreeRequest cut = Of(TreeOp::kSetAttributes, keep_, kAfter);
+  cut.set = kSetSize;
+  TreeRequest lengthen = cut;
+  lengthen.size = kBefore;
+  bool died = true;
+  for (int stores = 0; died; ++stores) {
+    SCOPED_TRACE(stores);
+    ASSERT_LT(stores, 100);
+    ASSERT_EQ(host_->Do(lengthen).error, 0);
+    TreeAnswer answer;
+    died = AskOneThatDies(stores, cut, answer);
+    EXPECT_EQ(answer.error, 0);
+    EXPECT_EQ(SizeOf("keep"), kAfter);
+    const auto files = device_->ListNodeFiles();
+    ASSERT_OK(files);
+    for (const DaxDevice::NodeFile& file : *files) {
+      EXPECT_EQ(file.size, kAfter);
+    }
+  }
+  EXPECT_EQ(Fsck(), "");
+}
+
 TEST_P(OnceTest, AnAppend) {
   constexpr std::uint64_t kBytes = 100;
   const auto other = AddHost(2);
