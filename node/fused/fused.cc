@@ -155,6 +155,9 @@ absl::StatusOr<DataPath> AskDataPath(const std::string& mount_point,
     std::array<char, 64> value = {};
     const ssize_t length = ::lgetxattr(mount_point.c_str(), kDataPathXattr,
                                        value.data(), value.size());
+    if (length < 0 && errno == ESTALE) {
+      return FailedPrecondition("{}: its server answers ESTALE", mount_point);
+    }
     if (length < 0) return ErrnoError(errno, mount_point);
     return Questions::Answer{
         .text = std::string(value.data(), static_cast<std::size_t>(length))};

@@ -75,7 +75,8 @@ bool ReadReady(const UniqueFd& ready, ReadyAnswer& answer);
 absl::StatusOr<DataPath> ParseServedPath(std::string_view line);
 
 /// The data path of a mounted instance, asked of its server by xattr, within
-/// kServerPatience.
+/// kServerPatience. FailedPrecondition: the instance that it opened is there no
+/// longer, and it answers ESTALE for good.
 absl::StatusOr<DataPath> AskDataPath(const std::string& mount_point,
                                      Questions& questions);
 

@@ -189,9 +189,10 @@ absl::Status Pool::Serve(std::shared_ptr<Instance> instance) {
   fused.lock_file = fused.mount_point + ".lock";
   fused.device_list = fused.mount_point + ".devices";
   fused.log_format = settings_.log_format;
+  bool came_back = false;
   {
     const MutexLock lock(mutex_);
-    former_.erase(instance->reader->superblock().fs_uuid);  // it is back
+    came_back = former_.erase(instance->reader->superblock().fs_uuid) > 0;
   }
   FAMFS_RETURN_IF_ERROR(WriteDeviceList(fused.device_list, section_.devices));
   // Its thread asks for the instance.
@@ -199,9 +200,10 @@ absl::Status Pool::Serve(std::shared_ptr<Instance> instance) {
   if (interrupted_) return Unavailable("the plugin ends");
   FAMFS_ASSIGN_OR_RETURN(
       instance->server,
-      PoolServer::Start(fused, [this](const ServedPool& served) {
-        return serving_(*this, served);
-      }));
+      PoolServer::Start(
+          fused,
+          [this](const ServedPool& served) { return serving_(*this, served); },
+          came_back));
   instance_ = std::move(instance);
   return absl::OkStatus();
 }
@@ -209,7 +211,7 @@ absl::Status Pool::Serve(std::shared_ptr<Instance> instance) {
 void Pool::Replace(const absl::Status& why) {
   spdlog::error(
       "pool {}: {}; what is mounted of its volumes on this node is dead for "
-      "good: end those pods",
+      "good, unless this instance comes back: end those pods",
       section_.name, Message(why));
   const MutexLock lock(mutex_);
   ++replacements_;

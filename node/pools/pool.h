@@ -13,7 +13,10 @@
 // removed). A look finds that out: the pool is the new instance from then on,
 // with a log and a server of its own. Its predecessor's server and mounts are
 // left as they are, dead for good: the server answers ESTALE, is not started
-// again when it ends, and nothing of it is bound to the new one.
+// again when it ends, and nothing of it is bound to the new one. Memory that is
+// taken away and comes back with the same instance (a dax device whose
+// namespace was disabled and enabled) is no new one: its server is replaced,
+// and what is mounted of it is bound again.
 #pragma once
 
 #include <atomic>

@@ -41,9 +41,10 @@ void SignalProcess(const FusedProcess& process, int number) {
 
 }  // namespace
 
-PoolServer::PoolServer(FusedLaunch options, Serving serving)
+PoolServer::PoolServer(FusedLaunch options, Serving serving, bool came_back)
     : options_(std::move(options)),
       serving_(std::move(serving)),
+      came_back_(came_back),
       questions_(std::make_shared<Questions>(
           "famfs-fused", "see its log, and restart it if it hangs")),
       stop_(::eventfd(0, EFD_CLOEXEC)) {
@@ -52,9 +53,9 @@ PoolServer::PoolServer(FusedLaunch options, Serving serving)
 }
 
 absl::StatusOr<std::unique_ptr<PoolServer>> PoolServer::Start(
-    FusedLaunch options, Serving serving) {
+    FusedLaunch options, Serving serving, bool came_back) {
   std::unique_ptr<PoolServer> server(
-      new PoolServer(std::move(options), std::move(serving)));
+      new PoolServer(std::move(options), std::move(serving), came_back));
   if (!server->stop_.valid()) return ErrnoError(errno, "eventfd");
   auto thread = StartThread([self = server.get()] { self->Run(); });
   if (!thread.ok()) {
@@ -237,19 +238,24 @@ absl::StatusOr<DataPath> PoolServer::Adopt(FusedProcess process) {
     const MutexLock lock(mutex_);
     process_ = std::move(process);
   }
-  if (WaitForMount(kMountPatience)) {
+  // Of memory that went away and came back; it answers ESTALE for good.
+  bool is_old = std::exchange(came_back_, false);
+  if (!is_old && WaitForMount(kMountPatience)) {
     auto data_path = AskDataPath(options_.mount_point, *questions_);
+    is_old = absl::IsFailedPrecondition(data_path.status());
     if (data_path.ok()) {
       spdlog::info("found the famfs-fused of {} alive",
                    options_.device.ToString());
     }
-    return data_path;
+    if (!is_old) return data_path;
   }
   if (Stopping()) return Unavailable("the plugin ends");
   if (!Readable(own_process().pidfd.get())) {
     // Its clones keep it alive, but nothing new can be bound from it.
-    spdlog::warn("process {} serves {} but is mounted nowhere; replacing it",
-                 own_process().pid, options_.device.ToString());
+    spdlog::warn("process {} serves {} but {}; replacing it", own_process().pid,
+                 options_.device.ToString(),
+                 is_old ? "opened its memory before that went and came back"
+                        : "is mounted nowhere");
     SignalProcess(own_process(), SIGKILL);
     WaitForEvent(own_process().pidfd.get(), POLLIN,
                  static_cast<int>(milliseconds(kEndPatience).count()));

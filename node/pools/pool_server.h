@@ -48,9 +48,11 @@ class PoolServer {
   /// `serving` is called in the thread each time a server serves (also one that
   /// was found), after Wait has begun to answer; and again, after a pause,
   /// until it is done. It ends early when the questions are stopped.
+  /// `came_back`: the instance was served before its memory went away and came
+  /// back; a server of then is replaced where it is found.
   /// Unavailable: no thread or no descriptor is to be had for it.
-  static absl::StatusOr<std::unique_ptr<PoolServer>> Start(FusedLaunch options,
-                                                           Serving serving);
+  static absl::StatusOr<std::unique_ptr<PoolServer>> Start(
+      FusedLaunch options, Serving serving, bool came_back = false);
   ~PoolServer();
   PoolServer(const PoolServer&) = delete;
   PoolServer& operator=(const PoolServer&) = delete;
@@ -73,7 +75,7 @@ class PoolServer {
  private:
   enum class State { kStarting, kServing, kFailed };
 
-  PoolServer(FusedLaunch options, Serving serving);
+  PoolServer(FusedLaunch options, Serving serving, bool came_back);
   void Run();
   /// Leaves process_ set and a mount that it serves.
   absl::StatusOr<DataPath> Ensure();
@@ -99,6 +101,7 @@ class PoolServer {
 
   const FusedLaunch options_;
   const Serving serving_;
+  bool came_back_;  // the thread's own: until that server is replaced
   const std::shared_ptr<Questions> questions_;
   UniqueFd stop_;  // eventfd, readable for good once we are to stop
 

@@ -189,6 +189,19 @@ TEST_P(ReplacedTest, APoolThatIsRemovedIsNotReadyUntilItIsMadeAgain) {
   EXPECT_EQ(rig::Http(port, "/readyz").code, 200);
 }
 
+// A dax device whose namespace was disabled and enabled: another device, the
+// same instance. Nobody has to end pods or servers for it.
+TEST_P(ReplacedTest, TheSameInstanceOnMemoryThatCameBackIsServedAgain) {
+  pool_.ComeBack();
+  ASSERT_TRUE(rig::WaitForExit(old_server_)) << node_.output();
+  EXPECT_TRUE(node_.WaitUntilServed(node_.TargetPath("old"))) << node_.output();
+  EXPECT_EQ(Read("old", 9), "old bytes");
+  EXPECT_NE(node_.FusedPid(old_uuid_), old_server_);
+  Mount("new");
+  Write("new", "new bytes");
+  EXPECT_EQ(Read("new", 9), "new bytes");
+}
+
 INSTANTIATE_TEST_SUITE_P(Kinds, ReplacedTest, ::testing::Bool(),
                          [](const auto& kind) {
                            return kind.param ? "Image" : "Emulated";

@@ -113,6 +113,16 @@ void TestPool::Remove() {
   }));
 }
 
+void TestPool::ComeBack() {
+  writer_.reset();
+  const std::string copy = Path() + ".copy";
+  const std::string command = "cp -a --sparse=always " + Path() + " " + copy;
+  ASSERT_EQ(std::system(command.c_str()), 0);
+  fs::rename(Path(), Path() + ".away");
+  fs::rename(copy, Path());
+  OpenWriter();
+}
+
 std::string TestPool::Create(const NewVolume& volume) {
   VolumeAttributes attributes;
   attributes.name = volume.csi_name;

@@ -52,6 +52,9 @@ class TestPool {
   void Remove();
   /// After Remove: another device of the same path, with another instance.
   void MakeAgain();
+  /// The same instance in other files: as memory that was taken away and given
+  /// back.
+  void ComeBack();
 
  private:
   [[nodiscard]] std::string Path() const;
