@@ -111,7 +111,8 @@ absl::Status CheckMode(const DaxRecord& record, std::string_view spec) {
       return absl::OkStatus();
     case DaxMode::kNone:
       return Unavailable(
-          "{0}: the dax device {1} has no driver; give it one, as root: "
+          "{0}: the dax device {1} has no driver; once no process has it open "
+          "(`famfs devices` tells), give it one, as root: "
           "modprobe device_dax; echo {1} > "
           "/sys/bus/dax/drivers/device_dax/new_id",
           spec, record.name);

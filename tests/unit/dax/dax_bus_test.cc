@@ -98,7 +98,8 @@ TEST(DaxBusTest, TheDriverAloneTellsTheMode) {
     const char* advice;
   } cases[] = {
       {"", DaxMode::kNone,
-       "modprobe device_dax; echo dax0.0 > "
+       "once no process has it open (`famfs devices` tells), give it one, as "
+       "root: modprobe device_dax; echo dax0.0 > "
        "/sys/bus/dax/drivers/device_dax/new_id"},
       {"fsdev_dax", DaxMode::kFsdev,
        "modprobe device_dax; echo dax0.0 > "
