@@ -145,7 +145,11 @@ bool Answerer::ServeRequest(std::size_t row, const MailboxHead& head) {
     return false;
   }
   if (head.number == done.number) {
-    Finish(row, head);
+    // This owner's own are finished; their notes may have been stored over.
+    const Row& known = rows_[row];
+    if (known.session != head.session || known.number != head.number) {
+      writer_.FinishRequest(row, head.session, head.number);
+    }
     return Answer(row, head, done.answer);
   }
   const auto message = LoadMailboxMessage(
@@ -167,20 +171,6 @@ bool Answerer::ServeRequest(std::size_t row, const MailboxHead& head) {
   const TreeAnswer answer = Do(head, (*message)->bytes);
   ++answered_;
   return Answer(row, head, answer);
-}
-
-void Answerer::Finish(std::size_t row, const MailboxHead& head) {
-  const Row& known = rows_[row];
-  if (known.session == head.session && known.number == head.number) return;
-  const auto message = LoadMailboxMessage(
-      layout_.head(), row, MailboxSide::kRequest, layout_.superblock().fs_uuid);
-  if (!message.ok() || !message->has_value() ||
-      (*message)->session != head.session ||
-      (*message)->number != head.number) {
-    return;
-  }
-  const auto request = DecodeTreeRequest((*message)->bytes);
-  if (request.ok()) writer_.FinishChange(*request);
 }
 
 TreeAnswer Answerer::Do(const MailboxHead& head,

@@ -100,8 +100,6 @@ class Answerer {
   bool Serve(std::size_t row);
   bool ServeRequest(std::size_t row, const MailboxHead& head);
   [[nodiscard]] bool IsLive(std::size_t row, std::uint32_t session) const;
-  /// Before one that an earlier owner did is answered here.
-  void Finish(std::size_t row, const MailboxHead& head);
   TreeAnswer Do(const MailboxHead& head, std::span<const std::byte> message);
   bool Answer(std::size_t row, const MailboxHead& head,
               const TreeAnswer& answer);

@@ -49,21 +49,65 @@ std::optional<std::uint32_t> SessionIn(const WriterState& state,
   return (*request)->session;
 }
 
+/// The request of that number, where it still stands.
+std::optional<TreeRequest> StandingRequest(const WriterState& state,
+                                           std::size_t row,
+                                           std::uint32_t session,
+                                           std::uint64_t number) {
+  const auto message =
+      LoadMailboxMessage(state.layout->head(), row, MailboxSide::kRequest,
+                         state.layout->superblock().fs_uuid);
+  if (!message.ok() || !message->has_value() ||
+      (*message)->session != session || (*message)->number != number) {
+    return std::nullopt;
+  }
+  auto request = DecodeTreeRequest((*message)->bytes);
+  if (!request.ok()) return std::nullopt;
+  return *std::move(request);
+}
+
 /// What the answer to a request is to name that the log shows as done: of an
 /// append the place, which the log does not say; the request does, where it
 /// still stands, and else nobody waits for it.
 TreeId NamedBy(const WriterState& state, std::size_t row, std::uint32_t session,
                const DoneRequest& done) {
-  const auto message =
-      LoadMailboxMessage(state.layout->head(), row, MailboxSide::kRequest,
-                         state.layout->superblock().fs_uuid);
-  if (!message.ok() || !message->has_value() ||
-      (*message)->session != session || (*message)->number != done.number) {
-    return done.node;
-  }
-  const auto request = DecodeTreeRequest((*message)->bytes);
-  if (!request.ok() || request->op != TreeOp::kAppend) return done.node;
+  const auto request = StandingRequest(state, row, session, done.number);
+  if (!request || request->op != TreeOp::kAppend) return done.node;
   return done.size - request->size;
+}
+
+/// Of a request that the log shows as done and no note does: an owner cuts the
+/// device's own file of a node after the log says so, and one that died in
+/// between left that to the next one. Never of one that was noted: whoever
+/// asked was answered then, and hosts may have stored behind the end since.
+void FinishCut(const WriterState& state, std::size_t row, std::uint32_t session,
+               std::uint64_t number)
+    ABSL_EXCLUSIVE_LOCKS_REQUIRED(state.mutex) {
+  if (!state.device->capabilities().has_node_files) return;
+  const auto request = StandingRequest(state, row, session, number);
+  if (!request || request->op != TreeOp::kSetAttributes ||
+      (request->set & kSetSize) == 0) {
+    return;
+  }
+  const Namespace& tree = state.log.player().tree();
+  const auto found = tree.volumes().find(request->volume);
+  const Node* const volume =
+      found == tree.volumes().end() ? nullptr : tree.Find(found->second);
+  if (volume == nullptr || volume->tree == nullptr) return;
+  const Node* const node = tree.FindTreeNode(*volume, request->node);
+  if (node == nullptr || node->tree->record.kind != NodeKind::kFile) return;
+  const absl::Status cut = state.device->ResizeNodeFile(
+      NodeFileName(request->volume, request->node), node->tree->record.size,
+      node->tree->allocated);
+  if (cut.ok()) return;
+  spdlog::error("{}: a file's size is not set: {}", state.device->spec(),
+                Message(cut));
+}
+
+/// Whether the note is of that request or of a later one.
+bool IsNoted(const Loaded& note, std::uint32_t session, std::uint64_t number) {
+  return note.ok() && note->has_value() && (*note)->session == session &&
+         (*note)->number >= number;
 }
 
 }  // namespace
@@ -106,6 +150,15 @@ absl::Status DoneNotes::Note(std::size_t row, std::uint32_t session,
   return state_.log.CheckMemory();
 }
 
+void DoneNotes::Finish(std::size_t row, std::uint32_t session,
+                       std::uint64_t number) {
+  const WriterMutexLock lock(state_.mutex);
+  if (!state_.log.CheckStillOwner().ok()) return;
+  if (!IsNoted(Load(state_, row), session, number)) {
+    FinishCut(state_, row, session, number);
+  }
+}
+
 void DoneNotes::KeepAll(WriterState& state) {
   const auto& shown = state.log.player().done();
   if (shown.empty()) return;
@@ -119,6 +172,9 @@ void DoneNotes::KeepAll(WriterState& state) {
       const DoneRecord& noted = **note;
       if (noted.number > done->second.number) continue;
       if (noted.number == done->second.number && noted.status == 0) continue;
+    }
+    if (!IsNoted(note, *session, done->second.number)) {
+      FinishCut(state, row, *session, done->second.number);
     }
     Store(state, row, note,
           {.session = *session,

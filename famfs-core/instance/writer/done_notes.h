@@ -38,6 +38,11 @@ class DoneNotes {
                                   const TreeAnswer& answer)
       ABSL_LOCKS_EXCLUDED(state_.mutex);
 
+  /// What an owner that died may have left undone of a request that the log
+  /// shows as done: before it is answered. Nothing of one that was noted.
+  void Finish(std::size_t row, std::uint32_t session, std::uint64_t number)
+      ABSL_LOCKS_EXCLUDED(state_.mutex);
+
   /// Before a compaction, after OwnedLog::CheckStillOwner.
   static void KeepAll(WriterState& state)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(state.mutex);

@@ -51,10 +51,6 @@ class TreeChanges {
   /// request stands for. `mark` goes into the records.
   TreeAnswer Apply(const TreeRequest& request, const RequestMark& mark)
       ABSL_LOCKS_EXCLUDED(state_.mutex);
-  /// Of a request that the log shows as done: what an owner that died may have
-  /// left undone of it, which is cutting the device's own file.
-  void Finish(const TreeRequest& request) const
-      ABSL_LOCKS_EXCLUDED(state_.mutex);
 
  private:
   /// A request under way, and what it becomes.

@@ -404,15 +404,6 @@ void TreeChanges::TrimFile(const Step& step) {
   state_.claims.Remove(claim);
 }
 
-void TreeChanges::Finish(const TreeRequest& request) const {
-  if (request.op != TreeOp::kSetAttributes || (request.set & kSetSize) == 0) {
-    return;
-  }
-  const RequestMark no_mark;
-  static_cast<void>(SetFileSize(
-      {.request = request, .mark = no_mark, .now_ns = 0}));  // it was logged
-}
-
 int TreeChanges::SetFileSize(const Step& step) const {
   if (!HasNodeFiles() || step.request.node == kVolumeRoot) return 0;
   std::uint64_t size = 0;

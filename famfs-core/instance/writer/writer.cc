@@ -107,8 +107,9 @@ TreeAnswer Writer::ChangeTree(const TreeRequest& request,
   return parts_->trees.Apply(request, mark);
 }
 
-void Writer::FinishChange(const TreeRequest& request) {
-  parts_->trees.Finish(request);
+void Writer::FinishRequest(std::size_t row, std::uint32_t session,
+                           std::uint64_t number) {
+  parts_->notes.Finish(row, session, number);
 }
 
 std::optional<DoneRequest> Writer::LastRequestOf(std::uint32_t session) const {

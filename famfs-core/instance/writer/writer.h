@@ -172,9 +172,10 @@ class Writer {
   /// that asks, so that the log says that it is done.
   TreeAnswer ChangeTree(const TreeRequest& request,
                         const RequestMark& mark = {});
-  /// What an earlier owner may have left undone of a change that the log shows
-  /// (TreeChanges::Finish).
-  void FinishChange(const TreeRequest& request);
+  /// What an earlier owner may have left undone of a request that the log shows
+  /// as done: before it is answered (DoneNotes::Finish).
+  void FinishRequest(std::size_t row, std::uint32_t session,
+                     std::uint64_t number);
   /// What a live tree volume uses of its capacity. Nothing of any other.
   [[nodiscard]] TreeUsage UsageOf(std::string_view volume) const;
   /// Of a session: the highest number whose change the log shows, with what it

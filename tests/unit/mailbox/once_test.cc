@@ -150,7 +150,6 @@ TEST_P(OnceTest, ASizeThatNeedsSpace) {
   }
 }
 
-/// The place of an append is its answer, which the log alone does not say.
 /// Also the file of the device's own is as long as the answer says.
 TEST_P(OnceTest, ACut) {
   constexpr std::uint64_t kBefore = 60'000;
@@ -177,6 +176,32 @@ TEST_P(OnceTest, ACut) {
   EXPECT_EQ(Fsck(), "");
 }
 
+/// What a host stores after its cut was answered is told when it closes the
+/// file, and no owner that comes meanwhile takes it away.
+TEST_P(OnceTest, ACutThatWasAnsweredIsNotMadeAgain) {
+  TreeRequest cut = Of(TreeOp::kSetAttributes, keep_, 100);
+  cut.set = kSetSize;
+  ASSERT_EQ(host_->Do(cut).error, 0);
+  const auto files = device_->ListNodeFiles();
+  ASSERT_OK(files);
+  for (const DaxDevice::NodeFile& file : *files) {
+    ASSERT_OK(device_->LengthenNodeFile(file.name, 5000));  // as a store does
+  }
+  const auto other = AddHost(2);
+  for (int owner = 0; owner < 2; ++owner) {
+    EndOwner();
+    Open();
+    if (std::get<1>(GetParam()) == Next::kCompacts) Compact();
+    Answer();
+    // By then the owner has looked at all that stands there.
+    ASSERT_EQ(other->Do(Chmod(keep_, 0640)).error, 0);
+    const auto now = device_->ListNodeFiles();
+    ASSERT_OK(now);
+    for (const DaxDevice::NodeFile& file : *now) EXPECT_EQ(file.size, 5000);
+  }
+}
+
+/// The place of an append is its answer, which the log alone does not say.
 TEST_P(OnceTest, AnAppend) {
   constexpr std::uint64_t kBytes = 100;
   const auto other = AddHost(2);
