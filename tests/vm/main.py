@@ -1,4 +1,4 @@
-"""Runs the scenarios: python3 main.py --parts DIR [--all] [--only WORDS] [--seed N] -- PROGRAMS..."""
+"""Runs the scenarios: python3 main.py --parts DIR --closing FILE [--all] [--only WORDS] [--seed N] -- PROGRAMS..."""
 
 import argparse
 import random
@@ -14,6 +14,7 @@ from scenarios import GROUPS
 def arguments():
     parser = argparse.ArgumentParser(prog="tests/vm/run")
     parser.add_argument("--parts", type=Path, required=True)
+    parser.add_argument("--closing", type=Path, required=True, help="where the closing line is written")
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--only", default="")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
@@ -32,7 +33,8 @@ def main():
             if asked.all or group.core:
                 report.run(group(rig, asked.all))
                 rig.kill_all()
-    sys.exit(0 if report.close() else 1)
+    asked.closing.write_text(report.closing_line())
+    sys.exit(1 if report.failed else 0)
 
 
 if __name__ == "__main__":

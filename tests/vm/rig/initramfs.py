@@ -6,7 +6,6 @@ They are not compressed: under emulation unpacking takes longer than loading.
 import hashlib
 import os
 import re
-import shutil
 import stat
 import subprocess
 import tempfile
@@ -138,9 +137,3 @@ def write(path, archives):
     with open(path, "wb") as file:
         for archive in archives:
             file.write(archive)
-
-
-def available():
-    """What this machine lacks for making one, in words, or None."""
-    lacking = [program for program in ("strip", "ldd") if not shutil.which(program)]
-    return f"{', '.join(lacking)} missing" if lacking else None

@@ -82,9 +82,8 @@ class Report:
             except MachineError as silent:
                 print(f"    {host.machine.name}| {silent}", flush=True)
 
-    def close(self):
-        print(f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped")
-        return self.failed == 0
+    def closing_line(self):
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped\n"
 
 
 def _title(scenario):
