@@ -1,5 +1,6 @@
 """What is proved on virtual machines."""
 
 from scenarios.devices import Devices
+from scenarios.sharing import Sharing
 
-GROUPS = [Devices]
+GROUPS = [Devices, Sharing]
