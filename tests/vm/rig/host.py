@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import time
 
 from rig.machine import MachineError
 
@@ -15,16 +14,10 @@ MODE = "SINGLE_NODE_MULTI_WRITER"
 class Volume:
     """A CSI volume as CreateVolume answered it."""
 
-    def __init__(self, volume_id, context, name, layout):
+    def __init__(self, volume_id, context, name):
         self.id = volume_id
         self.context = context
         self.name = name
-        self.layout = layout
-
-    @property
-    def directory(self):
-        """Its directory in the instance."""
-        return self.id.rpartition(":")[2]
 
     @property
     def place(self):
@@ -67,17 +60,6 @@ class Host:
             if namespace["uuid"] == tag:
                 return f"/dev/{namespace['daxregion']['devices'][0]['chardev']}"
         raise MachineError(f"no namespace of {self.machine.name} has the uuid {tag}")
-
-    def wait_df(self, condition, what, seconds=60):
-        """Waits until what `famfs df` tells fulfils a condition."""
-        deadline = time.monotonic() + self.machine.patience(seconds)
-        while not condition(told := self.famfs_json("df DEVICE")):
-            if time.monotonic() > deadline:
-                raise MachineError(f"on {self.machine.name} not within {seconds} s: {what}; df tells {told}")
-
-    def wait_released(self):
-        """Waits until no deleted volume holds space any more."""
-        self.wait_df(lambda told: told["pending"] == 0, "deleted space comes back", seconds=90)
 
     def fsck(self):
         return self.famfs("fsck DEVICE")
@@ -136,21 +118,15 @@ class Host:
         words = f"famfs-csi-call unix://{socket} {method} {shlex.quote(json.dumps(request))}"
         return json.loads(self.do(words, seconds=90) or "{}")
 
-    def refusal(self, socket, method, request):
-        """A call that has to be refused; what it said."""
-        return self.fail(f"famfs-csi-call unix://{socket} {method} {shlex.quote(json.dumps(request))}", seconds=90)
-
-    def create_request(self, name, size, layout):
-        return {
+    def create(self, name, size, layout):
+        request = {
             "name": name,
             "capacityRange": {"requiredBytes": str(size)},
             "volumeCapabilities": [_capability()],
             "parameters": {"layout": layout},
         }
-
-    def create(self, name, size, layout):
-        answer = self.call(CONTROLLER, "CreateVolume", self.create_request(name, size, layout))["volume"]
-        return Volume(answer["volumeId"], answer.get("volumeContext", {}), name, layout)
+        answer = self.call(CONTROLLER, "CreateVolume", request)["volume"]
+        return Volume(answer["volumeId"], answer.get("volumeContext", {}), name)
 
     def delete(self, volume):
         self.call(CONTROLLER, "DeleteVolume", {"volumeId": volume.id})
@@ -173,12 +149,6 @@ class Host:
         self.call(NODE, "NodeUnpublishVolume", {"volumeId": volume.id, "targetPath": volume.place})
         staging = f"/var/lib/kubelet/staging/{volume.name}"
         self.call(NODE, "NodeUnstageVolume", {"volumeId": volume.id, "stagingTargetPath": staging})
-
-    # What lives.
-
-    def processes(self):
-        """Our programs that run: pid and name."""
-        return set(self.do("ps -o pid,comm | grep 'famfs' | awk '{print $1, $2}'").splitlines())
 
 
 def _capability():

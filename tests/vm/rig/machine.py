@@ -1,9 +1,8 @@
-"""One virtual machine: started, told what to do, killed, started again."""
+"""One virtual machine: started, told what to do, killed."""
 
 import base64
 import contextlib
 import itertools
-import json
 import socket
 import subprocess
 import threading
@@ -39,7 +38,6 @@ class Task:
 
     def __init__(self, machine, command):
         self.command = command
-        self.notes = []
         self.result = None
         self._machine = machine
 
@@ -48,16 +46,9 @@ class Task:
         self._machine.wait_for(lambda: self.result, seconds, f"the end of: {self.command}")
         return self.result
 
-    def wait_notes(self, count, seconds=COMMAND_S):
-        """The notes so far, once there are `count` of them or the command has ended."""
-        self._machine.wait_for(
-            lambda: len(self.notes) >= count or self.result, seconds, f"note {count} of: {self.command}"
-        )
-        return list(self.notes)
-
 
 class Machine:
-    """A virtual machine on memory that outlives it.
+    """A virtual machine; started once.
 
     Not for several threads. `memory` are QEMU's options for the memory that it
     shares, `modules` what the guest loads at its start.
@@ -66,7 +57,6 @@ class Machine:
     def __init__(self, rig, name, memory, modules, size="1G", kernel_words=()):
         self.name = name
         self.host_uuid = str(uuid.uuid4())
-        self.start_s = None
         self._rig = rig
         self._memory = memory
         self._modules = modules
@@ -79,17 +69,13 @@ class Machine:
         self._ids = itertools.count(1)
         self._process = None
         self._port = None
-        self._starts = 0
+        self._ready = False
+        self._began = None
 
     # Starting and ending.
 
     def start(self):
         """Starts QEMU; `wait_ready` waits until the guest can be told something."""
-        self._starts += 1
-        self._tasks = {}
-        self._ready = False
-        for name in ("port", "monitor"):
-            (self._place / name).unlink(missing_ok=True)
         self._began = time.monotonic()
         with open(self._place / "qemu.log", "ab") as log:
             self._process = subprocess.Popen(
@@ -99,7 +85,7 @@ class Machine:
                 stdout=log,
                 stderr=log,
             )
-        self._port = self._connect("port")
+        self._port = self._connect()
         threading.Thread(target=self._listen, args=(self._port,), daemon=True).start()
         return self
 
@@ -115,7 +101,6 @@ class Machine:
             *["-smp", "1", "-m", f"{self._size},slots=4,maxmem=64G"],
             *["-kernel", self._rig.kernel, "-initrd", self._rig.initramfs, "-append", " ".join(words)],
             *["-serial", f"file:{self.console}"],
-            *["-qmp", f"unix:{self._place}/monitor,server=on,wait=off"],
             *["-chardev", f"socket,id=port,path={self._place}/port,server=on,wait=off"],
             *["-device", "virtio-serial-pci", "-device", "virtserialport,chardev=port,name=agent"],
             *self._memory,
@@ -123,15 +108,14 @@ class Machine:
 
     @property
     def console(self):
-        return self._place / f"console.{self._starts}"
+        return self._place / "console"
 
     def wait_ready(self):
         try:
             self.wait_for(lambda: self._ready, None, "its start")
         except MachineError as error:
             raise MachineError(f"{error}\n{self.last_words()}") from None
-        self.start_s = time.monotonic() - self._began
-        self._rig.note_start(self.start_s)
+        self._rig.note_start(time.monotonic() - self._began)
         return self
 
     def kill(self):
@@ -139,9 +123,6 @@ class Machine:
         self._process.kill()
         self._process.wait()
         self._port.close()
-
-    def restart(self):
-        return self.start().wait_ready()
 
     @property
     def running(self):
@@ -189,10 +170,6 @@ class Machine:
 
     # What comes from the guest.
 
-    def patience(self, seconds):
-        """How long to wait for what takes so long on a quiet machine."""
-        return self._rig.patience(seconds)
-
     def wait_for(self, condition, seconds, what):
         limit = self._rig.patience(seconds)
         deadline = time.monotonic() + limit
@@ -215,33 +192,15 @@ class Machine:
     def _take(self, words):
         if words[0] == "ready":
             self._ready = True
-        elif words[0] == "note" and int(words[1]) in self._tasks:
-            self._tasks[int(words[1])].notes.append(words[2])
         elif words[0].isdigit() and int(words[0]) in self._tasks:
             self._tasks[int(words[0])].result = Result(int(words[1]), base64.b64decode(words[2]))
 
-    # QEMU's monitor.
-
-    def monitor(self, command, **arguments):
-        """One command of QMP; what it returns."""
-        with self._connect("monitor") as connection, connection.makefile("rwb", buffering=0) as stream:
-            stream.readline()
-            answer = {}
-            for request in ({"execute": "qmp_capabilities"}, {"execute": command, "arguments": arguments}):
-                stream.write(json.dumps(request).encode() + b"\n")
-                answer = json.loads(stream.readline())
-                while "event" in answer:
-                    answer = json.loads(stream.readline())
-        if "error" in answer:
-            raise MachineError(f"{self.name}: {command}: {answer['error']['desc']}")
-        return answer["return"]
-
-    def _connect(self, name):
+    def _connect(self):
         deadline = time.monotonic() + FIRST_START_S
         while True:
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
-                connection.connect(str(self._place / name))
+                connection.connect(str(self._place / "port"))
                 return connection
             except OSError as error:
                 connection.close()

@@ -15,8 +15,7 @@ MODULES = ("nfit", "nd_pmem", "dax_pmem", "device_dax")
 class Rig:
     """A directory for a run, and how to start a machine in it. A context manager."""
 
-    def __init__(self, parts, binaries, guest, seed=0):
-        self.seed = seed
+    def __init__(self, parts, binaries, guest):
         self._parts = Path(parts)
         tree = self._parts / "qemu"
         libraries = f"{tree}/usr/lib/x86_64-linux-gnu:{tree}/lib/x86_64-linux-gnu"

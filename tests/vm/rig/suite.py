@@ -9,10 +9,6 @@ from rig.machine import MachineError
 FAILURES = (AssertionError, MachineError, OSError, LookupError, TypeError, ValueError)
 
 
-class SkippedError(Exception):
-    """What a scenario needs is not there; the words say what."""
-
-
 class Group:
     """Scenarios that share machines, in the order in which they stand: `test_` methods
     whose documentation's first line is what is printed. A group may need what the
@@ -20,13 +16,9 @@ class Group:
     """
 
     name = ""
-    # Whether it is part of the form that ends in minutes.
-    core = True
 
-    def __init__(self, rig, whole):
+    def __init__(self, rig):
         self.rig = rig
-        # Whether there is time for many rounds.
-        self.whole = whole
         self.hosts = []
 
     def prepare(self):
@@ -41,7 +33,7 @@ class Report:
 
     def __init__(self, only=""):
         self._only = only
-        self.passed = self.failed = self.skipped = 0
+        self.passed = self.failed = 0
 
     def run(self, group):
         chosen = [one for one in group.scenarios() if self._only in f"{group.name}: {_title(one)}"]
@@ -60,9 +52,6 @@ class Report:
         began = time.monotonic()
         try:
             scenario()
-        except SkippedError as reason:
-            self.skipped += 1
-            print(f"skipped {title}: {reason}", flush=True)
         except FAILURES as error:
             self._fail(title, group, error)
         else:
@@ -83,7 +72,7 @@ class Report:
                 print(f"    {host.machine.name}| {silent}", flush=True)
 
     def closing_line(self):
-        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped\n"
+        return f"{self.passed} passed, {self.failed} failed, 0 skipped\n"
 
 
 def _title(scenario):

@@ -52,7 +52,7 @@ class Devices(Group):
             same(made["align"], align, "the alignment")
             self._round_trip()
             size, step = (GIB, 2 * MIB) if align == GIB else (64 * MIB, 4096)
-            counted = int(self.host.do(f"vm_probe faults {made['path']} {size} {step}"))
+            counted = int(self.host.do(f"vm_probe {made['path']} {size} {step}"))
             check(faults <= counted <= faults + 8, f"{counted} faults instead of {faults}")
             print(f"        {counted} minor faults")
         finally:
