@@ -291,8 +291,7 @@ absl::Status NodeFiles::Trim(std::string_view name,
     pinned = error == EPERM;
     return ErrnoError(error, fmt::format("give memory of {} back", path));
   };
-  const absl::Status trimmed =
-      OpenDespitePin(path, Opener(path), trim).status();
+  absl::Status trimmed = OpenDespitePin(path, Opener(path), trim).status();
   if (!pinned) return trimmed;
   return Unavailable(
       "{}: somebody still has it open for writing or mapped, so the memory "

@@ -73,8 +73,10 @@ void Asking::Ask(fuse_req_t request, TreeRequest change, Then then) {
   }
   // Before it is asked: afterwards the request may be answered and gone.
   if (request != nullptr) {
-    fuse_req_interrupt_func(request, &Asking::Interrupted,
-                            reinterpret_cast<void*>(token));
+    // libfuse hands it back, and nobody follows it.
+    // NOLINTNEXTLINE(performance-no-int-to-ptr)
+    auto* const handed = reinterpret_cast<void*>(token);
+    fuse_req_interrupt_func(request, &Asking::Interrupted, handed);
   }
   const Owner::Id id = owner_.Ask(
       std::move(change),
